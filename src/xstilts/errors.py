@@ -1,0 +1,78 @@
+"""Every error that xstilts raises on purpose.
+
+::
+
+    XstiltsError
+    ├── StudyError          the study file or a card says something impossible
+    ├── DataError           a raw file is missing, damaged or not what it claims to be
+    │   ├── MissingFile     none of a file's sources could give it
+    │   ├── ChecksumMismatch
+    │   └── MalformedFile   a line that cannot be read; knows its file and line
+    ├── EncoderError        an encoder cannot be loaded
+    ├── TrainingError       a training cannot go on and must not be believed
+    └── LineageError        an artefact is not what its stamp, or the study, says it is
+
+Messages are for the reader: what is wrong, where (file, line, key) and what is allowed.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class XstiltsError(Exception):
+    """Base class: a command prints its message as one line and ends with status 1."""
+
+
+class StudyError(XstiltsError):
+    """The study file, a card or their combination cannot be run."""
+
+
+class DataError(XstiltsError):
+    """A data file is missing, damaged or not what it claims to be."""
+
+
+class MissingFile(DataError):
+    """None of the sources of a file could give it."""
+
+
+class ChecksumMismatch(DataError):
+    """A file's bytes are not the ones that its recorded sha256 promises."""
+
+
+class MalformedFile(DataError):
+    """A raw file that a reader cannot understand, with the line at fault."""
+
+    def __init__(self, path: Path | str, line: int | None, problem: str) -> None:
+        """``line`` counts from 1; None where the fault has no line (a JSON value, an archive)."""
+        self.path, self.line, self.problem = path, line, problem
+        super().__init__(f"{path}{f':{line}' if line else ''}: {problem}")
+
+
+class EncoderError(XstiltsError):
+    """An encoder cannot be loaded."""
+
+
+class TrainingError(XstiltsError):
+    """A training cannot go on, or its result must not be believed."""
+
+
+class LineageError(XstiltsError):
+    """An artefact is not what its stamp, or the study, says it is."""
+
+
+def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
+    """``unknown task 'squda'; did you mean 'squad'? Allowed: mnli, squad``.
+
+    >>> unknown("task", "squda", ["squad", "mnli"])
+    "unknown task 'squda'; did you mean 'squad'? Allowed: mnli, squad"
+    """
+    names = sorted(map(str, allowed))
+    close = get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"unknown {kind} {name!r}{hint} Allowed: {', '.join(names)}"

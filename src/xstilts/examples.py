@@ -1,0 +1,105 @@
+"""Examples: the one schema of each format, and the parquet files that hold them.
+
+Readers turn every raw file into these rows; everything after them knows only these rows. A file
+holds the examples of one task, split and language. Character offsets count Unicode code points.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from xstilts.errors import DataError
+from xstilts.lineage import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+Example = dict[str, Any]
+"""One row, with the columns of its format's schema."""
+
+_ANSWER = pa.struct([("text", pa.string()), ("start", pa.int32())])
+
+SCHEMAS: dict[str, pa.Schema] = {
+    # one text, or a pair (premise, hypothesis); label is null where a benchmark hides it
+    "classification": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("text", pa.string(), nullable=False),
+            pa.field("text_pair", pa.string()),
+            pa.field("label", pa.string()),
+        ]
+    ),
+    # each choice is read after the prompt; label is an index into choices
+    "multiple_choice": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("prompt", pa.string(), nullable=False),
+            pa.field("choices", pa.list_(pa.string()), nullable=False),
+            pa.field("label", pa.int32()),
+        ]
+    ),
+    # one tag a token
+    "tagging": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("tokens", pa.list_(pa.string()), nullable=False),
+            pa.field("tags", pa.list_(pa.string())),
+        ]
+    ),
+    # no answers: the question is unanswerable
+    "span_qa": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("context", pa.string(), nullable=False),
+            pa.field("question", pa.string(), nullable=False),
+            pa.field("answers", pa.list_(_ANSWER), nullable=False),
+        ]
+    ),
+    # side is "query" or "candidate"; relevant names the ids of a query's right candidates
+    "retrieval": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("side", pa.string(), nullable=False),
+            pa.field("text", pa.string(), nullable=False),
+            pa.field("relevant", pa.list_(pa.string()), nullable=False),
+        ]
+    ),
+}
+
+
+def check(format_name: str, rows: list[Example], where: str) -> None:
+    """Refuse rows that no format could use: none at all, missing columns, or two with one id."""
+    if not rows:
+        raise DataError(f"{where}: holds no examples")
+    columns = set(SCHEMAS[format_name].names)
+    for number, row in enumerate(rows, start=1):
+        if set(row) != columns:
+            raise DataError(
+                f"{where}: row {number} has columns {sorted(row)}, not {sorted(columns)}"
+            )
+    keys = [(row["id"], row.get("side")) for row in rows]
+    if len(set(keys)) != len(keys):
+        seen: set[tuple[str, str | None]] = set()
+        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise DataError(f"{where}: two examples have the id {twice[0]!r}")
+
+
+def write(path: Path, format_name: str, rows: Iterable[Example]) -> int:
+    """Write examples as parquet, atomically; return how many. The same rows give the same bytes."""
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[format_name])
+    with write_atomically(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+    return int(table.num_rows)
+
+
+def read(path: Path) -> list[Example]:
+    """Read a file written by `write`."""
+    try:
+        rows: list[Example] = pq.read_table(path).to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file ({error})") from error
+    return rows

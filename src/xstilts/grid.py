@@ -1,0 +1,322 @@
+"""The grid as artefacts: where each one lies and what decides it.
+
+Paths carry the identity of what they hold. A *stage* is one artefact's spec with the path of its
+stamp; its digest is the one decisive parameter of the Snakemake rule that makes it. Everything here
+is known before anything has run: no file of the results is read.
+
+A run works from a frozen copy of this (`Grid.freeze`): jobs rebuild their stage from the copy and
+refuse to work when the code that they would run is not the code that was frozen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from xstilts import lineage
+from xstilts.cards import Catalogue, EncoderCard, Hyperparameters, TaskCard
+from xstilts.errors import LineageError
+from xstilts.study import NONE, Resolved, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INTERMEDIATE = "intermediate"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One artefact to be made: its spec, the code that makes it, and where its stamp lies."""
+
+    stamp: Path
+    spec: dict[str, Any]
+    modules: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The spec digest: the artefact's identity."""
+        return lineage.digest(self.spec)
+
+
+class Grid:
+    """All stages of a resolved study."""
+
+    def __init__(self, resolved: Resolved, environment: str) -> None:
+        """``environment`` is the digest of the lock file that the results are made with."""
+        self.resolved, self.study, self.cards = resolved, resolved.study, resolved.cards
+        self.environment = environment
+        self.results = Path(self.study.results) / self.study.study
+        self.resources = Path(self.study.resources)
+        self._stages: dict[tuple[Any, ...], Stage] = {}
+        self._code: dict[tuple[str, ...], str] = {}
+
+    # -- paths ------------------------------------------------------------------------------------
+
+    def encoder_stamp(self, encoder: str) -> Path:
+        """Stamp of a fetched encoder; the Hugging Face folder is the one that it lies in."""
+        return self.resources / "encoders" / encoder / "stamp.json"
+
+    def examples_stamp(self, task: str, split: str, language: str) -> Path:
+        """Stamp of the examples of one task, split and language."""
+        return self.resources / "examples" / task / split / f"{language}.json"
+
+    def checkpoint_stamp(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
+        """Stamp of a trained checkpoint; its weights lie beside it."""
+        folder = self.results / "checkpoints" / encoder / condition / f"seed{seed}" / stage
+        return folder / "stamp.json"
+
+    def cell(self, encoder: str, condition: str, seed: int, target: str, language: str) -> Path:
+        """Metrics of one cell; the predictions lie beside it as parquet."""
+        folder = self.results / "cells" / encoder / condition / f"seed{seed}" / target
+        return folder / f"{language}.json"
+
+    def start_of(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
+        """Stamp of what a training starts from: the encoder or the intermediate checkpoint."""
+        if stage == INTERMEDIATE or condition == NONE:
+            return self.encoder_stamp(encoder)
+        return self.checkpoint_stamp(encoder, condition, seed, INTERMEDIATE)
+
+    def evaluated(self, encoder: str, condition: str, seed: int, target: str) -> Path:
+        """Stamp of the checkpoint that a target is evaluated on."""
+        stage = self.resolved.stage_of(target)
+        if stage == INTERMEDIATE and condition == NONE:
+            return self.encoder_stamp(encoder)
+        return self.checkpoint_stamp(encoder, condition, seed, stage)
+
+    # -- stages -----------------------------------------------------------------------------------
+
+    def encoder(self, encoder: str) -> Stage:
+        """Fetching an encoder and saving it as a Hugging Face folder."""
+        return self._stage(
+            ("encoder", encoder),
+            self.encoder_stamp(encoder),
+            lambda: {"card": _says(self.cards.encoder(encoder))},
+            ["xstilts.encoders"],
+        )
+
+    def examples(self, task: str, split: str) -> Stage:
+        """Reading one split of a task in all its languages. Its stamps are one per language."""
+        card = self.cards.task(task)
+        reader = card.splits[split].reader  # type: ignore[index]
+        built = any(f.embedded for f in card.splits[split].files.values())  # type: ignore[index]
+        return self._stage(
+            ("examples", task, split),
+            self.examples_stamp(task, split, "all"),
+            lambda: {
+                "task": task,
+                "format": card.format,
+                "split": card.splits[split].model_dump(exclude_unset=True, exclude={"languages"}),  # type: ignore[index]
+                "codes": dict(card.codes),
+                "labels": card.labels,
+            },
+            ["xstilts.prepare", f"xstilts.readers.{reader}"]
+            + (["xstilts.embedded.build"] if built else []),
+        )
+
+    def training(self, encoder: str, condition: str, seed: int, stage: str) -> Stage:
+        """A fine-tuning: the intermediate stage of a condition, or a recipe after it."""
+        tasks = self.training_tasks(condition, stage)
+        if stage == INTERMEDIATE or condition == NONE:
+            start = self.encoder(encoder).digest
+        else:
+            start = self.training(encoder, condition, seed, INTERMEDIATE).digest
+        kind: Literal["intermediate", "recipe"] = (
+            "intermediate" if stage == INTERMEDIATE else "recipe"
+        )
+        return self._stage(
+            ("training", encoder, condition, seed, stage),
+            self.checkpoint_stamp(encoder, condition, seed, stage),
+            lambda: {
+                "start": start,
+                "tasks": [
+                    self.task_spec(name)
+                    | {
+                        "examples": self.examples(name, "train").digest,
+                        "hyperparameters": self.hyperparameters(name, kind).model_dump(),
+                    }
+                    for name in tasks
+                ],
+                "multi": self.study.multi.model_dump() if len(tasks) > 1 else None,
+                "compute": self.study.compute.model_dump(),
+                "seed": seed,
+            },
+            ["xstilts.training", *self._format_modules(tasks)],
+        )
+
+    def evaluation(self, encoder: str, condition: str, seed: int, target: str) -> Stage:
+        """Scoring a checkpoint on a target. Its artefacts are one cell per language."""
+        if self.resolved.stage_of(target) != INTERMEDIATE:
+            start = self.training(encoder, condition, seed, self.resolved.stage_of(target)).digest
+        elif condition == NONE:
+            start = self.encoder(encoder).digest
+        else:
+            start = self.training(encoder, condition, seed, INTERMEDIATE).digest
+        return self._stage(
+            ("evaluation", encoder, condition, seed, target),
+            self.cell(encoder, condition, seed, target, "all"),
+            lambda: {
+                "checkpoint": start,
+                "target": self.task_spec(target),
+                "examples": self.examples(target, "test").digest,
+                "limits": self.hyperparameters(
+                    self.cards.task(target).recipe or target, "recipe"
+                ).model_dump(include={"max_length", "doc_stride", "max_query_length"}),
+                "retrieval_layer": self.cards.encoder(encoder).retrieval_layer,
+                "evaluation": self.study.evaluation.model_dump(),
+                "compute": self.study.compute.model_dump(include={"precision", "threads"}),
+            },
+            ["xstilts.evaluation", *self._format_modules([target])],
+        )
+
+    def table(self) -> Stage:
+        """The tidy table of all cells."""
+        return self._stage(
+            ("table",),
+            self.results / "grid.parquet",
+            lambda: {"cells": self._evaluations()},
+            ["xstilts.table"],
+        )
+
+    def report(self) -> Stage:
+        """The report."""
+        return self._stage(
+            ("report",),
+            self.results / "report.html",
+            lambda: {"study": self.study.model_dump(), "cells": self._evaluations()},
+            ["xstilts.report"],
+        )
+
+    # -- parts of specs ---------------------------------------------------------------------------
+
+    def training_tasks(self, condition: str, stage: str) -> tuple[str, ...]:
+        """The tasks that a training stage fine-tunes on."""
+        return self.resolved.conditions[condition].tasks if stage == INTERMEDIATE else (stage,)
+
+    def hyperparameters(
+        self, task: str, kind: Literal["intermediate", "recipe"]
+    ) -> Hyperparameters:
+        """A task's resolved hyperparameters."""
+        return self.resolved.hyperparameters(task, kind)
+
+    def task_spec(self, task: str) -> dict[str, Any]:
+        """What of a card decides how a task is learnt and scored (not its prose)."""
+        card: TaskCard = self.cards.task(task)
+        return card.model_dump(include={"task", "format", "labels", "scorer", "primary"})
+
+    def _format_modules(self, tasks: Iterable[str]) -> list[str]:
+        return sorted({f"xstilts.formats.{self.cards.task(task).format}" for task in tasks})
+
+    def _evaluations(self) -> list[list[Any]]:
+        study = self.study
+        return [
+            [e, c, s, t, self.evaluation(e, c, s, t).digest, self.resolved.languages[t]]
+            for e in study.encoders
+            for c in self.resolved.conditions
+            for s in study.seeds
+            for t in self.resolved.targets
+        ]
+
+    def _stage(self, key: tuple[Any, ...], stamp: Path, says: Any, modules: list[str]) -> Stage:
+        if key not in self._stages:
+            spec = {
+                "stage": key[0],
+                "code": self.code_digest(modules),
+                "environment": self.environment,
+                **says(),
+            }
+            self._stages[key] = Stage(stamp, spec, tuple(modules))
+        return self._stages[key]
+
+    def code_digest(self, modules: Iterable[str]) -> str:
+        """Digest of the library code that a stage runs."""
+        entries = tuple(sorted(modules))
+        if entries not in self._code:
+            self._code[entries] = lineage.digest(lineage.code_of(entries))
+        return self._code[entries]
+
+    # -- frozen copies ----------------------------------------------------------------------------
+
+    def frozen(self) -> dict[str, Any]:
+        """All that decides this grid, as JSON: study, cards, code and environment."""
+        self.table()  # every code digest that the grid needs is computed by now
+        self.report()
+        tasks = {
+            *self.resolved.targets,
+            *self.resolved.recipes(),
+            *(task for c in self.resolved.conditions.values() for task in c.tasks),
+        }
+        return {
+            "study": self.study.model_dump(),
+            "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
+            "encoders": {name: _says(self.cards.encoder(name)) for name in self.study.encoders},
+            "config": str(self.cards.folder),
+            "environment": self.environment,
+            "code": [[list(entries), digest] for entries, digest in sorted(self._code.items())],
+        }
+
+    @cached_property
+    def frozen_path(self) -> Path:
+        """Where the frozen copy lies: its name is the digest of what it says."""
+        return self.results / ".frozen" / f"{lineage.digest(self.frozen())}.json"
+
+    def freeze(self) -> None:
+        """Write the frozen copy that this run's jobs will work from."""
+        if not self.frozen_path.exists():
+            lineage.write_json(self.frozen_path, self.frozen())
+
+    @classmethod
+    def thaw(cls, path: Path) -> Grid:
+        """Rebuild a grid from its frozen copy, with the code digests of that time."""
+        frozen = lineage.read_json(path)
+        if lineage.digest(frozen) != path.stem:
+            raise LineageError(f"{path}: was edited: its name is no longer the digest of its text")
+        cards = _FrozenCatalogue(frozen)
+        grid = cls(resolve(frozen["study"], str(path), cards), frozen["environment"])
+        grid._code = {tuple(entries): digest for entries, digest in frozen["code"]}
+        return grid
+
+
+class _FrozenCatalogue(Catalogue):
+    """Cards out of a frozen copy: later edits of the card files do not reach a running study."""
+
+    def __init__(self, frozen: dict[str, Any]) -> None:
+        super().__init__(Path(frozen["config"]))
+        self._frozen = frozen
+
+    @property
+    def tasks(self) -> list[str]:
+        return sorted(self._frozen["tasks"])
+
+    @property
+    def encoders(self) -> list[str]:
+        return sorted(self._frozen["encoders"])
+
+    def _task(self, name: str) -> TaskCard:
+        return TaskCard.model_validate(self._frozen["tasks"][name])
+
+    def _encoder(self, name: str) -> EncoderCard:
+        return EncoderCard.model_validate(self._frozen["encoders"][name])
+
+
+def _says(card: TaskCard | EncoderCard) -> dict[str, Any]:
+    return card.model_dump(exclude_unset=True)
+
+
+def open_grid(config: dict[str, Any], where: str, cards: Path, lock: Path) -> Grid:
+    """Validate a study and lay out its grid."""
+    return Grid(resolve(config, where, Catalogue(cards)), lineage.file_sha256(lock))
+
+
+def check_code(grid: Grid, stage: Stage) -> None:
+    """Refuse to run when the library on disk is not the one that the stage's spec names.
+
+    Called after the stage's modules have been imported, so that what was checked is what runs.
+    """
+    now = lineage.digest(lineage.code_of(tuple(sorted(stage.modules))))
+    if now != grid.code_digest(stage.modules):
+        raise LineageError(
+            "the library was edited after this run had started, so this job would not compute "
+            "what its stamp says; start snakemake again to compute with the new code"
+        )

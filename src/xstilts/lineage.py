@@ -1,0 +1,280 @@
+"""Lineage: what an artefact is (its spec), how it proves it (its stamp), what happened (its run).
+
+A *spec* is plain JSON that decides an artefact: stage, resolved parameters, seed, the specs of its
+inputs, the code that makes it and the environment lock. Its sha256, the *spec digest*, is the
+artefact's identity. A *stamp* lies beside the artefact: spec digest, digests of the inputs that
+were really read, and the sha256 of the artefact's own files. It holds no times, so that making the
+same thing twice gives the same stamp, and it is written last, by rename: a stamp that exists is
+true. What differs from run to run (times, host, versions) goes into ``run.json``.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xstilts.errors import LineageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Json = Any
+STAMP_VERSION = 1
+LIBRARY = Path(__file__).parent
+
+
+# --- digests -------------------------------------------------------------------------------------
+
+
+def canonical(value: Json) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, no NaN, Unicode as it is.
+
+    >>> canonical({"b": 1.0, "a": ["ü"]})
+    '{"a":["ü"],"b":1.0}'
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: Json) -> str:
+    """The sha256 of a value's canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+# --- code ----------------------------------------------------------------------------------------
+
+
+@cache
+def _module_file(module: str) -> Path | None:
+    """The file of a module of this library, or None if it is not ours."""
+    parts = module.split(".")
+    if parts[0] != LIBRARY.name:
+        return None
+    base = LIBRARY.joinpath(*parts[1:])
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+class _OnlyWhatRuns(ast.NodeTransformer):
+    """Drop docstrings and ``if TYPE_CHECKING`` blocks: they do not run."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if _is_type_checking(node.test):
+            return None
+        return self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+        return node
+
+
+def _running_tree(path: Path) -> ast.AST:
+    return _OnlyWhatRuns().visit(ast.parse(path.read_bytes(), filename=str(path)))  # type: ignore[no-any-return]
+
+
+def code_of(modules: Iterable[str]) -> dict[str, str]:
+    """Digest of every module of this library that these modules import, directly or not.
+
+    The digest is of the syntax tree without comments, docstrings, positions and type-checking
+    blocks, so that only a change of what runs changes it. Imports inside functions count.
+    """
+    found: dict[str, str] = {}
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        path = _module_file(module)
+        if path is None or module in found:
+            continue
+        tree = _running_tree(path)
+        found[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        todo.extend(_imports(tree))
+        todo.append(module.rpartition(".")[0])  # a package's __init__ runs as well
+    return dict(sorted(found.items()))
+
+
+def loaded_modules() -> set[str]:
+    """The modules of this library that the running process has imported."""
+    return {name for name in sys.modules if name.split(".")[0] == LIBRARY.name}
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder; on success, sync it and move it to ``path``.
+
+    Nothing half-written is ever seen under the final name, and a failure leaves nothing behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Json) -> None:
+    """Write a JSON file atomically, for people: indented, sorted, the same bytes every time."""
+    write_text(
+        path,
+        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    )
+
+
+def read_json(path: Path) -> Json:
+    """Read a JSON file; an unreadable one is a `LineageError` that names it."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise LineageError(f"{path}: cannot be read as JSON ({error})") from error
+
+
+# --- stamps --------------------------------------------------------------------------------------
+
+
+def write_stamp(
+    path: Path,
+    *,
+    spec: str,
+    inputs: Mapping[str, str],
+    files: Iterable[Path],
+    facts: Mapping[str, Json] | None = None,
+) -> None:
+    """Write the stamp of an artefact whose files lie in the stamp's own folder.
+
+    ``inputs`` gives the sha256 of each input's stamp by role; ``facts`` are deterministic outcomes
+    worth knowing without opening the artefact (rows, steps, final loss).
+    """
+    described = {
+        str(file.relative_to(path.parent)): {
+            "sha256": file_sha256(file),
+            "bytes": file.stat().st_size,
+        }
+        for file in files
+    }
+    write_json(
+        path,
+        {
+            "stamp": STAMP_VERSION,
+            "spec": spec,
+            "inputs": dict(inputs),
+            "files": described,
+            "facts": dict(facts or {}),
+        },
+    )
+
+
+def verify(stamp_path: Path) -> Json:
+    """Read a stamp and check every file it lists; return the stamp.
+
+    Raises `LineageError` that names the file whose bytes are not the stamped ones.
+    """
+    stamp = read_json(stamp_path)
+    for name, recorded in stamp["files"].items():
+        path = stamp_path.parent / name
+        if not path.is_file():
+            raise LineageError(f"{path}: missing, though {stamp_path.name} lists it")
+        if path.stat().st_size != recorded["bytes"] or file_sha256(path) != recorded["sha256"]:
+            raise LineageError(
+                f"{path}: its bytes are not the ones that {stamp_path} records; "
+                f"delete {stamp_path} to have it made again"
+            )
+    return stamp
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+class Run:
+    """What happened while an artefact was made; written beside it as ``run.json``."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
+
+    def write(self, path: Path, **facts: Json) -> None:
+        """Write times, host, process, peak memory and package versions, with ``facts``."""
+        write_json(
+            path,
+            {
+                "started": self._started.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - self._clock, 3),
+                "host": platform.node(),
+                "machine": platform.machine(),
+                "system": platform.platform(),
+                "python": platform.python_version(),
+                "pid": os.getpid(),
+                "slurm_job": os.environ.get("SLURM_JOB_ID"),
+                "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "packages": {d.name: d.version for d in distributions() if d.name in _IMPORTANT},
+                **facts,
+            },
+        )
+
+
+_IMPORTANT = frozenset(
+    [
+        "babel",
+        "Django",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "safetensors",
+        "snakemake",
+        "tokenizers",
+        "torch",
+        "transformers",
+    ]
+)

@@ -1,0 +1,283 @@
+"""The study file: which grid to build. Validated against the cards before anything runs.
+
+cell = (encoder, condition, target, language, seed) -> score
+gain = score(condition) - score(none), same encoder, target, language and seed
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from xstilts.cards import Hyperparameters, Model, Name, Number, load
+from xstilts.errors import StudyError, unknown
+
+if TYPE_CHECKING:
+    from xstilts.cards import Catalogue, TaskCard
+
+NONE = "none"
+MULTI = "multi"
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"listed twice: {', '.join(twice)}")
+    return values
+
+
+Unique = AfterValidator(_unique)
+Names = Annotated[list[Name], Field(min_length=1), Unique]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LanguageChoice = Literal["all", "low_resource"] | list[Name]
+
+
+class Multi(Model):
+    """The ``multi`` condition: every intermediate task of the study at once, one head each."""
+
+    cap: int = Field(2**17, gt=0, description="a task counts for at most so many examples")
+    temperature: Number = Field(
+        1.0, gt=0, description="p(task) ~ min(size, cap) ** (1/temperature)"
+    )
+
+
+class TrainingChoices(Model):
+    """Hyperparameters by scope; the narrower scope wins: all < stage < task."""
+
+    all: Hyperparameters = Field(Hyperparameters(), description="for every training")
+    intermediate: Hyperparameters = Field(Hyperparameters(), description="intermediate stage")
+    recipe: Hyperparameters = Field(Hyperparameters(), description="target stage")
+    tasks: dict[Name, Hyperparameters] = Field(default_factory=dict, description="by task name")
+
+
+class Evaluation(Model):
+    """How checkpoints are evaluated."""
+
+    max_examples: int | None = Field(
+        None, gt=0, description="score the first so many examples of a language; null: all"
+    )
+    batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
+
+
+class Compute(Model):
+    """What decides the last bits of a result, and therefore belongs to its identity."""
+
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        "auto", description="auto: bf16 autocast where the device computes in it, else fp32"
+    )
+    threads: int = Field(1, gt=0, description="CPU threads of one job; sums are cut by them")
+    micro_batch_tokens: int = Field(
+        16384, gt=0, description="tokens in one forward and backward pass of a training"
+    )
+
+
+class Study(Model):
+    """One study file."""
+
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="name; the results go to <results>/<study>/"
+    )
+    encoders: Names = Field(description="cards in config/encoders/")
+    conditions: Names = Field(description="none, an intermediate task, or multi")
+    targets: Names = Field(description="cards in config/tasks/ that have a test split")
+    languages: LanguageChoice | dict[Name, LanguageChoice] = Field(
+        "all",
+        description="all, low_resource (Joshi 0-2), a list, or these by target (key `default`)",
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1), Unique] = Field(
+        description="one whole grid for each"
+    )
+    training: TrainingChoices = TrainingChoices()
+    multi: Multi = Multi()
+    evaluation: Evaluation = Evaluation()
+    compute: Compute = Compute()
+    mirror: Name | None = Field(None, description="folder of raw files that is tried first")
+    results: Name = Field("results", description="folder of the results")
+    resources: Name = Field("resources", description="folder of downloads and examples, shared")
+
+    @model_validator(mode="after")
+    def _has_a_baseline(self) -> Self:
+        if NONE not in self.conditions:
+            raise ValueError("conditions: needs 'none', the baseline of every gain")
+        return self
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What comes between pretraining and the recipe: nothing, one task or several."""
+
+    name: str
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score to be known."""
+
+    encoder: str
+    condition: str
+    seed: int
+    target: str
+    language: str
+
+
+class Resolved:
+    """A study together with the cards that it names: the grid as plain questions and answers."""
+
+    def __init__(self, study: Study, cards: Catalogue) -> None:
+        """Check everything that can be wrong; raise one `StudyError` with a line per problem."""
+        self.study, self.cards = study, cards
+        problems = list(self._problems())
+        if problems:
+            raise StudyError("\n".join(problems))
+        self.conditions = {name: Condition(name, self._tasks_of(name)) for name in study.conditions}
+        self.targets = {name: cards.task(name) for name in study.targets}
+        self.languages = {name: self._languages_of(card) for name, card in self.targets.items()}
+        empty = [name for name, codes in self.languages.items() if not codes]
+        if empty:
+            raise StudyError(
+                f"languages: leaves no language for {', '.join(empty)}, an empty grid; "
+                f"{empty[0]} has {', '.join(self.targets[empty[0]].split_languages('test'))}"
+            )
+
+    # -- questions --------------------------------------------------------------------------------
+
+    def cells(self) -> list[Cell]:
+        """Every cell of the grid, in reading order."""
+        return [
+            Cell(encoder, condition, seed, target, language)
+            for encoder in self.study.encoders
+            for condition in self.conditions
+            for seed in self.study.seeds
+            for target in self.targets
+            for language in self.languages[target]
+        ]
+
+    def recipes(self) -> list[str]:
+        """The tasks that targets are fine-tuned on, each once."""
+        return list(dict.fromkeys(c.recipe for c in self.targets.values() if c.recipe))
+
+    def stage_of(self, target: str) -> str:
+        """The training stage that a target is read from: its recipe, or ``intermediate``."""
+        return self.targets[target].recipe or "intermediate"
+
+    def hyperparameters(
+        self, task: str, stage: Literal["intermediate", "recipe"]
+    ) -> Hyperparameters:
+        """Defaults, then the card's, then the study's by scope."""
+        choices = self.study.training
+        return Hyperparameters().patched(
+            self.cards.task(task).training,
+            choices.all,
+            getattr(choices, stage),
+            choices.tasks.get(task),
+        )
+
+    # -- checks -----------------------------------------------------------------------------------
+
+    def _problems(self) -> list[str]:
+        return [
+            *self._unknown_names(),
+            *self._unfit_tasks(),
+            *self._language_problems(),
+        ]
+
+    def _unknown_names(self) -> list[str]:
+        study, cards = self.study, self.cards
+        trainable = [*cards.tasks, NONE, MULTI]
+        return [
+            *_unknown_in("encoders", study.encoders, "encoder", cards.encoders),
+            *_unknown_in("conditions", study.conditions, "condition", trainable),
+            *_unknown_in("targets", study.targets, "target", cards.tasks),
+            *_unknown_in("training.tasks", list(study.training.tasks), "task", cards.tasks),
+        ]
+
+    def _unfit_tasks(self) -> list[str]:
+        problems = []
+        for name in self._known(self.study.conditions):
+            if "train" not in self.cards.task(name).splits:
+                problems.append(f"conditions: {name!r} has no train split to fine-tune on")
+        for name in self._known(self.study.targets):
+            card = self.cards.task(name)
+            if "test" not in card.splits:
+                problems.append(f"targets: {name!r} has no test split to score")
+            if card.format != "retrieval" and card.recipe is None:
+                problems.append(f"targets: card {name!r} names no recipe to fine-tune on")
+            if card.recipe and card.recipe not in self.cards.tasks:
+                problems.append(
+                    f"targets: {name!r}: {unknown('recipe', card.recipe, self.cards.tasks)}"
+                )
+        if MULTI in self.study.conditions and len(self._single_tasks()) < 2:
+            problems.append("conditions: 'multi' needs at least two single tasks beside it")
+        return problems
+
+    def _language_problems(self) -> list[str]:
+        known = self.cards.languages()
+        chosen = self.study.languages
+        choices = chosen if isinstance(chosen, dict) else {"default": chosen}
+        problems = []
+        targets = set(self.study.targets)
+        for target, choice in choices.items():
+            key = f"languages.{target}" if isinstance(chosen, dict) else "languages"
+            if target != "default" and target not in targets:
+                problems.append(f"{key}: {unknown('target', target, targets | {'default'})}")
+                continue
+            if not isinstance(choice, list):
+                continue
+            cards = [self.cards.task(t) for t in self._known(self.study.targets)]
+            having = [c for c in cards if target in ("default", c.task) and "test" in c.splits]
+            offered = {code for c in having for code in c.split_languages("test")}
+            problems += _unknown_in(key, choice, "language", offered & set(known))
+            twice = sorted({code for code in choice if choice.count(code) > 1})
+            problems += [f"{key}: listed twice: {code}" for code in twice]
+        return problems
+
+    def _known(self, names: list[str]) -> list[str]:
+        return [name for name in names if name in self.cards.tasks]
+
+    def _single_tasks(self) -> list[str]:
+        return [name for name in self.study.conditions if name not in (NONE, MULTI)]
+
+    def _tasks_of(self, condition: str) -> tuple[str, ...]:
+        if condition == NONE:
+            return ()
+        return tuple(self._single_tasks()) if condition == MULTI else (condition,)
+
+    def _languages_of(self, card: TaskCard) -> list[str]:
+        offered = card.split_languages("test")
+        chosen = self.study.languages
+        if isinstance(chosen, dict):
+            chosen = chosen.get(card.task, chosen.get("default", "all"))
+        if chosen == "all":
+            return list(offered)
+        if chosen == "low_resource":
+            known = self.cards.languages()
+            return [code for code in offered if code in known and known[code].low_resource]
+        return [code for code in offered if code in chosen]
+
+
+def _unknown_in(key: str, names: list[str], kind: str, allowed: Any) -> list[str]:
+    return [
+        f"{key}[{i}]: {unknown(kind, name, allowed)}"
+        for i, name in enumerate(names)
+        if name not in allowed
+    ]
+
+
+def resolve(config: dict[str, Any], where: str, cards: Catalogue) -> Resolved:
+    """Read a study from configuration and check it against the cards.
+
+    Raises `StudyError`, every line of which begins with ``where``, the file that was read.
+    """
+    study = load(Study, config, where)
+    try:
+        return Resolved(study, cards)
+    except StudyError as error:
+        lines = str(error).splitlines()
+        prefix = re.compile(r"^\S+\.(yaml|tsv)[:\d]*: ")
+        raise StudyError(
+            "\n".join(line if prefix.match(line) else f"{where}: {line}" for line in lines)
+        ) from None
