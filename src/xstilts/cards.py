@@ -11,8 +11,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -25,6 +24,9 @@ from pydantic import (
 )
 
 from xstilts.errors import StudyError, unknown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMATS = ("classification", "multiple_choice", "tagging", "span_qa", "retrieval")
 FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval"]
@@ -312,6 +314,9 @@ class Catalogue:
 # --- YAML to models ------------------------------------------------------------------------------
 
 
+M = TypeVar("M", bound=Model)
+
+
 def read_yaml(path: Path) -> Any:
     """Read a YAML file; a syntax error names the file and line."""
     try:
@@ -326,7 +331,7 @@ def read_yaml(path: Path) -> Any:
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def load[M: Model](model: type[M], data: Any, where: str) -> M:
+def load(model: type[M], data: Any, where: str) -> M:
     """Build a model from YAML data; all problems come in one `StudyError`, one line each."""
     if not isinstance(data, dict):
         raise StudyError(f"{where}: must be a mapping of keys, not {type(data).__name__}")

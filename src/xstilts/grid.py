@@ -184,7 +184,7 @@ class Grid:
         return self._stage(
             ("report",),
             self.results / "report.html",
-            lambda: {"study": self.study.model_dump(), "cells": self._evaluations()},
+            lambda: {"study": self.study_says(), "cells": self._evaluations()},
             ["xstilts.report"],
         )
 
@@ -204,6 +204,10 @@ class Grid:
         """What of a card decides how a task is learnt and scored (not its prose)."""
         card: TaskCard = self.cards.task(task)
         return card.model_dump(include={"task", "format", "labels", "scorer", "primary"})
+
+    def study_says(self) -> dict[str, Any]:
+        """The study as JSON, its choice of languages spelt out by target."""
+        return self.study.model_dump() | {"languages": dict(self.resolved.languages)}
 
     def _format_modules(self, tasks: Iterable[str]) -> list[str]:
         return sorted({f"xstilts.formats.{self.cards.task(task).format}" for task in tasks})
@@ -248,7 +252,7 @@ class Grid:
             *(task for c in self.resolved.conditions.values() for task in c.tasks),
         }
         return {
-            "study": self.study.model_dump(),
+            "study": self.study_says(),
             "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
             "encoders": {name: _says(self.cards.encoder(name)) for name in self.study.encoders},
             "config": str(self.cards.folder),

@@ -265,7 +265,7 @@ class Run:
 
 
 _IMPORTANT = frozenset(
-    [
+    {
         "babel",
         "Django",
         "numpy",
@@ -276,5 +276,5 @@ _IMPORTANT = frozenset(
         "tokenizers",
         "torch",
         "transformers",
-    ]
+    }
 )

@@ -1,0 +1,52 @@
+"""Reproducible choices: the same key gives the same choices in every process, on every platform and Python version."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def number(*key: str) -> int:
+    """A large number that depends on `key` alone, unlike `hash()`, which differs between processes."""
+    return int.from_bytes(hashlib.sha256("\x1f".join(key).encode()).digest(), "big")
+
+
+class Draw:
+    """Choices seeded by a key.
+
+    They rest on `Random.random` alone, the one method whose sequence Python promises to keep between versions
+    (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
+    """
+
+    def __init__(self, *key: str) -> None:
+        self._random = random.Random(number(*key))
+
+    def below(self, bound: int) -> int:
+        """A whole number from 0 to `bound` - 1."""
+        return int(self._random.random() * bound)
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return self._random.random() < probability
+
+    def one(self, items: Sequence[T]) -> T:
+        """One of `items`."""
+        return items[self.below(len(items))]
+
+    def some(self, items: Sequence[T], count: int) -> list[T]:
+        """`count` different positions of `items`, in random order."""
+        if count > len(items):
+            raise ValueError(f"cannot draw {count} of {len(items)} items")
+        pool = list(items)
+        for position in range(count):
+            other = position + self.below(len(pool) - position)
+            pool[position], pool[other] = pool[other], pool[position]
+        return pool[:count]
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """All of `items`, in random order."""
+        return self.some(items, len(items))
