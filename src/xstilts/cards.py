@@ -109,19 +109,23 @@ class HubFile(Model):
 class RawFile(Model):
     """One raw file and the sources it may come from, tried in the order mirror, hub, url.
 
-    In every text ``{language}`` stands for our language code and ``{code}`` for the task's own.
+    In every text ``{language}`` stands for our language code and ``{code}`` for the task's own;
+    of a code with slashes, ``{folder}`` is what precedes the last one and ``{name}`` what follows.
     """
 
     path: Name = Field(description="where it is kept under resources/raw; its key in the lock")
     mirror: Name | None = Field(None, description="path in the study's mirror folder (.gz as well)")
     hub: HubFile | None = None
     url: Name | None = None
+    member: Name | None = Field(None, description="the file's name in the archive behind the url")
     embedded: Name | None = Field(None, description="task of the embedded benchmark to build it")
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
         if not (self.mirror or self.hub or self.url or self.embedded):
             raise ValueError("needs at least one source: mirror, hub, url or embedded")
+        if self.member and not self.url:
+            raise ValueError("member: names a file in the archive behind url:, which is missing")
         return self
 
 
@@ -170,7 +174,9 @@ class TaskCard(Model):
 
     def raw_file(self, file: RawFile, language: str) -> RawFile:
         """A file entry with its language filled in."""
-        values = {"language": language, "code": self.codes.get(language, language)}
+        code = self.codes.get(language, language)
+        folder, _, name = code.rpartition("/")
+        values = {"language": language, "code": code, "folder": folder, "name": name}
         return RawFile.model_validate(_fill(file.model_dump(exclude_unset=True), values))
 
 

@@ -85,6 +85,23 @@ class Grid:
             return self.encoder_stamp(encoder)
         return self.checkpoint_stamp(encoder, condition, seed, stage)
 
+    def needed_examples(self) -> list[tuple[str, str, list[str]]]:
+        """Every task and split that the grid reads, with its languages."""
+        resolved = self.resolved
+        learnt = [task for c in resolved.conditions.values() for task in c.tasks]
+        learnt = list(dict.fromkeys([*learnt, *resolved.recipes()]))
+        trained = [
+            (task, "train", self.cards.task(task).split_languages("train")[:1]) for task in learnt
+        ]
+        return trained + [(t, "test", resolved.languages[t]) for t in resolved.targets]
+
+    def training_examples(self, condition: str, stage: str) -> list[Path]:
+        """Stamps of the examples that a training reads."""
+        return [
+            self.examples_stamp(task, "train", self.cards.task(task).split_languages("train")[0])
+            for task in self.training_tasks(condition, stage)
+        ]
+
     # -- stages -----------------------------------------------------------------------------------
 
     def encoder(self, encoder: str) -> Stage:
@@ -147,7 +164,8 @@ class Grid:
 
     def evaluation(self, encoder: str, condition: str, seed: int, target: str) -> Stage:
         """Scoring a checkpoint on a target. Its artefacts are one cell per language."""
-        if self.resolved.stage_of(target) != INTERMEDIATE:
+        recipe = self.resolved.recipe_of(target)
+        if recipe:
             start = self.training(encoder, condition, seed, self.resolved.stage_of(target)).digest
         elif condition == NONE:
             start = self.encoder(encoder).digest
@@ -160,9 +178,10 @@ class Grid:
                 "checkpoint": start,
                 "target": self.task_spec(target),
                 "examples": self.examples(target, "test").digest,
-                "limits": self.hyperparameters(
-                    self.cards.task(target).recipe or target, "recipe"
-                ).model_dump(include={"max_length", "doc_stride", "max_query_length"}),
+                "recipe": self.task_spec(recipe) if recipe else None,
+                "limits": self.hyperparameters(recipe or target, "recipe").model_dump(
+                    include={"max_length", "doc_stride", "max_query_length"}
+                ),
                 "retrieval_layer": self.cards.encoder(encoder).retrieval_layer,
                 "evaluation": self.study.evaluation.model_dump(),
                 "compute": self.study.compute.model_dump(include={"precision", "threads"}),

@@ -142,6 +142,15 @@ def loaded_modules() -> set[str]:
 # --- files ---------------------------------------------------------------------------------------
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
+
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder; on success, sync it and move it to ``path``.
@@ -154,6 +163,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_UMASK)  # some writers make private files
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -87,6 +87,9 @@ class Study(Model):
         "all",
         description="all, low_resource (Joshi 0-2), a list, or these by target (key `default`)",
     )
+    recipes: dict[Name, Name] = Field(
+        default_factory=dict, description="train another task of the format in a recipe's place"
+    )
     seeds: Annotated[list[Seed], Field(min_length=1), Unique] = Field(
         description="one whole grid for each"
     )
@@ -158,11 +161,16 @@ class Resolved:
 
     def recipes(self) -> list[str]:
         """The tasks that targets are fine-tuned on, each once."""
-        return list(dict.fromkeys(c.recipe for c in self.targets.values() if c.recipe))
+        return list(dict.fromkeys(r for t in self.targets if (r := self.recipe_of(t))))
+
+    def recipe_of(self, target: str) -> str | None:
+        """The task that a target is fine-tuned on; None where the target needs no training."""
+        recipe = self.cards.task(target).recipe
+        return self.study.recipes.get(recipe, recipe) if recipe else None
 
     def stage_of(self, target: str) -> str:
         """The training stage that a target is read from: its recipe, or ``intermediate``."""
-        return self.targets[target].recipe or "intermediate"
+        return self.recipe_of(target) or "intermediate"
 
     def hyperparameters(
         self, task: str, stage: Literal["intermediate", "recipe"]
@@ -213,6 +221,19 @@ class Resolved:
         if MULTI in self.study.conditions and len(self._single_tasks()) < 2:
             problems.append("conditions: 'multi' needs at least two single tasks beside it")
         return problems
+
+    def _recipe_problems(self, card: TaskCard) -> list[str]:
+        name = self.recipe_of(card.task)
+        if name is None:
+            return []
+        if name not in self.cards.tasks:
+            return [f"targets: {card.task!r}: {unknown('recipe', name, self.cards.tasks)}"]
+        recipe = self.cards.task(name)
+        if "train" not in recipe.splits:
+            return [f"recipes: {name!r} has no train split to fine-tune on"]
+        if recipe.format != card.format:
+            return [f"recipes: {name!r} is {recipe.format}, but {card.task!r} is {card.format}"]
+        return []
 
     def _language_problems(self) -> list[str]:
         known = self.cards.languages()

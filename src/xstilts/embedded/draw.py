@@ -1,28 +1,32 @@
-"""Reproducible choices: the same key gives the same choices in every process, on every platform and Python version."""
+"""Reproducible choices: the same key gives the same choices in every process, on every platform and
+Python version."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 T = TypeVar("T")
 
 
 def number(*key: str) -> int:
-    """A large number that depends on `key` alone, unlike `hash()`, which differs between processes."""
+    """A large number that depends on `key` alone; `hash()` differs between processes."""
     return int.from_bytes(hashlib.sha256("\x1f".join(key).encode()).digest(), "big")
 
 
 class Draw:
     """Choices seeded by a key.
 
-    They rest on `Random.random` alone, the one method whose sequence Python promises to keep between versions
-    (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
+    They rest on `Random.random` alone, the one method whose sequence Python promises to keep
+    between versions (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
     """
 
     def __init__(self, *key: str) -> None:
+        """Start the sequence that belongs to `key`."""
         self._random = random.Random(number(*key))
 
     def below(self, bound: int) -> int:

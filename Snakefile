@@ -1,0 +1,42 @@
+# Does English intermediate-task training help zero-shot transfer, also for low-resource languages?
+#
+#   raw files -> examples -> encoder -> intermediate checkpoint -> recipe checkpoint
+#     -> cells -> grid.parquet -> report.html
+#
+# The study (config/config.yaml, or --configfile) says which grid; src/xstilts/grid.py lays it out.
+import re
+
+from snakemake.utils import min_version
+
+from xstilts.workflow import open_workflow_grid
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+grid = open_workflow_grid(workflow, config)
+study, resolved = grid.study, grid.resolved
+
+
+wildcard_constraints:
+    encoder="|".join(study.encoders),
+    condition="|".join(map(re.escape, study.conditions)),
+    seed=r"\d+",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/analyse.smk"
+
+
+onstart:
+    grid.freeze()
+
+
+rule all:
+    default_target: True
+    input:
+        grid.report().stamp,

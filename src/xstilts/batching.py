@@ -1,0 +1,159 @@
+"""Batches without padding: sequences lie end to end, and attention alone sees them apart.
+
+`Features` are a whole data set in token ids; an *item* is what one gold answer belongs to: one
+sequence, or several for a multiple choice. `pack` puts some items into one `Batch` of tensors.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+@dataclass
+class Features:
+    """Tokenised examples of one task.
+
+    ``sequences``: token ids, one array each. ``second``: where the second text of a sequence
+    begins (its length where there is none). ``starts``: item i owns sequences
+    ``starts[i]:starts[i+1]``. ``weights``: how much each item counts in the loss (tags in a
+    tagging item, else 1). ``targets``: what each item is trained towards; the format's own.
+    ``counts``: what could not be represented, by name.
+    """
+
+    sequences: list[np.ndarray]
+    second: np.ndarray
+    starts: np.ndarray
+    weights: np.ndarray
+    targets: list[Any]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self.starts) - 1
+
+    def lengths(self) -> np.ndarray:
+        """Tokens of each item, all its sequences together."""
+        sizes = np.fromiter((len(s) for s in self.sequences), np.int64, len(self.sequences))
+        return np.add.reduceat(sizes, self.starts[:-1]) if len(self) else sizes
+
+    def tokens_used(self) -> np.ndarray:
+        """The distinct token ids, sorted."""
+        return np.unique(np.concatenate(self.sequences)) if self.sequences else np.array([], int)
+
+    def renumbered(self, rows: np.ndarray) -> Features:
+        """The same features with every token id replaced by its index in ``rows`` (sorted)."""
+        sequences = [np.searchsorted(rows, s).astype(np.int32) for s in self.sequences]
+        return Features(
+            sequences, self.second, self.starts, self.weights, self.targets, self.counts
+        )
+
+
+def one_sequence_items(
+    sequences: list[np.ndarray],
+    second: Sequence[int],
+    targets: list[Any],
+    weights: Sequence[float] | None = None,
+    counts: Counter[str] | None = None,
+) -> Features:
+    """Features in which every item is one sequence."""
+    n = len(sequences)
+    return Features(
+        sequences,
+        np.asarray(second, dtype=np.int64),
+        np.arange(n + 1),
+        np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64),
+        targets,
+        counts or Counter(),
+    )
+
+
+@dataclass
+class Batch:
+    """Items as tensors. T tokens, S sequences, I items; L is the longest sequence.
+
+    ``ids``, ``positions``, ``types``: (T,). ``first``: (S,) index of each sequence's first token.
+    ``place``: (T,) index of each token in a padded (S*L,) matrix. ``mask``: (S, L), true at real
+    tokens, or None when nothing is padded. ``targets``: one entry an item.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    types: torch.Tensor
+    lengths: list[int]
+    first: torch.Tensor
+    place: torch.Tensor
+    mask: torch.Tensor | None
+    items: list[int]
+    targets: list[Any]
+
+    @property
+    def longest(self) -> int:
+        """L."""
+        return max(self.lengths)
+
+    def padded(self, values: torch.Tensor, fill: float) -> torch.Tensor:
+        """(T, ...) -> (S, L, ...), ``fill`` where there is no token."""
+        shape = (len(self.lengths) * self.longest, *values.shape[1:])
+        if self.mask is None:
+            matrix = values
+        else:
+            matrix = values.new_full(shape, fill).index_copy(0, self.place, values)
+        return matrix.view(len(self.lengths), self.longest, *values.shape[1:])
+
+    def flat(self, matrix: torch.Tensor) -> torch.Tensor:
+        """(S, L, ...) -> (T, ...): the way back from `padded`."""
+        rows = matrix.reshape(-1, *matrix.shape[2:])
+        return rows if self.mask is None else rows.index_select(0, self.place)
+
+
+def pack(features: Features, items: Sequence[int], device: torch.device | str = "cpu") -> Batch:
+    """Put items into one batch, in the given order."""
+    index = [s for i in items for s in range(features.starts[i], features.starts[i + 1])]
+    sequences = [features.sequences[s] for s in index]
+    lengths = [len(s) for s in sequences]
+    longest = max(lengths)
+    ends = np.cumsum(lengths)
+    within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    padded = any(length != longest for length in lengths)
+    mask = torch.from_numpy(np.arange(longest)[None, :] < np.asarray(lengths)[:, None])
+
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.int64)).to(device)
+
+    return Batch(
+        ids=tensor(np.concatenate(sequences)),
+        positions=tensor(within),
+        types=tensor(within >= features.second[index][row]),
+        lengths=lengths,
+        first=tensor(ends - lengths),
+        place=tensor(row * longest + within),
+        mask=mask.to(device) if padded else None,
+        items=list(items),
+        targets=[features.targets[i] for i in items],
+    )
+
+
+def by_tokens(lengths: np.ndarray, items: Iterable[int], budget: int) -> Iterator[list[int]]:
+    """Cut items, sorted by length, into batches of at most ``budget`` tokens (one item at least).
+
+    Items of like length come together, so that attention pads little. Ties keep their order.
+    """
+    batch: list[int] = []
+    total = 0
+    for item in sorted(items, key=lambda i: (int(lengths[i]), i)):
+        if batch and total + lengths[item] > budget:
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += int(lengths[item])
+    if batch:
+        yield batch

@@ -1,0 +1,86 @@
+"""The five kinds of task. Each file owns its kind: features, head, loss, decoding and scoring.
+
+A format is a module with these names; `Format` is their type, `get` finds one by a card's name.
+Nothing is imported here that a single format does not need: the digest of a stage's code covers
+exactly the formats that the stage runs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from xstilts.batching import Batch, Features
+    from xstilts.examples import Example
+    from xstilts.tokenization import Tokenizer
+
+
+class Limits(Protocol):
+    """How much of an input is read; `xstilts.cards.Hyperparameters` has these."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of one sequence."""
+
+    @property
+    def doc_stride(self) -> int:
+        """Tokens between window starts."""
+
+    @property
+    def max_query_length(self) -> int:
+        """Tokens of a question."""
+
+
+class Format(Protocol):
+    """What every format module provides."""
+
+    def encode(
+        self,
+        examples: Sequence[Example],
+        tokenizer: Tokenizer,
+        labels: Sequence[str],
+        limits: Limits,
+        *,
+        training: bool,
+    ) -> Features:
+        """Tokenise examples. In training, items without a usable target are left out, counted."""
+
+    def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
+        """A new head. Called with hidden states (T, H) and a `Batch`, it gives the outputs."""
+
+    def loss(self, outputs: Any, batch: Batch) -> torch.Tensor:
+        """The sum of the items' losses, each weighted as its features say."""
+
+    def outputs(self, outputs: Any, batch: Batch) -> list[np.ndarray]:
+        """The head's outputs as one array per item."""
+
+    def decode(
+        self,
+        examples: Sequence[Example],
+        features: Features,
+        outputs: Sequence[np.ndarray],
+        labels: Sequence[str],
+        scorer: str,
+    ) -> list[dict[str, Any]]:
+        """One prediction per scored example, as a row of the predictions file."""
+
+    def score(
+        self,
+        examples: Sequence[Example],
+        predictions: Sequence[dict[str, Any]],
+        scorer: str,
+        language: str,
+    ) -> tuple[int, dict[str, float]]:
+        """How many things were scored, and the metrics in per cent."""
+
+
+def get(name: str) -> Format:
+    """The format of this name (checked when its card was read)."""
+    return cast("Format", import_module(f"xstilts.formats.{name}"))

@@ -1,0 +1,117 @@
+"""Multiple choice: each choice is read after the prompt, the best scored one is taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from xstilts.batching import Batch, Features
+from xstilts.formats.classification import sequence
+from xstilts.heads import SentenceHead
+from xstilts.metrics.accuracy import accuracy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xstilts.examples import Example
+    from xstilts.formats import Limits
+    from xstilts.tokenization import Tokenizer
+
+SCORERS = {"accuracy": ("accuracy",)}
+
+
+def encode(
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    limits: Limits,
+    *,
+    training: bool,
+) -> Features:
+    """One item an example, one (prompt, choice) sequence a choice."""
+    prompts = tokenizer(e["prompt"] for e in examples)
+    choices = iter(tokenizer(choice for e in examples for choice in e["choices"]))
+    counts: Counter[str] = Counter()
+    sequences, second, starts, targets = [], [], [0], []
+    for example, prompt in zip(examples, prompts, strict=True):
+        encoded = [
+            sequence(tokenizer, prompt, next(choices), limits.max_length)
+            for _ in example["choices"]
+        ]
+        counts["truncated"] += any(cut for _, _, cut in encoded)
+        if training and example["label"] is None:
+            counts["unlabelled"] += 1
+            continue
+        sequences += [ids for ids, _, _ in encoded]
+        second += [where for _, where, _ in encoded]
+        starts.append(len(sequences))
+        targets.append(-1 if example["label"] is None else example["label"])
+    return Features(
+        sequences,
+        np.asarray(second, dtype=np.int64),
+        np.asarray(starts),
+        np.ones(len(targets)),
+        list(zip(targets, np.diff(starts).tolist(), strict=True)),
+        +counts,
+    )
+
+
+class Head(nn.Module):
+    """One score a sequence, from its first token."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.sentence = SentenceHead(hidden, 1)
+
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> list[torch.Tensor]:
+        """(T, H) -> for each item the scores of its choices."""
+        scores = self.sentence(hidden[batch.first]).squeeze(-1).float()
+        return list(scores.split([choices for _, choices in batch.targets]))
+
+
+def head(hidden: int, labels: Sequence[str]) -> nn.Module:
+    """A new head; the number of choices is the item's, not the task's."""
+    return Head(hidden)
+
+
+def loss(outputs: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+    """Cross entropy over the choices, summed over items."""
+    losses = [
+        scores.logsumexp(0) - scores[gold]
+        for scores, (gold, _) in zip(outputs, batch.targets, strict=True)
+    ]
+    return torch.stack(losses).sum()
+
+
+def outputs(outputs: list[torch.Tensor], batch: Batch) -> list[np.ndarray]:
+    """Scores of each item's choices."""
+    return [scores.cpu().numpy() for scores in outputs]
+
+
+def decode(
+    examples: Sequence[Example],
+    features: Features,
+    outputs: Sequence[np.ndarray],
+    labels: Sequence[str],
+    scorer: str,
+) -> list[dict[str, Any]]:
+    """The choice with the highest score; the first one on a tie."""
+    return [
+        {"id": e["id"], "prediction": int(np.argmax(o)), "gold": e["label"]}
+        for e, o in zip(examples, outputs, strict=True)
+    ]
+
+
+def score(
+    examples: Sequence[Example],
+    predictions: Sequence[dict[str, Any]],
+    scorer: str,
+    language: str,
+) -> tuple[int, dict[str, float]]:
+    """Accuracy over all examples."""
+    gold = [str(e["label"]) for e in examples]
+    return len(gold), {"accuracy": accuracy(gold, [str(p["prediction"]) for p in predictions])}

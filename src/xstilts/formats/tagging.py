@@ -1,0 +1,146 @@
+"""Tagging: one tag a word, predicted at the word's first piece (XTREME's ``utils_tag.py``).
+
+A sentence that is too long is split at word boundaries into several items, never cut: every word
+is read and scored.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.heads import TokenHead
+from xstilts.metrics.chunks import chunk_score, token_accuracy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from xstilts.examples import Example
+    from xstilts.formats import Limits
+    from xstilts.tokenization import Tokenizer
+
+SCORERS = {
+    "span_f1": ("f1", "precision", "recall"),
+    "chunk_f1_upos": ("f1", "precision", "recall", "accuracy"),
+    "token_accuracy": ("accuracy",),
+}
+
+
+def encode(
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    limits: Limits,
+    *,
+    training: bool,
+) -> Features:
+    """Items are runs of whole words that fit; a target holds (sentence, places, label ids)."""
+    pieces = tokenizer.words(word for e in examples for word in e["tokens"])
+    room = limits.max_length - tokenizer.layout.single_specials
+    prefix = len(tokenizer.layout.prefix)
+    ids = {label: i for i, label in enumerate(labels)}
+    counts: Counter[str] = Counter()
+    sequences, targets = [], []
+    for number, example in enumerate(examples):
+        if training and example["tags"] is None:
+            counts["unlabelled"] += 1
+            continue
+        words = [pieces[word][:room] for word in example["tokens"]]
+        counts["truncated_words"] += sum(len(pieces[w]) > room for w in example["tokens"])
+        runs = list(_runs(words, room))
+        counts["split"] += len(runs) > 1
+        for begin, end in runs:
+            run = words[begin:end]
+            sizes = [len(word) for word in run]
+            sequences.append(tokenizer.single(np.concatenate(run)))
+            tags = example["tags"][begin:end] if example["tags"] is not None else []
+            targets.append(
+                (number, prefix + np.cumsum([0, *sizes[:-1]]), np.asarray([ids[t] for t in tags]))
+            )
+    lengths = [len(s) for s in sequences]
+    weights = [len(places) for _, places, _ in targets]
+    return one_sequence_items(sequences, lengths, targets, weights, +counts)
+
+
+def _runs(words: Sequence[np.ndarray], room: int) -> Iterator[tuple[int, int]]:
+    """Cut a sentence into the fewest runs of whole words with at most ``room`` pieces each."""
+    begin, used = 0, 0
+    for i, word in enumerate(words):
+        if used + len(word) > room:
+            yield begin, i
+            begin, used = i, 0
+        used += len(word)
+    if len(words) > begin:
+        yield begin, len(words)
+
+
+class Head(nn.Module):
+    """Tag scores at the first piece of every word."""
+
+    def __init__(self, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.token = TokenHead(hidden, outputs)
+
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(T, H) -> (W, tags), the words of all items one after the other."""
+        begins = batch.first.tolist()
+        places = [begin + where for begin, (_, where, _) in zip(begins, batch.targets, strict=True)]
+        index = torch.from_numpy(np.concatenate(places)).to(hidden.device)
+        return self.token(hidden[index])  # type: ignore[no-any-return]
+
+
+def head(hidden: int, labels: Sequence[str]) -> nn.Module:
+    """A new head with one output a tag."""
+    return Head(hidden, len(labels))
+
+
+def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Cross entropy, summed over words; an item weighs as many words as it has."""
+    gold = torch.from_numpy(np.concatenate([tags for _, _, tags in batch.targets]))
+    return F.cross_entropy(outputs.float(), gold.to(outputs.device), reduction="sum")
+
+
+def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
+    """Tag ids of each item's words."""
+    best = outputs.float().argmax(-1).cpu().numpy()
+    return np.split(best, np.cumsum([len(places) for _, places, _ in batch.targets])[:-1])
+
+
+def decode(
+    examples: Sequence[Example],
+    features: Features,
+    outputs: Sequence[np.ndarray],
+    labels: Sequence[str],
+    scorer: str,
+) -> list[dict[str, Any]]:
+    """The items of a sentence joined again: one tag a word."""
+    tags: list[list[str]] = [[] for _ in examples]
+    for (number, _, _), best in zip(features.targets, outputs, strict=True):
+        tags[number] += [labels[i] for i in best]
+    return [
+        {"id": e["id"], "prediction": predicted, "gold": e["tags"]}
+        for e, predicted in zip(examples, tags, strict=True)
+    ]
+
+
+def score(
+    examples: Sequence[Example],
+    predictions: Sequence[dict[str, Any]],
+    scorer: str,
+    language: str,
+) -> tuple[int, dict[str, float]]:
+    """Chunk F1 as officially, or token accuracy; n is the number of sentences."""
+    gold = [e["tags"] for e in examples]
+    predicted = [p["prediction"] for p in predictions]
+    metrics: dict[str, float] = {}
+    if scorer != "token_accuracy":
+        metrics |= chunk_score(gold, predicted)._asdict()
+    if scorer != "span_f1":
+        metrics["accuracy"] = token_accuracy(gold, predicted)
+    return len(gold), metrics

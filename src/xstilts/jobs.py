@@ -1,0 +1,125 @@
+"""Jobs: from a stage of the grid to what the code that makes it needs to know.
+
+The scripts of the workflow call these with their wildcards. Every job first imports the code of its
+stage and checks that it is the code that its spec names.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xstilts.errors import LineageError
+from xstilts.grid import INTERMEDIATE, Grid, Stage, check_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xstilts.evaluation import EvaluationJob
+    from xstilts.training import TrainingJob
+
+
+def checked(grid: Grid, stage: Stage, promised: str) -> Stage:
+    """The stage, once the code on disk and its digest are what the workflow promised.
+
+    Raises `LineageError` when the study or the library was edited after the run had started.
+    """
+    for module in stage.modules:
+        import_module(module)
+    check_code(grid, stage)
+    if stage.digest != promised:
+        raise LineageError(
+            f"{stage.stamp}: this job would make {stage.digest[:12]}, the workflow asked for "
+            f"{promised[:12]}; the study was edited after the run had started: start it again"
+        )
+    return stage
+
+
+def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str) -> TrainingJob:
+    """Everything that one training needs."""
+    from xstilts.training import TaskJob, TrainingJob
+
+    plan = grid.training(encoder, condition, seed, stage)
+    start = grid.start_of(encoder, condition, seed, stage)
+    pretrained = grid.encoder_stamp(encoder)
+    tasks = tuple(
+        TaskJob(
+            name,
+            grid.cards.task(name).format,
+            tuple(grid.cards.task(name).labels or ()),
+            grid.examples_stamp(name, "train", grid.cards.task(name).split_languages("train")[0]),
+            grid.hyperparameters(name, "intermediate" if stage == INTERMEDIATE else "recipe"),
+        )
+        for name in grid.training_tasks(condition, stage)
+    )
+    return TrainingJob(
+        stamp=plan.stamp,
+        spec=plan.digest,
+        encoder=pretrained,
+        start=start if start != pretrained else None,
+        tasks=tasks,
+        multi=grid.study.multi,
+        compute=grid.study.compute,
+        seed=seed,
+    )
+
+
+def evaluation_job(
+    grid: Grid, encoder: str, condition: str, seed: int, target: str
+) -> EvaluationJob:
+    """Everything that one evaluation needs, in all languages of the target."""
+    from xstilts.evaluation import EvaluationJob
+
+    plan = grid.evaluation(encoder, condition, seed, target)
+    card = grid.cards.task(target)
+    recipe = grid.resolved.recipe_of(target)
+    learnt = grid.cards.task(recipe) if recipe else card
+    languages = grid.resolved.languages[target]
+    return EvaluationJob(
+        spec=plan.digest,
+        identity={"encoder": encoder, "condition": condition, "seed": seed, "target": target},
+        format=card.format,
+        labels=tuple(learnt.labels or ()),
+        scorer=card.scorer,
+        primary=card.primary,
+        encoder=grid.encoder_stamp(encoder),
+        checkpoint=grid.evaluated(encoder, condition, seed, target),
+        head=recipe,
+        layer=grid.cards.encoder(encoder).retrieval_layer if card.format == "retrieval" else None,
+        limits=grid.hyperparameters(recipe or target, "recipe"),
+        evaluation=grid.study.evaluation,
+        compute=grid.study.compute,
+        cells={lang: grid.cell(encoder, condition, seed, target, lang) for lang in languages},
+        examples={lang: grid.examples_stamp(target, "test", lang) for lang in languages},
+        work=Path(grid.results) / "work" / plan.digest,
+    )
+
+
+def prepare_examples(
+    grid: Grid, stage: Stage, task: str, split: str, say: Callable[[str], None] = print
+) -> None:
+    """Prepare the examples of every language whose stamp is missing or stale."""
+    from xstilts.fetch import read_checksums
+    from xstilts.prepare import is_current, prepare
+
+    card = grid.cards.task(task)
+    mirror = Path(grid.study.mirror) if grid.study.mirror else None
+    checksums = read_checksums(grid.cards.folder / "downloads.tsv")
+    (languages,) = (ls for t, s, ls in grid.needed_examples() if (t, s) == (task, split))
+    for language in languages:
+        stamp = grid.examples_stamp(task, split, language)
+        if is_current(stamp, stage.digest):
+            say(f"{language}: up to date")
+            continue
+        prepare(
+            card,
+            split,
+            language,
+            resources=grid.resources,
+            mirror=mirror,
+            checksums=checksums,
+            stamp=stamp,
+            spec=stage.digest,
+        )
+        say(f"{language}: prepared")

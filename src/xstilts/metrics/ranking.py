@@ -1,0 +1,72 @@
+"""Mean average precision at 20: LAReQA (Roy et al. 2020) and Mewsli-X (Ruder et al. 2021).
+
+Sources: XTREME's ``third_party/utils_lareqa.py`` and ``utils_mewslix.py``. LAReQA: all questions
+and candidates of 11 languages in one pool, up to 11 right sentences a question, one number.
+Mewsli-X: one right entity a mention, so that MAP is the mean reciprocal rank; the score is the mean
+over the mention languages (``averages.language_mean``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xstilts.metrics.neighbours import Vectors, nearest, normalise
+from xstilts.metrics.sums import mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+CUTOFF = 20
+
+
+def average_precision(
+    ranked: Sequence[str], relevant: Collection[str], cutoff: int = CUTOFF
+) -> float:
+    """Precision at each hit among the first ``cutoff``, over the hits possible: 0.0 to 1.0.
+
+    A name that is ranked twice counts at its first place.
+
+    >>> average_precision(["a", "x", "b"], {"a", "b"})
+    0.8333333333333333
+    """
+    if not relevant:
+        raise ValueError("no relevant candidate; give at least one")
+    left, total, hits = set(relevant), 0.0, 0
+    possible = min(len(left), cutoff)
+    for rank, name in enumerate(ranked[:cutoff], start=1):
+        if name in left:
+            left.remove(name)
+            hits += 1
+            total += hits / rank
+    return total / possible
+
+
+def mean_average_precision(
+    relevant: Mapping[str, Collection[str]],
+    ranked: Mapping[str, Sequence[str]],
+    cutoff: int = CUTOFF,
+) -> float:
+    """MAP at ``cutoff`` in percent over all queries of ``relevant``; an unanswered query is 0.
+
+    >>> mean_average_precision({"q": ["Q1"]}, {"q": ["Q9", "Q1"]})
+    50.0
+    """
+    if not relevant:
+        raise ValueError("no queries to score; give at least one")
+    scores = [
+        average_precision(ranked.get(query, ()), names, cutoff) for query, names in relevant.items()
+    ]
+    return mean(scores) * 100
+
+
+def rank(
+    queries: Vectors, candidates: Vectors, names: Sequence[str], cutoff: int = CUTOFF
+) -> list[list[str]]:
+    """The names of the best candidates of each query by cosine; of equals the earlier candidate.
+
+    The official LAReQA script sorts without a rule for equal scores.
+    """
+    if len(names) != len(candidates):
+        raise ValueError(f"{len(names)} names but {len(candidates)} candidate vectors")
+    found = nearest(normalise(queries), normalise(candidates), cutoff)
+    return [[names[row] for row in rows] for rows in found.row]

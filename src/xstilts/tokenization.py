@@ -1,0 +1,143 @@
+"""Tokenisation: texts to token ids, with the character span of every token.
+
+The fast tokenizer of an encoder's folder (``tokenizer.json``) is used without truncation or
+padding: cutting is the formats' business, because only they know what must not be lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer as FastTokenizer
+
+from xstilts.errors import EncoderError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text in tokens: ids and code-point spans ``[start, end)``, two arrays of one length."""
+
+    ids: np.ndarray
+    spans: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an encoder wants its special tokens: prefix A middle B suffix, or prefix A suffix."""
+
+    prefix: tuple[int, ...]
+    middle: tuple[int, ...]
+    suffix: tuple[int, ...]
+
+    @property
+    def pair_specials(self) -> int:
+        """Special tokens in a pair."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+    @property
+    def single_specials(self) -> int:
+        """Special tokens around one text."""
+        return len(self.prefix) + len(self.suffix)
+
+
+class Tokenizer:
+    """An encoder's tokenizer."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read ``tokenizer.json``; raises `EncoderError` where it is missing or not readable."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise EncoderError(f"{path}: missing; the encoder needs a fast tokenizer")
+        try:
+            self._fast = FastTokenizer.from_file(str(path))
+        except Exception as error:  # the Rust side raises bare Exception
+            raise EncoderError(f"{path}: not a tokenizer ({error})") from error
+        self._fast.no_padding()
+        self._fast.no_truncation()
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The places of the special tokens, read off a tokenised pair."""
+        encoding = self._fast.encode("a", "b")
+        sides = encoding.sequence_ids
+        first, second = (
+            [i for i, side in enumerate(sides) if side == 0],
+            [i for i, side in enumerate(sides) if side == 1],
+        )
+        ids = encoding.ids
+        return Layout(
+            tuple(ids[: first[0]]),
+            tuple(ids[first[-1] + 1 : second[0]]),
+            tuple(ids[second[-1] + 1 :]),
+        )
+
+    @cached_property
+    def unknown(self) -> int:
+        """The id of the unknown token: it stands for a word that has no pieces."""
+        for name in ("<unk>", "[UNK]"):
+            found = self._fast.token_to_id(name)
+            if found is not None:
+                return int(found)
+        raise EncoderError("the tokenizer has neither <unk> nor [UNK]")
+
+    def __call__(self, texts: Iterable[str]) -> list[Tokens]:
+        """Tokenise texts without special tokens."""
+        encodings = self._fast.encode_batch(list(texts), add_special_tokens=False)
+        return [
+            Tokens(
+                np.asarray(e.ids, dtype=np.int32),
+                np.asarray(e.offsets, dtype=np.int32).reshape(-1, 2),
+            )
+            for e in encodings
+        ]
+
+    def words(self, words: Iterable[str]) -> dict[str, np.ndarray]:
+        """The pieces of each distinct word, tokenised on its own; ``<unk>`` where it has none."""
+        distinct = list(dict.fromkeys(words))
+        nothing = np.asarray([self.unknown], dtype=np.int32)
+        return {
+            word: tokens.ids if len(tokens.ids) else nothing
+            for word, tokens in zip(distinct, self(distinct), strict=True)
+        }
+
+    def single(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """``prefix ids suffix``."""
+        layout = self.layout
+        return _joined(layout.prefix, ids, layout.suffix)
+
+    def pair(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """``prefix first middle second suffix``."""
+        layout = self.layout
+        return _joined(layout.prefix, first, layout.middle, second, layout.suffix)
+
+
+def _joined(*parts: Sequence[int] | np.ndarray) -> np.ndarray:
+    return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
+
+
+def truncate_longest_first(
+    first: np.ndarray, second: np.ndarray, room: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the longer of two texts, token by token, until both fit in ``room`` tokens.
+
+    The rule of the official scripts (``longest_first``); the second text is cut on a tie.
+    """
+    a, b = len(first), len(second)
+    excess = max(0, a + b - room)
+    while excess and a != b:  # level the longer one first
+        step = min(excess, abs(a - b))
+        if a > b:
+            a -= step
+        else:
+            b -= step
+        excess -= step
+    a -= excess // 2
+    b -= (excess + 1) // 2
+    return first[:a], second[:b]

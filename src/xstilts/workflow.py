@@ -1,0 +1,76 @@
+"""What the Snakefile and its scripts need from Snakemake's side: the study in, errors out.
+
+The process that builds the DAG reads the study and freezes it when the run starts. Every other
+process (a script, a job on a cluster that reads the Snakefile anew) works from the frozen copy,
+whose path travels in Snakemake's configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xstilts.errors import StudyError, XstiltsError
+from xstilts.grid import Grid, open_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FROZEN = "frozen"
+
+
+def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
+    """The grid of this run; ends with one clear line a problem where the study cannot be run."""
+    try:
+        if FROZEN in config:
+            return Grid.thaw(Path(config[FROZEN]))
+        return _open(workflow, config)
+    except XstiltsError as error:
+        raise SystemExit(f"xstilts: {str(error).replace(chr(10), chr(10) + 'xstilts: ')}") from None
+
+
+def _open(workflow: Any, config: dict[str, Any]) -> Grid:
+    home = Path(workflow.basedir)
+    files = [*workflow.configfiles[:1], *workflow.overwrite_configfiles]
+    where = " + ".join(os.path.relpath(file) for file in dict.fromkeys(map(str, files)))
+    if workflow.config_settings.config:
+        where = f"{where} + --config"
+    grid = open_grid(dict(config), where, home / "config", home / "envs" / "lock.txt")
+    _check_folders(grid, where)
+    config[FROZEN] = str(grid.frozen_path.absolute())
+    workflow.config_settings.config_args.append(f"{FROZEN}={config[FROZEN]}")
+    return grid
+
+
+def _check_folders(grid: Grid, where: str) -> None:
+    """Refuse before hours of work what could not be written after them."""
+    for key, folder in (("results", grid.results), ("resources", grid.resources)):
+        present = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+        if not (present.is_dir() and os.access(present, os.W_OK)):
+            raise StudyError(f"{where}: {key}: {present} cannot be written")
+    mirror = grid.study.mirror
+    if mirror is not None and not Path(mirror).is_dir():
+        raise StudyError(f"{where}: mirror: {mirror!r} is not a folder")
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Grid]:
+    """Run a script's body: its output goes to the job's log, an expected error is one line."""
+    log = Path(str(snakemake.log[0]))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8", buffering=1) as stream:
+        out, sys.stdout = sys.stdout, stream
+        try:
+            yield Grid.thaw(Path(snakemake.config[FROZEN]))
+        except XstiltsError as error:
+            print(f"error: {error}", file=stream)
+            raise SystemExit(f"xstilts: {snakemake.rule}: {error}") from None
+        except Exception:
+            traceback.print_exc(file=stream)
+            raise
+        finally:
+            sys.stdout = out

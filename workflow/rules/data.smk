@@ -1,0 +1,44 @@
+# What every study shares: encoders and examples, kept under resources/.
+# These rules are the only ones that may use the network; on a cluster they run where snakemake runs.
+
+
+rule encoder:
+    output:
+        stamp=f"{grid.resources}/encoders/{{encoder}}/stamp.json",
+    params:
+        spec=lambda w: grid.encoder(w.encoder).digest,
+    log:
+        f"{grid.resources}/logs/encoder/{{encoder}}.log",
+    localrule: True
+    script:
+        "../scripts/fetch_encoder.py"
+
+
+for task, split, languages in grid.needed_examples():
+
+    # one rule for each task and split: all languages in one job, and only the missing ones
+    rule:
+        name:
+            f"examples_{task}_{split}"
+        output:
+            stamps=update([str(grid.examples_stamp(task, split, code)) for code in languages]),
+        params:
+            spec=grid.examples(task, split).digest,
+            task=task,
+            split=split,
+        log:
+            f"{grid.resources}/logs/examples/{task}.{split}.log",
+        localrule: True
+        script:
+            "../scripts/prepare_examples.py"
+
+
+rule download:
+    # everything that a study needs from outside; with it present, no other rule uses the network
+    input:
+        [grid.encoder_stamp(encoder) for encoder in study.encoders],
+        [
+            grid.examples_stamp(task, split, code)
+            for task, split, languages in grid.needed_examples()
+            for code in languages
+        ],

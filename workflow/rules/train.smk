@@ -1,0 +1,21 @@
+# The two fine-tunings of STILTs: on the intermediate task, then on the target's recipe.
+# Declared is the stamp, written last; weights and resume state lie beside it, undeclared, because
+# Snakemake deletes declared outputs before every attempt.
+
+
+rule train:
+    input:
+        start=lambda w: grid.start_of(w.encoder, w.condition, int(w.seed), w.stage),
+        encoder=lambda w: grid.encoder_stamp(w.encoder),
+        examples=lambda w: grid.training_examples(w.condition, w.stage),
+    output:
+        stamp=f"{grid.results}/checkpoints/{{encoder}}/{{condition}}/seed{{seed}}/{{stage}}/stamp.json",
+    params:
+        spec=lambda w: grid.training(w.encoder, w.condition, int(w.seed), w.stage).digest,
+    log:
+        f"{grid.results}/logs/train/{{encoder}}/{{condition}}/seed{{seed}}/{{stage}}.log",
+    wildcard_constraints:
+        stage="|".join(["intermediate", *map(re.escape, resolved.recipes())]),
+    threads: study.compute.threads
+    script:
+        "../scripts/train.py"
