@@ -8,7 +8,7 @@ import re
 
 from snakemake.utils import min_version
 
-from xstilts.workflow import open_workflow_grid
+from xstilts.workflow import answer, open_workflow_grid
 
 min_version("9.27")
 
@@ -40,3 +40,7 @@ rule all:
     default_target: True
     input:
         grid.report().stamp,
+
+
+onsuccess:
+    print(answer(grid))

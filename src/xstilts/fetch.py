@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import bz2
 import fcntl
 import gzip
 import shutil
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     """Called with the bytes that are here and the bytes that there are, if that is known."""
 
 LOCK = "lock.tsv"
+BZIP2_MAGIC = b"BZh"
 RETRIES = 5
 RETRY_WAIT = 1.0
 """Seconds before the first retry of a download; doubled for each further one."""
@@ -192,11 +194,10 @@ def _from_url(
     progress: Progress | None,
 ) -> None:
     if not member:
-        _download(url, part, resumable=expected is not None, progress=progress)
-        try:
-            _unpack(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        continued = part.exists() and expected is not None
+        _download_whole(url, part, path, resumable=continued, progress=progress)
+        if continued and file_sha256(path) != expected:  # what was left belonged to another file
+            _download_whole(url, part, path, resumable=False, progress=progress)
         return
     with _locked(part.with_suffix(".lock")):
         archive = part.with_suffix("")
@@ -204,6 +205,16 @@ def _from_url(
             _download(url, part, resumable=False, progress=progress)
             part.replace(archive)
     _take_member(archive, member, path)
+
+
+def _download_whole(
+    url: str, part: Path, path: Path, *, resumable: bool, progress: Progress | None
+) -> None:
+    _download(url, part, resumable=resumable, progress=progress)
+    try:
+        _unpack(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _build(task: str, split: str, language: str, target: Path) -> None:
@@ -222,17 +233,17 @@ def _build(task: str, split: str, language: str, target: Path) -> None:
 
 
 def _unpack(source: Path, path: Path) -> None:
-    """Copy a file, uncompressed if it was gzipped."""
+    """Copy a file, uncompressed if its magic bytes say gzip or bzip2."""
     with source.open("rb") as stream:
-        packed = stream.read(2) == GZIP_MAGIC
-    if not packed:
-        shutil.copyfile(source, path)
-        return
+        magic = stream.read(3)
+    opened = (
+        gzip.open if magic[:2] == GZIP_MAGIC else bz2.open if magic == BZIP2_MAGIC else Path.open
+    )
     try:
-        with gzip.open(source) as stream, path.open("wb") as out:
-            shutil.copyfileobj(stream, out, _CHUNK)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _Unavailable(f"{source}: damaged gzip data ({error})") from error
+        with opened(source, "rb") as stream:
+            _write(stream, path)
+    except (EOFError, OSError, zlib.error) as error:
+        raise _Unavailable(f"{source}: cannot be read or unpacked ({error})") from error
 
 
 def _take_member(archive: Path, member: str, path: Path) -> None:
@@ -317,6 +328,7 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
         if response.status_code == 200:
             here = 0
         total = _total(response.headers, here)
+        response.raw.enforce_content_length = False  # it would drop the last bytes that came
         with part.open("ab" if here else "wb") as stream:
             for chunk in response.iter_content(_CHUNK):
                 stream.write(chunk)

@@ -170,7 +170,7 @@ def _tagging(row: Example, labels: list[str]) -> Iterator[str]:
         return
     if len(row["tags"]) != len(row["tokens"]):
         yield f"has {len(row['tokens'])} tokens but {len(row['tags'])} tags"
-    yield from (unknown("tag", tag, labels) for tag in row["tags"] if tag not in labels)
+    yield from (unknown("tag", tag, labels) for tag in set(row["tags"]).difference(labels))
 
 
 def _span_qa(row: Example, _: list[str]) -> Iterator[str]:

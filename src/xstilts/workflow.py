@@ -74,3 +74,16 @@ def job(snakemake: Any) -> Iterator[Grid]:
             raise
         finally:
             sys.stdout = out
+
+
+def answer(grid: Grid) -> str:
+    """What a finished run ends with: the short table of gains and where the report is."""
+    report_path = grid.report().stamp
+    if not (report_path.is_file() and grid.table().stamp.is_file()):
+        return ""
+    import pandas as pd
+
+    from xstilts import report
+
+    table = pd.read_parquet(grid.table().stamp)
+    return f"{report.text_summary(table, grid.cards.languages())}\n\nReport: {report_path}"

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+
 from xstilts import table
 from xstilts.cards import Catalogue
 from xstilts.errors import LineageError
@@ -21,7 +22,7 @@ sw	swh	Swahili	Latn	Niger-Congo	2	1.6	yes
 yo	yor	Yoruba	Latn	Niger-Congo	2		no
 qu	quz	Quechua	Latn	Quechuan	1		no
 ru	rus	Russian	Cyrl	Indo-European	4	278.0	yes
-xx		Unknownish				
+xx		Unknownish					no
 """
 CODES = ["en", "de", "sw", "yo", "qu", "ru", "xx"]
 
@@ -200,9 +201,7 @@ def test_a_foreign_cell_is_named(grid, changes, message):
 def test_written_table_is_read_back(grid, tmp_path):
     """The parquet file holds what was collected, types included."""
     table.write(grid, tmp_path / "grid.parquet")
-    pd.testing.assert_frame_equal(
-        pd.read_parquet(tmp_path / "grid.parquet"), table.collect(grid)
-    )
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "grid.parquet"), table.collect(grid))
 
 
 def test_written_table_has_the_same_bytes_every_time(grid, tmp_path):

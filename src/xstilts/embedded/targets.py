@@ -41,12 +41,12 @@ def kind_rows(words: Vocabulary, draw: Draw, count: int) -> list[Row]:
     """Which of three choices belongs to the two things of the prompt: of their kind, or of their
     region?
 
-    Two in five questions ask for the kind, where choices often come from one place (Finland,
+    Four in five questions ask for the kind, where choices often come from one place (Finland,
     Finnish, Euro); the others show territories alone and ask for the region.
     """
 
     def make(made: int) -> Row | None:
-        asked = _kind_question(words, draw) if made % 5 < 2 else _region_question(words, draw)
+        asked = _kind_question(words, draw) if made % 5 < 4 else _region_question(words, draw)
         prompt, right, wrong = asked
         if len({*prompt, right, *wrong}) < 5:
             return None
@@ -139,36 +139,29 @@ def _listed(words: Vocabulary, segments: list[Segment]) -> Segment:
 
 
 def analogy_rows(words: Vocabulary, draw: Draw, count: int) -> list[Row]:
-    """Two places with three things each; the question names a place and an example of the kind of
-    thing wanted.
+    """A place with a language, a currency, a date and a measure; the question is an example of the
+    kind of thing wanted, and another thing of that kind is the answer.
 
-    The records are invented: what is asked is reading, not knowledge. Both have a thing of the
-    wanted kind, so neither the place nor the kind is enough.
+    The records are invented: what is asked is reading, not knowledge.
     """
     names = words.names["territory"]
 
     def make(made: int) -> Row | None:
         wanted = ATTRIBUTES[made % len(ATTRIBUTES)]
-        places = draw.some(sorted(names), 2)
-        records = [_record(words, draw, place, wanted) for place in places]
-        asked = draw.below(2)
+        place = draw.one(sorted(names))
+        record = {kind: _attribute(words, draw, kind, place) for kind in draw.shuffled(ATTRIBUTES)}
         example = _attribute(words, draw, wanted, None)
-        context, start = _written(words, [names[place] for place in places], records, asked, wanted)
-        answer = records[asked][wanted]
+        context, start = _written(words, names[place], record, wanted)
+        answer = record[wanted]
         if example in context or context.count(answer) != 1:
             return None
         return {
             "context": context,
-            "question": f"{names[places[asked]]} · {example}?",
+            "question": f"{example}?",
             "answers": [{"text": answer, "start": start}],
         }
 
     return draw.shuffled(distinct(make, count))
-
-
-def _record(words: Vocabulary, draw: Draw, place: str, wanted: str) -> dict[str, str]:
-    others = draw.some([kind for kind in ATTRIBUTES if kind != wanted], 2)
-    return {kind: _attribute(words, draw, kind, place) for kind in draw.shuffled([wanted, *others])}
 
 
 def _attribute(words: Vocabulary, draw: Draw, kind: str, place: str | None) -> str:
@@ -181,19 +174,17 @@ def _attribute(words: Vocabulary, draw: Draw, kind: str, place: str | None) -> s
 
 
 def _written(
-    words: Vocabulary, places: list[str], records: list[dict[str, str]], asked: int, wanted: str
+    words: Vocabulary, place: str, record: dict[str, str], wanted: str
 ) -> tuple[str, int]:
-    """The context, and where the wanted thing of record `asked` starts in it."""
+    """The context, and where the wanted thing starts in it."""
     comma = facts.separators(words.language, 3)[1]
     comma = f"{comma.strip() or ','} "
-    context, start = "", 0
-    for number, (place, record) in enumerate(zip(places, records, strict=True)):
-        context += f"{' | ' if number else ''}{place}: "
-        for position, (kind, value) in enumerate(record.items()):
-            context += comma if position else ""
-            if number == asked and kind == wanted:
-                start = len(context)
-            context += value
+    context, start = f"{place}: ", 0
+    for position, (kind, value) in enumerate(record.items()):
+        context += comma if position else ""
+        if kind == wanted:
+            start = len(context)
+        context += value
     return context, start
 
 

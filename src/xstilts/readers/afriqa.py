@@ -2,12 +2,13 @@
 
 JSON lines with ``context``, ``question_lang``, ``answer_pivot: {text: [...], answer_start: [...]}``.
 About a tenth of the questions have an answer that the passage does not hold (yes or no, a summary,
-no passage at all): no span model could give it, and they are left out. Some offsets are wrong; the
-nearest occurrence of the answer counts.
+no passage at all): no span model could give it, and they are left out. Some offsets are wrong or
+missing; the nearest occurrence of the answer counts.
 """
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from xstilts.errors import MalformedFile
@@ -40,12 +41,12 @@ def _answers(item: object, context: str, path: Path, line: int) -> list[dict[str
     pivot = field(item, "answer_pivot", dict, path, line, "")
     texts = field(pivot, "text", list, path, line, "answer_pivot")
     starts = field(pivot, "answer_start", list, path, line, "answer_pivot")
-    if len(texts) != len(starts):
+    if len(starts) > len(texts):
         raise MalformedFile(
             path, line, f"answer_pivot: {len(texts)} texts, {len(starts)} answer_start"
         )
     answers: list[dict[str, str | int]] = []
-    for text, start in zip(texts, starts, strict=True):
+    for text, start in zip_longest(texts, starts, fillvalue=0):  # some texts have no offset
         if not isinstance(text, str) or not isinstance(start, int):
             raise MalformedFile(path, line, f"answer_pivot: {text!r:.40} at {start!r:.40}")
         found = locate(context, text.strip(), start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from contextlib import contextmanager
@@ -29,8 +30,8 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             yield raw
             return
         try:
-            with gzip.GzipFile(fileobj=raw) as stream:
-                yield stream  # type: ignore[misc]
+            with gzip.GzipFile(fileobj=raw) as unpacked, io.BufferedReader(unpacked) as stream:
+                yield stream
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise MalformedFile(path, None, f"damaged gzip data ({error})") from error
 

@@ -29,7 +29,9 @@ __all__ = ["text_summary", "write"]
 
 def write(grid: Grid, table: pd.DataFrame, path: Path) -> None:
     """Write the report of a grid, whose cells are ``table``, as one self-contained HTML file."""
-    lineage.write_text(path, _environment().get_template("report.html").render(page.of(grid, table)))
+    lineage.write_text(
+        path, _environment().get_template("report.html").render(page.of(grid, table))
+    )
 
 
 def _environment() -> Environment:
@@ -58,7 +60,9 @@ def text_summary(table: pd.DataFrame, languages: Mapping[str, Language]) -> str:
     paired = gains(table)
     if paired.empty:
         return f"No gains: the study's only condition is {NONE!r}, the baseline.\n"
-    lines = [("encoder", "condition", "target", "baseline", "zero-shot gain", "low-resource gain")]
+    lines: list[tuple[str, ...]] = [
+        ("encoder", "condition", "target", "baseline", "zero-shot gain", "low-resource gain")
+    ]
     means = summary(paired, languages).set_index("group")
     for zero_shot, low in zip(
         means.loc[[ZERO_SHOT]].itertuples(), means.loc[[LOW]].itertuples(), strict=True
@@ -67,7 +71,9 @@ def text_summary(table: pd.DataFrame, languages: Mapping[str, Language]) -> str:
         lines.append((*names, numbers.plain(zero_shot.baseline), _told(zero_shot), _told(low)))
     text = _aligned(lines)
     if means["warned"].any():
-        text += f"{numbers.DAGGER} some of these languages have a warned cell; the report lists them\n"
+        text += (
+            f"{numbers.DAGGER} some of these languages have a warned cell; the report lists them\n"
+        )
     return text
 
 
@@ -87,6 +93,7 @@ def _aligned(lines: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = tuple("─" * width for width in widths)
     return "".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n"
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        + "\n"
         for line in (lines[0], rule, *lines[1:])
     )

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from xstilts.gains import (
     ENGLISH,
     LOW,
@@ -25,7 +23,9 @@ from xstilts.study import MULTI, NONE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from xstilts.cards import EncoderCard, Language, TaskCard
+    import pandas as pd
+
+    from xstilts.cards import EncoderCard, Language, Model, TaskCard
     from xstilts.grid import Grid
 
 SATURATED = 95.0
@@ -82,11 +82,11 @@ def _verdict(title: str, means: pd.DataFrame) -> str:
     if means.empty:
         return f"{title} there is no gain to tell: the study has none of them."
     up, down = int((means["low"] > 0).sum()), int((means["high"] < 0).sum())
-    unsure = len(means) - up - down
     positive = int((means["gain"] > 0).sum())
     return (
         f"{title}, {positive} of {count(len(means), 'mean gain')} (condition × target) are above "
-        f"zero: {up} clearly so, {down} clearly below zero, {unsure} not to be told from zero."
+        f"zero, {up} of them with an interval that excludes zero; {down} lie below zero with an "
+        "interval that excludes it."
     )
 
 
@@ -287,9 +287,9 @@ def _hyperparameters(grid: Grid) -> list[dict[str, Any]]:
 def _settings(grid: Grid) -> list[tuple[str, str]]:
     """The study's other settings, as ``key: value`` lines."""
     study = grid.study
-    sections = {"evaluation": study.evaluation, "compute": study.compute}
+    sections: dict[str, Model] = {"evaluation": study.evaluation, "compute": study.compute}
     if MULTI in grid.resolved.conditions:
-        sections["multi"] = study.multi  # type: ignore[assignment]
+        sections["multi"] = study.multi
     return [
         (f"{section}.{key}", str(value))
         for section, model in sections.items()

@@ -18,6 +18,7 @@ from xstilts.table import METRIC_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -37,7 +38,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Value:
-    """One number of a table: its text, its colour, what the tooltip says, whether to distrust it."""
+    """One number of a table: text, colour, tooltip, and whether to distrust it."""
 
     text: str
     shade: str = ""
@@ -83,7 +84,6 @@ def of(grid: Grid, table: pd.DataFrame) -> dict[str, Any]:
         "seeds": grid.study.seeds,
         "cells": len(table),
         "any_warned": bool((table["warnings"] != "").any()),
-        "results": str(grid.results),
         "traces": _traces(grid, table) if len(table) <= LISTED_CELLS else None,
         **facts.of(grid, table, paired, groups, languages),
     }
@@ -210,8 +210,7 @@ def _target(view: _View, encoder: str, target: str) -> dict[str, Any]:
         "gains": _heat_map(view, encoder, target) if view.conditions else [],
         "scores": _score_table(view, encoder, target, None),
         "others": [
-            (metric, _score_table(view, encoder, target, metric))
-            for metric in view.metrics[target]
+            (metric, _score_table(view, encoder, target, metric)) for metric in view.metrics[target]
         ],
     }
 
@@ -239,9 +238,7 @@ def _gain(view: _View, key: Key) -> Value:
     gain = view.gains[key]
     seeds = ", ".join(
         f"seed {one['seed']}: {numbers.signed(one['score'] - base['score'])}"
-        for one, base in zip(
-            view.cells[key], view.cells[key[0], NONE, key[2], key[3]], strict=True
-        )
+        for one, base in zip(view.cells[key], view.cells[key[0], NONE, key[2], key[3]], strict=True)
     )
     title = (
         f"{view.name(key[3])} · {key[1]}: score {numbers.plain(gain.score)}, "
@@ -260,9 +257,7 @@ def _means(view: _View, encoder: str, target: str, codes: Iterable[str]) -> list
         rows = [view.gains[key] for key in column]
         gain = _mean_value(row.gain for row in rows)
         warned = any(row.warned for row in rows)
-        means.append(
-            Value(numbers.signed(gain), heatmap.shade(gain, view.limit), warned=warned)
-        )
+        means.append(Value(numbers.signed(gain), heatmap.shade(gain, view.limit), warned=warned))
     return means
 
 
@@ -322,7 +317,7 @@ def _traces(grid: Grid, table: pd.DataFrame) -> list[dict[str, Any]]:
     keys = ["encoder", "condition", "seed", "target"]
     return [
         {
-            "folder": grid.cell(*key, "x").parent.relative_to(grid.results).as_posix(),
+            "folder": _folder(grid, *key).relative_to(grid.results).as_posix(),
             "spec": " ".join(dict.fromkeys(frame["spec"])),
             "files": [
                 (f"{row.language}.json", numbers.plain(row.score), row.n)
@@ -331,3 +326,7 @@ def _traces(grid: Grid, table: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for key, frame in table.groupby(keys, sort=False)
     ]
+
+
+def _folder(grid: Grid, encoder: str, condition: str, seed: int, target: str) -> Path:
+    return grid.cell(encoder, condition, seed, target, "any").parent

@@ -1,0 +1,53 @@
+# The Makefile only saves typing: everything below is plain pip, snakemake and pytest.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3.11
+BIN := .venv/bin
+# tools find the environment's own programs first, whoever calls them
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# a shell's own settings must not decide which packages and modules are seen
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help env grid pilot test test-fast lint bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+env: .venv/installed ## the environment, from envs/lock.txt (quick when nothing changed)
+
+.venv/installed: envs/lock.txt envs/lock-cuda.txt pyproject.toml
+	@echo "Making .venv from envs/lock.txt"
+	rm -f $@
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r envs/lock.txt
+	@if $(BIN)/python -c 'import sys, importlib.metadata as m; sys.exit(not any("cuda-toolkit" in r for r in m.requires("torch")))'; \
+	then $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/lock.txt -r envs/lock-cuda.txt; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+grid: env ## the embedded study, from nothing to results/embedded/report.html
+	snakemake --cores all --logger xstilts
+
+pilot: env ## the first slice of real benchmarks; needs a mirror, see config/pilot.yaml
+	snakemake --cores all --logger xstilts --configfile config/pilot.yaml
+
+test: env ## all tests
+	pytest
+
+test-fast: env ## the tests that need no workflow run (a minute or two)
+	pytest -m 'not workflow'
+
+lint: env ## style, types, and the workflow's own linters
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	mypy
+	snakemake --lint
+
+bench: env ## the benchmarks (figures, not gates)
+	python -m bench
+
+clean: ## the environment and everything made; downloads (resources/) and results/ stay
+	rm -rf .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info

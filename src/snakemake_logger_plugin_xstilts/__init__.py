@@ -1,0 +1,5 @@
+"""Snakemake finds logger plugins by this module's name: ``snakemake --logger xstilts``."""
+
+from xstilts.progress import LogHandler
+
+__all__ = ["LogHandler"]

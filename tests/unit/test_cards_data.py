@@ -1,0 +1,197 @@
+"""The cards and checksums that come with the project."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from xstilts.cards import Catalogue
+from xstilts.fetch import read_checksums
+from xstilts.prepare import read_split, reader
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+CARDS = Catalogue(CONFIG)
+CHECKSUMS = read_checksums(CONFIG / "downloads.tsv")
+EMBEDDED = ("cldr_", "ui_", "facts_")
+TASKS = [name for name in CARDS.tasks if not name.startswith(EMBEDDED)]
+SCORERS = {
+    "classification": {"accuracy": {"accuracy"}},
+    "multiple_choice": {"accuracy": {"accuracy"}},
+    "tagging": {
+        "span_f1": {"f1"},
+        "chunk_f1_upos": {"f1"},
+        "token_accuracy": {"accuracy"},
+    },
+    "span_qa": {"squad": {"em_f1"}, "mlqa": {"em_f1"}, "squad2": {"em_f1"}},
+    "retrieval": {"nearest": {"accuracy"}, "bucc": {"f1"}, "map20": {"map_at_20"}},
+}
+
+
+def splits(task):
+    card = CARDS.task(task)
+    return [(card, name, entry) for name, entry in card.splits.items()]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_card_is_scored_as_its_format_can_be(task):
+    """Scorer and primary metric belong together."""
+    card = CARDS.task(task)
+    assert card.primary in SCORERS[card.format][card.scorer]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_recipe_exists_fits_and_has_english_to_train_on(task):
+    """A target of one format cannot be read from a head of another."""
+    card = CARDS.task(task)
+    if card.recipe:
+        recipe = CARDS.task(card.recipe)
+        assert recipe.format == card.format
+        assert "en" in recipe.split_languages("train")
+        if card.format in ("classification", "tagging"):
+            assert set(card.labels) <= set(recipe.labels)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_readers_know_the_options_that_cards_give(task):
+    """Found here rather than on a cluster."""
+    for card, name, entry in splits(task):
+        reader(entry.reader, entry.options, f"{card.task}/{name}")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_languages_are_listed_once_and_codes_belong_to_them(task):
+    """A code for a language that the card does not have is a slip."""
+    card = CARDS.task(task)
+    assert len(set(card.languages)) == len(card.languages)
+    assert set(card.codes) <= set(card.languages)
+    for name in card.splits:
+        assert set(card.split_languages(name)) <= set(card.languages)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_file_has_a_known_checksum_or_a_url(task):
+    """What can be had only from a mirror must be verified."""
+    for card, name, entry in splits(task):
+        for language in card.split_languages(name):
+            for file in entry.files.values():
+                raw = card.raw_file(file, language)
+                assert raw.path in CHECKSUMS or raw.url, raw.path
+                assert not re.search(r"[{} ]", raw.path + (raw.url or "")), raw
+
+
+def test_every_checksum_belongs_to_a_card():
+    """No leftovers."""
+    named = {
+        card.raw_file(file, language).path
+        for task in TASKS
+        for card, name, entry in splits(task)
+        for language in card.split_languages(name)
+        for file in entry.files.values()
+    }
+    assert set(CHECKSUMS) <= named
+
+
+def test_git_addresses_are_pinned():
+    """To a commit, or to a release tag of Universal Dependencies; branches move."""
+    loose = set()
+    for task in TASKS:
+        for _, _, entry in splits(task):
+            for file in entry.files.values():
+                if file.url and "raw.githubusercontent.com" in file.url:
+                    reference = file.url.split("/")[5]
+                    if not re.fullmatch(r"[0-9a-f]{40}|r2\.\d", reference):
+                        loose.add(file.path)
+    assert loose == {  # of these, no commit is known here
+        "squad/train-v1.1.json",
+        "squad/dev-v1.1.json",
+        "squad/train-v2.0.json",
+        "squad/dev-v2.0.json",
+    }
+
+
+# --- the mirror ----------------------------------------------------------------------------------
+
+MIRROR = Path(os.environ.get("XSTILTS_MIRROR", ROOT.parent / "shared/mirror"))
+NEEDS_MIRROR = [
+    pytest.mark.mirror,
+    pytest.mark.skipif(
+        not (MIRROR / "MANIFEST.tsv").is_file(),
+        reason=f"no mirror at {MIRROR}: set XSTILTS_MIRROR to its folder",
+    ),
+]
+AFRIQA = {
+    ("dev", "bem"): 200,
+    ("dev", "ha"): 206,
+    ("dev", "ig"): 307,
+    ("dev", "rw"): 230,
+    ("dev", "tw"): 307,
+    ("dev", "zu"): 236,
+    ("test", "bem"): 294,
+    ("test", "ha"): 276,
+    ("test", "ig"): 408,
+    ("test", "rw"): 342,
+    ("test", "sw"): 265,
+    ("test", "tw"): 445,
+    ("test", "yo"): 209,
+    ("test", "zu"): 311,
+}
+"""Questions whose answer the passage holds; counted by the reader, fewer than the files' lines."""
+LAREQA = 13_014
+"""Candidates of all languages, as XTREME-R's authors count them (its README)."""
+
+
+def manifest():
+    with (MIRROR / "MANIFEST.tsv").open(encoding="utf-8") as stream:
+        rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["path"].removesuffix(".gz"): row for row in rows}
+
+
+def mirrored(name):
+    """The file of a mirror path, packed or not, or None."""
+    found = (MIRROR / f"{name}{end}" for end in ("", ".gz"))
+    return next((path for path in found if path.is_file()), None)
+
+
+def expected_rows(task, split, language, entry, counts):
+    """How many examples the manifest's row counts of the files come to."""
+    if task == "afriqa":
+        return AFRIQA[split, language]
+    if task == "lareqa":
+        return counts[language] + LAREQA
+    if task == "bucc2018_dev":
+        return counts["foreign"] + counts["english"]
+    tables = entry.options.get("tables")
+    if tables and "*" not in tables:  # joined side by side
+        (count,) = set(counts.values())
+        return count
+    return sum(counts.values())
+
+
+@pytest.mark.parametrize("task", [pytest.param(task, marks=NEEDS_MIRROR) for task in TASKS])
+def test_every_file_of_the_mirror_is_read_to_its_last_row(task):
+    """Through the card's reader and checks, to the number of rows that the mirror's list states."""
+    listed = manifest()
+    for card, split, entry in splits(task):
+        for language in card.split_languages(split):
+            files = {part: card.raw_file(f, language) for part, f in entry.files.items()}
+            paths = {part: mirrored(f.mirror) for part, f in files.items() if f.mirror}
+            if len(paths) < len(files) or None in paths.values():
+                continue  # the mirror holds some splits only
+            counts = {part: int(listed[f.mirror]["rows"]) for part, f in files.items()}
+            rows = read_split(card, split, language, paths)
+            wanted = expected_rows(task, split, language, entry, counts)
+            assert len(rows) == wanted, f"{task}/{split}/{language}"
+
+
+@pytest.mark.mirror
+@pytest.mark.skipif(not (MIRROR / "MANIFEST.tsv").is_file(), reason=f"no mirror at {MIRROR}")
+def test_checksums_are_those_of_the_mirror():
+    """Of the uncompressed bytes."""
+    listed = manifest()
+    for path, sha256 in CHECKSUMS.items():
+        assert listed[path]["sha256_original"] == sha256, path

@@ -1,0 +1,426 @@
+"""Downloads against a real local server: truncation, resuming, wrong bytes, bad sources."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import http.server
+import io
+import multiprocessing
+import sys
+import tarfile
+import threading
+import types
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from xstilts import fetch as module
+from xstilts.cards import HubFile, RawFile
+from xstilts.errors import ChecksumMismatch, DataError, MalformedFile, MissingFile
+from xstilts.fetch import fetch, read_checksums
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTENT = b"a line of a benchmark\n" * 5_000
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass
+class Site:
+    """What the server serves, how it misbehaves, and what it was asked."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    cut: list[int] = field(default_factory=list)
+    status: list[int] = field(default_factory=list)
+    ranges: bool = True
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    url: str = ""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    site: Site
+
+    def do_GET(self):
+        site, wanted = self.site, self.headers.get("Range")
+        site.asked.append((self.path, wanted))
+        content = site.files.get(self.path.lstrip("/"))
+        status = site.status.pop(0) if site.status else 200 if content is not None else 404
+        if status != 200 or content is None:
+            self.send_error(status)
+            return
+        start = 0
+        if wanted and site.ranges:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                self.send_error(416)
+                return
+            status = 206
+        body = content[start:]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: site.cut.pop(0)] if site.cut else body)
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site(monkeypatch):
+    monkeypatch.setattr(module, "RETRY_WAIT", 0.001)
+    monkeypatch.setattr(module, "RETRIES", 3)
+    served = Site({"data.txt": CONTENT})
+    handler = type("Bound", (Handler,), {"site": served})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        served.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield served
+        server.shutdown()
+        thread.join()
+
+
+def get(tmp_path, file, *, mirror=None, known=None, **more):
+    return fetch(
+        file, resources=tmp_path / "resources", mirror=mirror, checksums=known or {}, **more
+    )
+
+
+def left_behind(tmp_path):
+    """All that lies in the folder of the file, locks and the lock table apart."""
+    folder = tmp_path / "resources" / "raw"
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    return {name for name in names if not name.endswith(".lock")} - {"lock.tsv"}
+
+
+# --- the mirror ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("m/a.txt", bytes), ("m/a.txt.gz", gzip.compress), ("m/a.txt", bz2.compress)]
+)
+def test_a_file_of_the_mirror_is_stored_uncompressed(tmp_path, name, pack):
+    """Whether it is packed there or not."""
+    stored = tmp_path / "mirror" / name
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(pack(CONTENT))
+    file = RawFile(path="set/a.txt", mirror="m/a.txt")
+    path = get(tmp_path, file, mirror=tmp_path / "mirror", known={"set/a.txt": sha(CONTENT)})
+    assert path == tmp_path / "resources/raw/set/a.txt"
+    assert path.read_bytes() == CONTENT
+
+
+def test_the_next_source_is_asked_when_the_mirror_has_other_bytes(tmp_path, site):
+    """An old mirror must not stop a download."""
+    (tmp_path / "a.txt").write_text("old")
+    file = RawFile(path="a.txt", mirror="a.txt", url=f"{site.url}/data.txt")
+    path = get(tmp_path, file, mirror=tmp_path, known={"a.txt": sha(CONTENT)})
+    assert path.read_bytes() == CONTENT
+
+
+def test_wrong_bytes_everywhere_are_named_with_what_to_do(tmp_path, site):
+    """File, expected, got by source."""
+    (tmp_path / "a.txt").write_text("old")
+    file = RawFile(path="a.txt", mirror="a.txt", url=f"{site.url}/data.txt")
+    with pytest.raises(ChecksumMismatch) as caught:
+        get(tmp_path, file, mirror=tmp_path, known={"a.txt": "0" * 64})
+    message = str(caught.value)
+    assert f"expected sha256 {'0' * 64} (config/downloads.tsv)" in message
+    assert f"mirror: sha256 {sha(b'old')}" in message
+    assert f"url: sha256 {sha(CONTENT)}" in message
+    assert "correct config/downloads.tsv" in message
+    assert left_behind(tmp_path) == set()
+
+
+def test_a_missing_file_lists_every_source_and_why(tmp_path, site, monkeypatch):
+    """So that the reader can mend any of them."""
+    monkeypatch.setitem(sys.modules, "huggingface_hub", _hub(OSError("offline")))
+    file = RawFile(
+        path="x/y.json",
+        mirror="x/y.json",
+        hub=HubFile(repo="o/r", revision="abc", file="y.json"),
+        url=f"{site.url}/gone.json",
+    )
+    with pytest.raises(MissingFile) as caught:
+        get(tmp_path, file, mirror=tmp_path / "mirror")
+    lines = str(caught.value).splitlines()
+    assert lines[1] == f"  mirror: {tmp_path / 'mirror/x/y.json'}[.gz] is not there"
+    assert lines[2] == "  hub: o/r@abc: OSError"
+    assert lines[3] == f"  url: {site.url}/gone.json: HTTP 404"
+
+
+def test_without_a_mirror_folder_the_message_says_so(tmp_path):
+    """The study names it."""
+    with pytest.raises(MissingFile, match="mirror: the study names no mirror folder"):
+        get(tmp_path, RawFile(path="a", mirror="a"))
+
+
+@pytest.mark.parametrize("path", ["../a", "/etc/passwd", "a/../../b"])
+def test_a_path_that_leaves_its_folder_is_refused(tmp_path, path):
+    """In the resources and in the mirror."""
+    with pytest.raises(DataError, match="must stay inside its folder"):
+        get(tmp_path, RawFile(path=path, mirror="a"), mirror=tmp_path)
+    with pytest.raises(DataError, match="must stay inside its folder"):
+        get(tmp_path, RawFile(path="a", mirror=path), mirror=tmp_path)
+
+
+# --- the hub -------------------------------------------------------------------------------------
+
+
+def _hub(outcome):
+    def hf_hub_download(**asked):
+        if isinstance(outcome, Exception):
+            raise outcome
+        outcome.with_name("asked").write_text(repr(sorted(asked.items())))
+        return str(outcome)
+
+    hub = types.ModuleType("huggingface_hub")
+    hub.hf_hub_download = hf_hub_download
+    return hub
+
+
+def test_the_hub_is_asked_for_a_pinned_revision_of_a_dataset(tmp_path, monkeypatch):
+    """Branches move."""
+    cached = tmp_path / "cached"
+    cached.write_bytes(CONTENT)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", _hub(cached))
+    file = RawFile(path="a", hub=HubFile(repo="o/r", revision="abc", file="f.txt"))
+    assert get(tmp_path, file).read_bytes() == CONTENT
+    asked = (tmp_path / "asked").read_text()
+    assert "('revision', 'abc')" in asked
+    assert "('repo_type', 'dataset')" in asked
+
+
+# --- HTTP ----------------------------------------------------------------------------------------
+
+
+def test_a_download_reports_its_progress(tmp_path, site):
+    """Bytes so far of bytes in all."""
+    seen = []
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    get(tmp_path, file, progress=lambda here, total: seen.append((here, total)))
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+
+def test_a_truncated_download_goes_on_where_it_broke_off(tmp_path, site):
+    """With a Range request, and the joined bytes are right."""
+    site.cut = [70_000]
+    path = get(tmp_path, RawFile(path="a.txt", url=f"{site.url}/data.txt"))
+    assert path.read_bytes() == CONTENT
+    assert site.asked[1] == ("/data.txt", "bytes=70000-")
+    assert left_behind(tmp_path) == {"a.txt"}
+
+
+def test_a_server_without_ranges_is_asked_for_everything_again(tmp_path, site):
+    """A 200 to a Range request holds the file from its beginning."""
+    site.cut, site.ranges = [70_000], False
+    path = get(tmp_path, RawFile(path="a.txt", url=f"{site.url}/data.txt"))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_download_that_stays_truncated_never_gets_the_final_name(tmp_path, site):
+    """What has come is kept aside for the next try."""
+    site.cut = [10, 10, 10]
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    with pytest.raises(MissingFile, match="after 3 tries"):
+        get(tmp_path, file, known={"a.txt": sha(CONTENT)})
+    assert left_behind(tmp_path) == {".a.txt.part"}
+    site.asked.clear()
+    assert get(tmp_path, file, known={"a.txt": sha(CONTENT)}).read_bytes() == CONTENT
+    assert site.asked == [("/data.txt", "bytes=30-")]
+
+
+def test_a_part_of_unknown_origin_is_not_continued(tmp_path, site):
+    """Without a checksum nothing would tell that the file has changed since."""
+    part = tmp_path / "resources/raw/.a.txt.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"something else")
+    path = get(tmp_path, RawFile(path="a.txt", url=f"{site.url}/data.txt"))
+    assert path.read_bytes() == CONTENT
+    assert site.asked == [("/data.txt", None)]
+
+
+def test_a_part_longer_than_the_file_is_started_again(tmp_path, site):
+    """The server answers 416."""
+    part = tmp_path / "resources/raw/.a.txt.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT * 2)
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    assert get(tmp_path, file, known={"a.txt": sha(CONTENT)}).read_bytes() == CONTENT
+
+
+def test_a_stale_part_does_not_spoil_later_tries(tmp_path, site):
+    """Continued into wrong bytes, it is thrown away."""
+    part = tmp_path / "resources/raw/.a.txt.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"something else")
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    known = {"a.txt": sha(CONTENT)}
+    assert get(tmp_path, file, known=known).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again(tmp_path, site, status):
+    """Its error passes."""
+    site.status = [status, status]
+    path = get(tmp_path, RawFile(path="a.txt", url=f"{site.url}/data.txt"))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_refusal_is_not_tried_again(tmp_path, site):
+    """It will not pass."""
+    site.status = [403]
+    with pytest.raises(MissingFile, match="HTTP 403"):
+        get(tmp_path, RawFile(path="a.txt", url=f"{site.url}/data.txt"))
+    assert len(site.asked) == 1
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path, site):
+    """With the kind of the failure."""
+    with pytest.raises(
+        MissingFile, match=r"url: http://127\.0\.0\.1:9/a: ConnectionError, after 3"
+    ):
+        get(tmp_path, RawFile(path="a.txt", url="http://127.0.0.1:9/a"))
+
+
+# --- archives ------------------------------------------------------------------------------------
+
+
+def zipped(**members):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def tarred(**members):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_one_member_of_an_archive_is_read_and_the_archive_downloaded_once(tmp_path, site, pack):
+    """Official archives hold many files."""
+    site.files["all.zip"] = pack(one=b"first", two=b"second")
+    for name, content in (("one", b"first"), ("two", b"second")):
+        file = RawFile(path=f"set/{name}", url=f"{site.url}/all.zip", member=name)
+        assert get(tmp_path, file).read_bytes() == content
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_member_that_is_not_there_is_named(tmp_path, site, pack):
+    """With the archive."""
+    site.files["all.zip"] = pack(one=b"first")
+    file = RawFile(path="a", url=f"{site.url}/all.zip", member="two")
+    with pytest.raises(MissingFile, match=r"all\.zip: has no member two"):
+        get(tmp_path, file)
+
+
+def test_a_member_that_climbs_out_of_its_archive_lands_where_the_card_says(tmp_path, site):
+    """Members are read as data; their names are never paths."""
+    site.files["all.zip"] = zipped(**{"../../evil": b"data"})
+    file = RawFile(path="set/a", url=f"{site.url}/all.zip", member="../../evil")
+    assert get(tmp_path, file) == tmp_path / "resources/raw/set/a"
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_a_damaged_archive_is_thrown_away(tmp_path, site):
+    """So that the next try downloads it anew."""
+    site.files["all.zip"] = b"no archive"
+    file = RawFile(path="set/a", url=f"{site.url}/all.zip", member="one")
+    with pytest.raises(MissingFile, match="damaged archive"):
+        get(tmp_path, file)
+    site.files["all.zip"] = zipped(one=b"first")
+    assert get(tmp_path, file).read_bytes() == b"first"
+
+
+# --- checksums -----------------------------------------------------------------------------------
+
+
+def test_an_unlisted_file_is_recorded_and_verified_from_then_on(tmp_path, site):
+    """First come, then known."""
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    path = get(tmp_path, file)
+    lock = tmp_path / "resources/raw/lock.tsv"
+    assert lock.read_text() == (
+        f"path\tsha256\tbytes\tsource\na.txt\t{sha(CONTENT)}\t{len(CONTENT)}\turl\n"
+    )
+    assert get(tmp_path, file) == path
+    assert len(site.asked) == 1
+    path.unlink()
+    site.files["data.txt"] = b"changed"
+    with pytest.raises(ChecksumMismatch, match=r"lock\.tsv"):
+        get(tmp_path, file)
+
+
+def test_a_file_that_was_edited_is_fetched_again(tmp_path, site):
+    """Present is not enough: its bytes must be right."""
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    known = {"a.txt": sha(CONTENT)}
+    get(tmp_path, file, known=known).write_bytes(b"edited")
+    assert get(tmp_path, file, known=known).read_bytes() == CONTENT
+
+
+def _fetch_one(folder: Path, name: str) -> None:
+    fetch(
+        RawFile(path=name, mirror=name),
+        resources=folder / "resources",
+        mirror=folder / "mirror",
+        checksums={},
+    )
+
+
+def test_many_writers_record_whole_lines(tmp_path):
+    """Jobs of a cluster fetch side by side."""
+    (tmp_path / "mirror").mkdir()
+    names = [f"file{i}" for i in range(8)]
+    for name in names:
+        (tmp_path / "mirror" / name).write_text(name)
+    fork = multiprocessing.get_context("spawn")
+    jobs = [fork.Process(target=_fetch_one, args=(tmp_path, name)) for name in names * 2][:10]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    recorded = read_checksums(tmp_path / "resources/raw/lock.tsv")
+    assert recorded == {name: sha(name.encode()) for name in names}
+
+
+def test_a_damaged_checksum_table_names_its_line(tmp_path):
+    """A short checksum would be compared with nothing."""
+    table = tmp_path / "downloads.tsv"
+    table.write_text("# note\npath\tsha256\tbytes\na\tabc\t3\n")
+    with pytest.raises(MalformedFile, match=r"downloads\.tsv:3: not 'path, sha256, bytes'"):
+        read_checksums(table)
+
+
+# --- the embedded benchmark ----------------------------------------------------------------------
+
+
+def test_embedded_files_are_built_anew_each_time(tmp_path, monkeypatch):
+    """Their identity is the code that builds them, so an older one must not be taken for it."""
+    built = types.ModuleType("xstilts.embedded.build")
+    built.build = lambda task, split, language: [{"id": f"{task}/{split}/{language}", "n": 1}]
+    monkeypatch.setitem(sys.modules, "xstilts.embedded.build", built)
+    file = RawFile(path="embedded/t/sw.jsonl", embedded="cldr_qa")
+    path = get(tmp_path, file, split="test", language="sw")
+    assert path.read_text() == '{"id":"cldr_qa/test/sw","n":1}\n'
+    built.build = lambda *_: [{"id": "new"}]
+    assert get(tmp_path, file, split="test", language="sw").read_text() == '{"id":"new"}\n'
+    assert not (tmp_path / "resources/raw/lock.tsv").exists()

@@ -1,0 +1,181 @@
+"""A split made ready: `xstilts.prepare`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xstilts import examples, lineage
+from xstilts.cards import TaskCard
+from xstilts.errors import DataError, StudyError
+from xstilts.prepare import check_labels, is_current, prepare, read_split, reader, readers
+
+ROWS = [
+    {"id": "1", "text": "a", "text_pair": None, "label": "yes"},
+    {"id": "2", "text": "b", "text_pair": "c", "label": "maybe"},
+]
+
+
+def card(reader="jsonl_rows", labels=("yes", "maybe"), options=None, **changes):
+    values = {
+        "task": "toy",
+        "title": "Toy",
+        "format": "classification",
+        "summary": "A toy.",
+        "licence": "none",
+        "citation": "nobody",
+        "languages": ["en", "sw"],
+        "codes": {"sw": "swa"},
+        "labels": list(labels),
+        "scorer": "accuracy",
+        "primary": "accuracy",
+        "splits": {
+            "test": {
+                "reader": reader,
+                "files": {"rows": {"path": "toy/{code}.jsonl", "mirror": "toy-{code}.jsonl"}},
+                "options": options or {},
+            }
+        },
+    }
+    return TaskCard.model_validate(values | changes)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Prepares a toy split; gives the path of its stamp."""
+
+    def run(rows=ROWS, toy=None, spec="spec1"):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "toy-swa.jsonl").write_text(text)
+        stamp = tmp_path / "examples/toy/test/sw.json"
+        prepare(
+            toy or card(),
+            "test",
+            "sw",
+            resources=tmp_path,
+            mirror=tmp_path,
+            checksums={},
+            stamp=stamp,
+            spec=spec,
+        )
+        return stamp
+
+    return run
+
+
+def test_examples_lie_beside_their_stamp(prepared, tmp_path):
+    """The stamp names the raw files' checksums and the number of examples."""
+    stamp = prepared()
+    assert examples.read(stamp.with_suffix(".parquet")) == ROWS
+    record = lineage.verify(stamp)
+    assert record["spec"] == "spec1"
+    assert record["facts"] == {"rows": 2}
+    raw = tmp_path / "raw/toy/swa.jsonl"
+    assert record["inputs"] == {"rows": lineage.file_sha256(raw)}
+
+
+def test_the_same_examples_give_the_same_stamp(prepared):
+    """So that what depends on them is not computed again."""
+    first = prepared().read_bytes()
+    assert prepared().read_bytes() == first
+
+
+def test_examples_are_current_for_their_spec_and_while_untouched(prepared):
+    """Another spec, a missing or an edited file: not current."""
+    stamp = prepared()
+    assert is_current(stamp, "spec1")
+    assert not is_current(stamp, "spec2")
+    parquet = stamp.with_suffix(".parquet")
+    content = parquet.read_bytes()
+    parquet.write_bytes(content[:-1] + b"x")
+    assert not is_current(stamp, "spec1")
+    parquet.unlink()
+    assert not is_current(stamp, "spec1")
+    stamp.write_text("{}")
+    assert not is_current(stamp, "spec1")
+    stamp.unlink()
+    assert not is_current(stamp, "spec1")
+
+
+def test_an_unknown_label_names_the_example_and_what_is_allowed(prepared):
+    """The card decides which labels there are."""
+    with pytest.raises(DataError, match=r"toy/test/sw: example '2': unknown label 'maybe'"):
+        prepared(toy=card(labels=("yes", "no ")))
+
+
+def test_nothing_is_written_when_examples_are_refused(prepared, tmp_path):
+    """A stamp that exists is true."""
+    with pytest.raises(DataError, match="two examples have the id '1'"):
+        prepared(rows=[ROWS[0], ROWS[0]])
+    assert not (tmp_path / "examples").exists()
+
+
+def test_blanked_labels_are_refused():
+    """XTREME's downloader writes one constant over most test labels."""
+    rows = [{**ROWS[0], "id": str(i)} for i in range(100)]
+    with pytest.raises(DataError, match="all 100 labels are 'yes': this is a copy whose labels"):
+        check_labels(card(), rows, "toy/test/sw")
+    check_labels(card(), rows[:99], "toy/test/sw")
+
+
+def test_a_language_that_the_split_does_not_have_is_refused():
+    """With those that it has."""
+    with pytest.raises(StudyError, match=r"task 'toy', test: unknown language 'de'.*en, sw"):
+        read_split(card(), "test", "de", {})
+
+
+FAULTY = [
+    (
+        "multiple_choice",
+        {"id": "1", "prompt": "p", "choices": ["a", "b"], "label": 2},
+        r"label 2 points at none of the 2 choices \(0 to 1\)",
+    ),
+    ("multiple_choice", {"id": "1", "prompt": "p", "choices": ["a"], "label": 0}, "has 1 choices"),
+    ("tagging", {"id": "1", "tokens": ["a"], "tags": ["B-DATE"]}, "unknown tag 'B-DATE'"),
+    ("tagging", {"id": "1", "tokens": ["a", "b"], "tags": ["yes"]}, "2 tokens but 1 tags"),
+    ("tagging", {"id": "1", "tokens": [], "tags": []}, "has no tokens"),
+    (
+        "span_qa",
+        {"id": "1", "context": "abc", "question": "q", "answers": [{"text": "b", "start": 2}]},
+        "the answer 'b' is not in the context at 2",
+    ),
+    ("retrieval", {"id": "1", "side": "key", "text": "t", "relevant": []}, "unknown side 'key'"),
+    (
+        "retrieval",
+        {"id": "1", "side": "query", "text": "t", "relevant": []},
+        "needs both queries and candidates",
+    ),
+]
+
+
+@pytest.mark.parametrize(("format_name", "row", "problem"), FAULTY)
+def test_every_format_refuses_what_it_cannot_use(format_name, row, problem):
+    """Naming the example."""
+    with pytest.raises(DataError, match=problem):
+        check_labels(card(format=format_name), [row], "toy/test/sw")
+
+
+def test_a_query_is_answered_by_candidates_that_exist():
+    """Otherwise it could never be right."""
+    rows = [
+        {"id": "q", "side": "query", "text": "t", "relevant": ["c2"]},
+        {"id": "c", "side": "candidate", "text": "t", "relevant": []},
+    ]
+    with pytest.raises(DataError, match="example 'q': no candidate has id 'c2'"):
+        check_labels(card(format="retrieval"), rows, "toy/test/sw")
+
+
+def test_an_unknown_reader_is_named_with_those_there_are():
+    """Readers are modules; helpers are none."""
+    with pytest.raises(StudyError, match="unknown reader 'squad_jsn'; did you mean 'squad_json'"):
+        reader("squad_jsn", {}, "toy/test/sw")
+    assert {"text", "records", "__init__"}.isdisjoint(readers())
+
+
+def test_options_are_checked_before_anything_is_read():
+    """A misspelt option would otherwise be a TypeError of Python."""
+    with pytest.raises(StudyError, match="unknown option 'repare'; did you mean 'repair'"):
+        reader("squad_json", {"repare": True}, "toy/test/sw")
+    with pytest.raises(StudyError, match="reader 'labelled_texts' needs the option tables, text"):
+        reader("labelled_texts", {}, "toy/test/sw")
