@@ -13,7 +13,10 @@ from xstilts.workflow import answer, open_workflow_grid
 min_version("9.27")
 
 
-configfile: "config/config.yaml"
+# a study given with --configfile is taken alone: nothing of the default one may leak into it
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
 
 
 grid = open_workflow_grid(workflow, config)

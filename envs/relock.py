@@ -3,7 +3,8 @@
     python envs/relock.py        # in an environment where `pip install` has resolved the names below
 
 The lock is installed with ``--no-deps``, so every package of the closure is in it, and only those.
-Packages of torch's CUDA builds go to lock-cuda.txt, which only a torch that asks for them needs.
+environment.yaml says the same to conda. Packages of torch's CUDA builds are in lock-cuda.txt, which
+only a torch that asks for them needs.
 """
 
 import re
@@ -22,15 +23,16 @@ hypothesis mypy pip pytest ruff setuptools snakefmt
 
 def closure(names: list[str]) -> dict[str, str]:
     """Name -> version of these distributions and all that they require here."""
+    seen: set[tuple[str, ...]] = set()
     found: dict[str, str] = {}
     todo = [Requirement(name) for name in names]
     while todo:
         requirement = todo.pop()
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         extras = requirement.extras or {""}
-        if (name, *sorted(extras)) in found:
+        if (name, *sorted(extras)) in seen:
             continue
-        found[(name, *sorted(extras))] = ""
+        seen.add((name, *sorted(extras)))
         dist = distribution(name)
         found[name] = dist.version.split("+")[0]
         for text in dist.requires or []:
@@ -38,11 +40,25 @@ def closure(names: list[str]) -> dict[str, str]:
             marker = needed.marker
             if marker is None or any(marker.evaluate({"extra": e}) for e in extras):
                 todo.append(needed)
-    return {name: version for name, version in found.items() if isinstance(name, str)}
+    return found
 
+
+CONDA = """\
+# The same lock for those who live in conda (snakemake --sdm conda). Made by envs/relock.py.
+name: xstilts
+channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - pip
+  - pip:
+      - --no-deps
+"""
 
 if __name__ == "__main__":
+    here = Path(__file__).parent
     lines = [f"{name}=={version}\n" for name, version in sorted(closure(WANTED).items())]
     header = "# Every package of the environment. Made by envs/relock.py; installed with --no-deps.\n"
-    Path(__file__).with_name("lock.txt").write_text(header + "".join(lines))
+    (here / "lock.txt").write_text(header + "".join(lines))
+    pins = "".join(f"      - {line}" for line in lines)
+    (here / "environment.yaml").write_text(CONDA + pins)
     sys.stdout.write(f"{len(lines)} packages\n")

@@ -170,7 +170,7 @@ class TaskCard(Model):
         """The languages that a split exists in."""
         if split not in self.splits:
             raise StudyError(f"task {self.task!r}: {unknown('split', split, self.splits)}")
-        return self.splits[split].languages or self.languages  # type: ignore[index]
+        return self.splits[split].languages or self.languages
 
     def raw_file(self, file: RawFile, language: str) -> RawFile:
         """A file entry with its language filled in."""

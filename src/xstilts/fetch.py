@@ -10,16 +10,16 @@ Nothing fetched is ever run or unpickled, and of an archive one named member is 
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import bz2
 import fcntl
 import gzip
+import hashlib
+import importlib
 import shutil
 import tarfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -383,12 +383,11 @@ def _record(lock: Path, name: str, target: Path, source: str) -> None:
 def _locked(path: Path) -> Iterator[None]:
     """Hold a file lock: jobs that want the same file wait for the one that fetches it.
 
-    The system drops the lock when the process ends, however it ends.
+    The system drops the lock when the process ends, however it ends. Where a file system has no
+    locks, files are still whole, as each is moved into place; at worst one is downloaded twice.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(stream, fcntl.LOCK_UN)
+        with suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield  # closing the file drops the lock

@@ -183,7 +183,7 @@ class Grid:
                     include={"max_length", "doc_stride", "max_query_length"}
                 ),
                 "retrieval_layer": self.cards.encoder(encoder).retrieval_layer,
-                "evaluation": self.study.evaluation.model_dump(),
+                "evaluation": self.study.evaluation.of(target).model_dump(),
                 "compute": self.study.compute.model_dump(include={"precision", "threads"}),
             },
             ["xstilts.evaluation", *self._format_modules([target])],
@@ -203,7 +203,15 @@ class Grid:
         return self._stage(
             ("report",),
             self.results / "report.html",
-            lambda: {"study": self.study_says(), "cells": self._evaluations()},
+            lambda: {
+                "study": self.study_says(),
+                "cells": self._evaluations(),
+                "templates": {
+                    path.name: lineage.file_sha256(path)
+                    for path in sorted((lineage.LIBRARY / "report").iterdir())
+                    if path.suffix in (".html", ".css")
+                },
+            },
             ["xstilts.report"],
         )
 
@@ -226,7 +234,7 @@ class Grid:
 
     def study_says(self) -> dict[str, Any]:
         """The study as JSON, its choice of languages spelt out by target."""
-        return self.study.model_dump() | {"languages": dict(self.resolved.languages)}
+        return self.study.model_dump(exclude_unset=True) | {"languages": dict(self.resolved.languages)}
 
     def _format_modules(self, tasks: Iterable[str]) -> list[str]:
         return sorted({f"xstilts.formats.{self.cards.task(task).format}" for task in tasks})

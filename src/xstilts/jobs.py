@@ -88,7 +88,7 @@ def evaluation_job(
         head=recipe,
         layer=grid.cards.encoder(encoder).retrieval_layer if card.format == "retrieval" else None,
         limits=grid.hyperparameters(recipe or target, "recipe"),
-        evaluation=grid.study.evaluation,
+        evaluation=grid.study.evaluation.of(target),
         compute=grid.study.compute,
         cells={lang: grid.cell(encoder, condition, seed, target, lang) for lang in languages},
         examples={lang: grid.examples_stamp(target, "test", lang) for lang in languages},

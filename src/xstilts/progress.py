@@ -63,7 +63,6 @@ class LogHandler(LogHandlerBase):
     def __post_init__(self) -> None:
         """Nothing is shown before the first job starts: a dry run prints plain text."""
         self._console = Console(stderr=True)
-        self._waiting: dict[int, _Job] = {}
         self._running: dict[int, _Job] = {}
         self._total, self._done, self._count, self._finished = 0.0, 0.0, 0, 0
         self._began = time.monotonic()
@@ -76,8 +75,7 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         handle = {
             LogEvent.RUN_INFO: self._planned,
-            LogEvent.JOB_INFO: self._described,
-            LogEvent.JOB_STARTED: self._started,
+            LogEvent.JOB_INFO: self._started,
             LogEvent.JOB_FINISHED: self._ended,
             LogEvent.JOB_ERROR: self._failed,
         }.get(event)
@@ -86,7 +84,9 @@ class LogHandler(LogHandlerBase):
         elif event is None and (
             record.levelno >= logging.WARNING or self.common_settings.dryrun
         ):
-            self._say(record.getMessage())
+            message = record.getMessage()
+            if not message.startswith("Cannot restore"):  # one for each cell that never was
+                self._say(message)
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -108,21 +108,15 @@ class LogHandler(LogHandlerBase):
             self._bars.start()
             threading.Thread(target=self._watch, daemon=True).start()
 
-    def _described(self, record: Any) -> None:
+    def _started(self, record: Any) -> None:
         log = Path(str(record.log[0])) if record.log else None
         output = str(record.output[0]) if record.output else ""
         curve = Path(output).parent / "log.jsonl" if record.rule_name == "train" else None
         name = title(record.rule_name, dict(record.wildcards or {}))
         job = _Job(name, weight(record.rule_name), log, curve, time.monotonic())
-        self._waiting[record.jobid] = job
-
-    def _started(self, record: Any) -> None:
-        for number in record.jobs:
-            if number in self._waiting:
-                job = self._running[number] = self._waiting.pop(number)
-                job.began = time.monotonic()
-                if self._bars:
-                    job.bar = self._bars.add_task(f"  {job.title}", total=None, note="starting")
+        if self._bars:
+            job.bar = self._bars.add_task(f"  {job.title}", total=None, note="starting")
+        self._running[record.jobid] = job
 
     def _ended(self, record: Any) -> None:
         job = self._running.pop(record.job_id, None)

@@ -32,6 +32,7 @@ def _unique(values: list[Any]) -> list[Any]:
 Unique = AfterValidator(_unique)
 Names = Annotated[list[Name], Field(min_length=1), Unique]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Limit = Annotated[int, Field(gt=0)] | None
 LanguageChoice = Literal["all", "low_resource"] | list[Name]
 
 
@@ -56,10 +57,19 @@ class TrainingChoices(Model):
 class Evaluation(Model):
     """How checkpoints are evaluated."""
 
-    max_examples: int | None = Field(
-        None, gt=0, description="score the first so many examples of a language; null: all"
+    max_examples: Limit | dict[Name, Limit] = Field(
+        None,
+        description="score the first so many examples of a language; null: all. "
+        "A number for all targets, or numbers by target (key `default` for the others)",
     )
     batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
+
+    def of(self, target: str) -> Evaluation:
+        """The same for one target alone: its limit is a number or None."""
+        limit = self.max_examples
+        if isinstance(limit, dict):
+            limit = limit.get(target, limit.get("default"))
+        return Evaluation(max_examples=limit, batch_tokens=self.batch_tokens)
 
 
 class Compute(Model):
@@ -189,6 +199,7 @@ class Resolved:
     def _problems(self) -> list[str]:
         return [
             *self._unknown_names(),
+            *self._limit_problems(),
             *self._unfit_tasks(),
             *self._language_problems(),
         ]
@@ -202,6 +213,13 @@ class Resolved:
             *_unknown_in("targets", study.targets, "target", cards.tasks),
             *_unknown_in("training.tasks", list(study.training.tasks), "task", cards.tasks),
         ]
+
+    def _limit_problems(self) -> list[str]:
+        limits = self.study.evaluation.max_examples
+        named = set(limits) - {"default"} if isinstance(limits, dict) else set()
+        wrong = sorted(named - set(self.study.targets))
+        allowed = [*self.study.targets, "default"]
+        return [f"evaluation.max_examples: {unknown('target', n, allowed)}" for n in wrong]
 
     def _unfit_tasks(self) -> list[str]:
         problems = []

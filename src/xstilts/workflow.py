@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
+from xstilts.lineage import LIBRARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,20 @@ FROZEN = "frozen"
 
 def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
     """The grid of this run; ends with one clear line a problem where the study cannot be run."""
+    _let_jobs_find_the_library()
     try:
         if FROZEN in config:
             return Grid.thaw(Path(config[FROZEN]))
         return _open(workflow, config)
     except XstiltsError as error:
         raise SystemExit(f"xstilts: {str(error).replace(chr(10), chr(10) + 'xstilts: ')}") from None
+
+
+def _let_jobs_find_the_library() -> None:
+    """Jobs in an environment of their own (conda) import this very library."""
+    source = str(LIBRARY.parent)
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
 def _open(workflow: Any, config: dict[str, Any]) -> Grid:

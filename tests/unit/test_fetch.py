@@ -424,3 +424,9 @@ def test_embedded_files_are_built_anew_each_time(tmp_path, monkeypatch):
     built.build = lambda *_: [{"id": "new"}]
     assert get(tmp_path, file, split="test", language="sw").read_text() == '{"id":"new"}\n'
     assert not (tmp_path / "resources/raw/lock.tsv").exists()
+
+
+def test_a_member_without_an_archive_is_a_slip_of_the_card():
+    """The card's error says what is missing."""
+    with pytest.raises(ValueError, match="member: names a file in the archive behind url:"):
+        RawFile(path="a", mirror="a", member="b")

@@ -9,11 +9,13 @@ rule table:
         ],
     output:
         table=grid.table().stamp,
-    params:
-        spec=grid.table().digest,
     log:
         f"{grid.results}/logs/table.log",
     localrule: True
+    params:
+        spec=grid.table().digest,
+    conda:
+        "../../envs/environment.yaml"
     script:
         "../scripts/make_table.py"
 
@@ -23,10 +25,12 @@ rule report:
         table=grid.table().stamp,
     output:
         report=grid.report().stamp,
-    params:
-        spec=grid.report().digest,
     log:
         f"{grid.results}/logs/report.log",
     localrule: True
+    params:
+        spec=grid.report().digest,
+    conda:
+        "../../envs/environment.yaml"
     script:
         "../scripts/make_report.py"

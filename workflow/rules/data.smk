@@ -5,11 +5,13 @@
 rule encoder:
     output:
         stamp=f"{grid.resources}/encoders/{{encoder}}/stamp.json",
-    params:
-        spec=lambda w: grid.encoder(w.encoder).digest,
     log:
         f"{grid.resources}/logs/encoder/{{encoder}}.log",
     localrule: True
+    params:
+        spec=lambda w: grid.encoder(w.encoder).digest,
+    conda:
+        "../../envs/environment.yaml"
     script:
         "../scripts/fetch_encoder.py"
 
@@ -21,14 +23,18 @@ for task, split, languages in grid.needed_examples():
         name:
             f"examples_{task}_{split}"
         output:
-            stamps=update([str(grid.examples_stamp(task, split, code)) for code in languages]),
+            stamps=update(
+                [str(grid.examples_stamp(task, split, code)) for code in languages]
+            ),
+        log:
+            f"{grid.resources}/logs/examples/{task}.{split}.log",
+        localrule: True
         params:
             spec=grid.examples(task, split).digest,
             task=task,
             split=split,
-        log:
-            f"{grid.resources}/logs/examples/{task}.{split}.log",
-        localrule: True
+        conda:
+            "../../envs/environment.yaml"
         script:
             "../scripts/prepare_examples.py"
 

@@ -12,7 +12,8 @@ for target in resolved.targets:
                 w.encoder, w.condition, int(w.seed), target
             ),
             examples=[
-                grid.examples_stamp(target, "test", code) for code in resolved.languages[target]
+                grid.examples_stamp(target, "test", code)
+                for code in resolved.languages[target]
             ],
         output:
             cells=update(
@@ -21,13 +22,15 @@ for target in resolved.targets:
                     for code in resolved.languages[target]
                 ]
             ),
+        log:
+            f"{grid.results}/logs/evaluate/{{encoder}}/{{condition}}/seed{{seed}}/{target}.log",
+        threads: study.compute.threads
         params:
             spec=lambda w, target=target: grid.evaluation(
                 w.encoder, w.condition, int(w.seed), target
             ).digest,
             target=target,
-        log:
-            f"{grid.results}/logs/evaluate/{{encoder}}/{{condition}}/seed{{seed}}/{target}.log",
-        threads: study.compute.threads
+        conda:
+            "../../envs/environment.yaml"
         script:
             "../scripts/evaluate.py"

@@ -10,12 +10,16 @@ rule train:
         examples=lambda w: grid.training_examples(w.condition, w.stage),
     output:
         stamp=f"{grid.results}/checkpoints/{{encoder}}/{{condition}}/seed{{seed}}/{{stage}}/stamp.json",
-    params:
-        spec=lambda w: grid.training(w.encoder, w.condition, int(w.seed), w.stage).digest,
     log:
         f"{grid.results}/logs/train/{{encoder}}/{{condition}}/seed{{seed}}/{{stage}}.log",
     wildcard_constraints:
         stage="|".join(["intermediate", *map(re.escape, resolved.recipes())]),
     threads: study.compute.threads
+    params:
+        spec=lambda w: grid.training(
+            w.encoder, w.condition, int(w.seed), w.stage
+        ).digest,
+    conda:
+        "../../envs/environment.yaml"
     script:
         "../scripts/train.py"

@@ -1,6 +1,6 @@
 """AfriQA's gold passages: a question in an African language, its answer in an English passage.
 
-JSON lines with ``context``, ``question_lang``, ``answer_pivot: {text: [...], answer_start: [...]}``.
+JSON lines with ``context``, ``question_lang`` and ``answer_pivot: {text: [], answer_start: []}``.
 About a tenth of the questions have an answer that the passage does not hold (yes or no, a summary,
 no passage at all): no span model could give it, and they are left out. Some offsets are wrong or
 missing; the nearest occurrence of the answer counts.

@@ -29,7 +29,7 @@ def read(
     label: str | None = None,
     labels: Mapping[Any, int] | None = None,
     first_label: int = 0,
-    id: str | None = None,  # noqa: A002 - the word that the card uses
+    id: str | None = None,
 ) -> Iterator[Example]:
     """Yield one example a row.
 

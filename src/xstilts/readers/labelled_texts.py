@@ -27,7 +27,7 @@ def read(
     text_pair: str | None = None,
     label: str | None = None,
     labels: Mapping[Any, str | None] | None = None,
-    id: str | None = None,  # noqa: A002 - the word that the card uses
+    id: str | None = None,
     where: Mapping[str, Any] | None = None,
 ) -> Iterator[Example]:
     """Yield one example a row.

@@ -44,18 +44,17 @@ def lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
     One trailing carriage return and a byte order mark are dropped. ``errors`` is `bytes.decode`'s.
     """
     with open_bytes(path) as stream:
-        for number, raw in enumerate(stream, start=1):
-            content = raw.removesuffix(b"\n").removesuffix(b"\r")
-            if number == 1:
-                content = content.removeprefix(_BOM)
-            yield number, _decode(content, errors, path, number)
-
-
-def _decode(content: bytes, errors: str, path: Path, line: int) -> str:
+        content = stream.read().removeprefix(_BOM)
     try:
-        return content.decode("utf-8", errors)
+        rows = content.decode("utf-8", errors).split("\n")
     except UnicodeDecodeError as error:
-        raise MalformedFile(path, line, f"not UTF-8 at byte {error.start} of the line") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        place = error.start - content.rfind(b"\n", 0, error.start) - 1
+        raise MalformedFile(path, line, f"not UTF-8 at byte {place} of the line") from error
+    if rows[-1] == "":  # what follows the last line end is no line
+        rows.pop()
+    for number, row in enumerate(rows, start=1):
+        yield number, row.removesuffix("\r")
 
 
 def json_value(path: Path) -> Any:

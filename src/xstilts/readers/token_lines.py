@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from xstilts.examples import Example
 
-_Sentence = list[tuple[str, str]]
-
 
 def read(
     files: Mapping[str, Path],
@@ -37,46 +35,44 @@ def read(
     others, for labels that the recipe's training data does not have. ``skip_empty_tokens`` leaves
     lines without a token out (two lines of MasakhaNER 2); the default refuses them.
     """
-    row = 0
+    row, marks, others = 0, tuple(comments), tags or {}
     for _, path in in_order(files):
-        sentence: _Sentence = []
+        words: list[str] = []
+        labels: list[str] = []
         for number, line in lines(path):
-            if line.startswith(tuple(comments)):
+            if marks and line.startswith(marks):
                 continue
             if line.strip():
-                cells = line.split(separator)
-                if len(cells) != columns:
-                    raise MalformedFile(
-                        path, number, f"has {len(cells)} cells, not {columns}: {line!r:.80}"
-                    )
-                word = _token(cells[token], path, number, prefixed=prefixed)
-                label = cells[tag].strip()
-                if not label:
-                    raise MalformedFile(path, number, f"no tag: {line!r:.80}")
+                word, label = _cells(line, separator, columns, token, tag, path, number)
+                if prefixed:
+                    word = _without_prefix(word, path, number)
                 if word:
-                    sentence.append((word, (tags or {}).get(label, label)))
+                    words.append(word)
+                    labels.append(others.get(label, label))
                 elif not skip_empty_tokens:
                     raise MalformedFile(path, number, f"no token: {line!r:.80}")
-            elif sentence:
-                yield _example(sentence, row)
-                sentence, row = [], row + 1
-        if sentence:
-            yield _example(sentence, row)
+            elif words:
+                yield {"id": str(row), "tokens": words, "tags": labels}
+                words, labels, row = [], [], row + 1
+        if words:
+            yield {"id": str(row), "tokens": words, "tags": labels}
             row += 1
 
 
-def _token(cell: str, path: Path, line: int, *, prefixed: bool) -> str:
-    if not prefixed:
-        return cell.strip()
-    language, colon, word = cell.partition(":")
+def _cells(
+    line: str, separator: str, columns: int, token: int, tag: int, path: Path, number: int
+) -> tuple[str, str]:
+    cells = line.split(separator)
+    if len(cells) != columns:
+        raise MalformedFile(path, number, f"has {len(cells)} cells, not {columns}: {line!r:.80}")
+    label = cells[tag].strip()
+    if not label:
+        raise MalformedFile(path, number, f"no tag: {line!r:.80}")
+    return cells[token].strip(), label
+
+
+def _without_prefix(cell: str, path: Path, number: int) -> str:
+    _, colon, word = cell.partition(":")
     if not colon:
-        raise MalformedFile(path, line, f"no 'xx:' before the token: {language!r:.80}")
+        raise MalformedFile(path, number, f"no 'xx:' before the token: {cell!r:.80}")
     return word.strip()
-
-
-def _example(sentence: _Sentence, row: int) -> Example:
-    return {
-        "id": str(row),
-        "tokens": [token for token, _ in sentence],
-        "tags": [tag for _, tag in sentence],
-    }
