@@ -23,6 +23,12 @@ grid = open_workflow_grid(workflow, config)
 study, resolved = grid.study, grid.resolved
 
 
+cells = [
+    grid.cell(c.encoder, c.condition, c.seed, c.target, c.language)
+    for c in resolved.cells()
+]
+
+
 wildcard_constraints:
     encoder="|".join(study.encoders),
     condition="|".join(map(re.escape, study.conditions)),
@@ -43,6 +49,9 @@ rule all:
     default_target: True
     input:
         grid.report().stamp,
+        # named here, not only behind the table: Snakemake looks for a missing file only among the
+        # inputs of jobs that it runs anyway
+        cells,
 
 
 onsuccess:

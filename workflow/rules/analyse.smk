@@ -3,19 +3,16 @@
 
 rule table:
     input:
-        cells=[
-            grid.cell(c.encoder, c.condition, c.seed, c.target, c.language)
-            for c in resolved.cells()
-        ],
+        cells=cells,
     output:
         table=grid.table().stamp,
     log:
         f"{grid.results}/logs/table.log",
     localrule: True
-    params:
-        spec=grid.table().digest,
     conda:
         "../../envs/environment.yaml"
+    params:
+        spec=grid.table().digest,
     script:
         "../scripts/make_table.py"
 
@@ -28,9 +25,9 @@ rule report:
     log:
         f"{grid.results}/logs/report.log",
     localrule: True
-    params:
-        spec=grid.report().digest,
     conda:
         "../../envs/environment.yaml"
+    params:
+        spec=grid.report().digest,
     script:
         "../scripts/make_report.py"

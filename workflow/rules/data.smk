@@ -8,10 +8,10 @@ rule encoder:
     log:
         f"{grid.resources}/logs/encoder/{{encoder}}.log",
     localrule: True
-    params:
-        spec=lambda w: grid.encoder(w.encoder).digest,
     conda:
         "../../envs/environment.yaml"
+    params:
+        spec=lambda w: grid.encoder(w.encoder).digest,
     script:
         "../scripts/fetch_encoder.py"
 
@@ -29,12 +29,12 @@ for task, split, languages in grid.needed_examples():
         log:
             f"{grid.resources}/logs/examples/{task}.{split}.log",
         localrule: True
+        conda:
+            "../../envs/environment.yaml"
         params:
             spec=grid.examples(task, split).digest,
             task=task,
             split=split,
-        conda:
-            "../../envs/environment.yaml"
         script:
             "../scripts/prepare_examples.py"
 

