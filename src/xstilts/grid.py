@@ -10,13 +10,13 @@ refuse to work when the code that they would run is not the code that was frozen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from xstilts import lineage
-from xstilts.cards import Catalogue, EncoderCard, Hyperparameters, TaskCard
+from xstilts.cards import Catalogue, EncoderCard, Hyperparameters, Language, TaskCard
 from xstilts.errors import LineageError
 from xstilts.study import NONE, Resolved, resolve
 
@@ -90,15 +90,13 @@ class Grid:
         resolved = self.resolved
         learnt = [task for c in resolved.conditions.values() for task in c.tasks]
         learnt = list(dict.fromkeys([*learnt, *resolved.recipes()]))
-        trained = [
-            (task, "train", self.cards.task(task).split_languages("train")[:1]) for task in learnt
-        ]
+        trained = [(task, "train", [self.cards.task(task).training_language]) for task in learnt]
         return trained + [(t, "test", resolved.languages[t]) for t in resolved.targets]
 
     def training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of the examples that a training reads."""
         return [
-            self.examples_stamp(task, "train", self.cards.task(task).split_languages("train")[0])
+            self.examples_stamp(task, "train", self.cards.task(task).training_language)
             for task in self.training_tasks(condition, stage)
         ]
 
@@ -109,7 +107,7 @@ class Grid:
         return self._stage(
             ("encoder", encoder),
             self.encoder_stamp(encoder),
-            lambda: {"card": _says(self.cards.encoder(encoder))},
+            lambda: {"card": self.cards.encoder(encoder).model_dump(exclude=_NOT_THE_WEIGHTS)},
             ["xstilts.encoders"],
         )
 
@@ -124,7 +122,9 @@ class Grid:
             lambda: {
                 "task": task,
                 "format": card.format,
-                "split": card.splits[split].model_dump(exclude_unset=True, exclude={"languages"}),  # type: ignore[index]
+                "split": card.splits[split].model_dump(  # type: ignore[index]
+                    exclude_defaults=True, exclude={"languages"}
+                ),
                 "codes": dict(card.codes),
                 "labels": card.labels,
             },
@@ -148,8 +148,11 @@ class Grid:
             lambda: {
                 "start": start,
                 "tasks": [
-                    self.task_spec(name)
-                    | {
+                    {
+                        "task": name,
+                        "format": self.cards.task(name).format,
+                        "labels": self.cards.task(name).labels,
+                        "language": self.cards.task(name).training_language,
                         "examples": self.examples(name, "train").digest,
                         "hyperparameters": self.hyperparameters(name, kind).model_dump(),
                     }
@@ -178,11 +181,11 @@ class Grid:
                 "checkpoint": start,
                 "target": self.task_spec(target),
                 "examples": self.examples(target, "test").digest,
-                "recipe": self.task_spec(recipe) if recipe else None,
+                "labels": self.cards.task(recipe or target).labels,
                 "limits": self.hyperparameters(recipe or target, "recipe").model_dump(
                     include={"max_length", "doc_stride", "max_query_length"}
                 ),
-                "retrieval_layer": self.cards.encoder(encoder).retrieval_layer,
+                "retrieval_layer": self.retrieval_layer(encoder, target),
                 "evaluation": self.study.evaluation.of(target).model_dump(),
                 "compute": self.study.compute.model_dump(include={"precision", "threads"}),
             },
@@ -205,6 +208,7 @@ class Grid:
             self.results / "report.html",
             lambda: {
                 "study": self.study_says(),
+                "cards": self.cards_say(),
                 "cells": self._evaluations(),
                 "templates": {
                     path.name: lineage.file_sha256(path)
@@ -227,14 +231,40 @@ class Grid:
         """A task's resolved hyperparameters."""
         return self.resolved.hyperparameters(task, kind)
 
+    def retrieval_layer(self, encoder: str, target: str) -> int | None:
+        """The hidden state that a target is read from, if it is a retrieval target."""
+        retrieval = self.cards.task(target).format == "retrieval"
+        return self.cards.encoder(encoder).retrieval_layer if retrieval else None
+
     def task_spec(self, task: str) -> dict[str, Any]:
-        """What of a card decides how a task is learnt and scored (not its prose)."""
+        """What of a card decides how a task is scored (not its prose)."""
         card: TaskCard = self.cards.task(task)
         return card.model_dump(include={"task", "format", "labels", "scorer", "primary"})
 
     def study_says(self) -> dict[str, Any]:
         """The study as JSON, its choice of languages spelt out by target."""
-        return self.study.model_dump(exclude_unset=True) | {"languages": dict(self.resolved.languages)}
+        return self.study.model_dump(exclude_unset=True) | {
+            "languages": dict(self.resolved.languages)
+        }
+
+    def cards_say(self) -> dict[str, Any]:
+        """All that the cards say of what the study names, prose as well."""
+        tasks = {
+            *self.resolved.targets,
+            *self.resolved.recipes(),
+            *self.study.training.tasks,
+            *(task for c in self.resolved.conditions.values() for task in c.tasks),
+        }
+        codes = {code for chosen in self.resolved.languages.values() for code in chosen}
+        return {
+            "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
+            "encoders": {name: _says(self.cards.encoder(name)) for name in self.study.encoders},
+            "languages": {
+                code: asdict(language)
+                for code, language in self.cards.languages().items()
+                if code in codes
+            },
+        }
 
     def _format_modules(self, tasks: Iterable[str]) -> list[str]:
         return sorted({f"xstilts.formats.{self.cards.task(task).format}" for task in tasks})
@@ -273,15 +303,9 @@ class Grid:
         """All that decides this grid, as JSON: study, cards, code and environment."""
         self.table()  # every code digest that the grid needs is computed by now
         self.report()
-        tasks = {
-            *self.resolved.targets,
-            *self.resolved.recipes(),
-            *(task for c in self.resolved.conditions.values() for task in c.tasks),
-        }
         return {
             "study": self.study_says(),
-            "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
-            "encoders": {name: _says(self.cards.encoder(name)) for name in self.study.encoders},
+            **self.cards_say(),
             "config": str(self.cards.folder),
             "environment": self.environment,
             "code": [[list(entries), digest] for entries, digest in sorted(self._code.items())],
@@ -324,11 +348,17 @@ class _FrozenCatalogue(Catalogue):
     def encoders(self) -> list[str]:
         return sorted(self._frozen["encoders"])
 
+    def languages(self) -> dict[str, Language]:
+        return {code: Language(**says) for code, says in self._frozen["languages"].items()}
+
     def _task(self, name: str) -> TaskCard:
         return TaskCard.model_validate(self._frozen["tasks"][name])
 
     def _encoder(self, name: str) -> EncoderCard:
         return EncoderCard.model_validate(self._frozen["encoders"][name])
+
+
+_NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer"}
 
 
 def _says(card: TaskCard | EncoderCard) -> dict[str, Any]:

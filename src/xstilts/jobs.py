@@ -48,7 +48,7 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
             name,
             grid.cards.task(name).format,
             tuple(grid.cards.task(name).labels or ()),
-            grid.examples_stamp(name, "train", grid.cards.task(name).split_languages("train")[0]),
+            grid.examples_stamp(name, "train", grid.cards.task(name).training_language),
             grid.hyperparameters(name, "intermediate" if stage == INTERMEDIATE else "recipe"),
         )
         for name in grid.training_tasks(condition, stage)
@@ -86,7 +86,7 @@ def evaluation_job(
         encoder=grid.encoder_stamp(encoder),
         checkpoint=grid.evaluated(encoder, condition, seed, target),
         head=recipe,
-        layer=grid.cards.encoder(encoder).retrieval_layer if card.format == "retrieval" else None,
+        layer=grid.retrieval_layer(encoder, target),
         limits=grid.hyperparameters(recipe or target, "recipe"),
         evaluation=grid.study.evaluation.of(target),
         compute=grid.study.compute,

@@ -24,6 +24,7 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from xstilts.errors import LineageError
 
@@ -76,38 +77,37 @@ def _module_file(module: str) -> Path | None:
     return None
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """The modules that a tree names; ``package`` is what its relative imports start from."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            module = ".".join([*above, *filter(None, [node.module])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _is_type_checking(test: ast.expr) -> bool:
-    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+    return name == "TYPE_CHECKING"
 
 
 class _OnlyWhatRuns(ast.NodeTransformer):
-    """Drop docstrings and ``if TYPE_CHECKING`` blocks: they do not run."""
+    """Drop docstrings, of attributes as well, and ``if TYPE_CHECKING`` blocks: they do not run."""
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
         if _is_type_checking(node.test):
-            return None
+            return [kept for other in node.orelse for kept in _as_list(self.visit(other))]
         return self.generic_visit(node)
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
-        return node
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+
+def _as_list(visited: ast.AST | list[ast.AST] | None) -> list[ast.AST]:
+    return visited if isinstance(visited, list) else [visited] if visited else []
 
 
 def _running_tree(path: Path) -> ast.AST:
@@ -129,8 +129,9 @@ def code_of(modules: Iterable[str]) -> dict[str, str]:
             continue
         tree = _running_tree(path)
         found[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-        todo.extend(_imports(tree))
-        todo.append(module.rpartition(".")[0])  # a package's __init__ runs as well
+        parent = module.rpartition(".")[0]
+        todo.extend(_imports(tree, module if path.name == "__init__.py" else parent))
+        todo.append(parent)  # a package's __init__ runs as well
     return dict(sorted(found.items()))
 
 
@@ -158,7 +159,7 @@ def write_atomically(path: Path) -> Iterator[Path]:
     Nothing half-written is ever seen under the final name, and a failure leaves nothing behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # two writers never share it
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -232,6 +233,8 @@ def verify(stamp_path: Path) -> Json:
     Raises `LineageError` that names the file whose bytes are not the stamped ones.
     """
     stamp = read_json(stamp_path)
+    if not isinstance(stamp, dict) or not isinstance(stamp.get("files"), dict):
+        raise LineageError(f"{stamp_path}: is no stamp; delete it to have it made again")
     for name, recorded in stamp["files"].items():
         path = stamp_path.parent / name
         if not path.is_file():
@@ -245,6 +248,11 @@ def verify(stamp_path: Path) -> Json:
 
 
 # --- runs ----------------------------------------------------------------------------------------
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {d.name: d.version for d in distributions() if d.name in _IMPORTANT}
 
 
 class Run:
@@ -268,7 +276,7 @@ class Run:
                 "pid": os.getpid(),
                 "slurm_job": os.environ.get("SLURM_JOB_ID"),
                 "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                "packages": {d.name: d.version for d in distributions() if d.name in _IMPORTANT},
+                "packages": _versions(),
                 **facts,
             },
         )

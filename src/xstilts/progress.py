@@ -72,7 +72,7 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record."""
-        event = getattr(record, "event", None)
+        event: Any = getattr(record, "event", None)
         handle = {
             LogEvent.RUN_INFO: self._planned,
             LogEvent.JOB_INFO: self._started,
@@ -81,9 +81,7 @@ class LogHandler(LogHandlerBase):
         }.get(event)
         if handle and not self.common_settings.dryrun:
             handle(record)
-        elif event is None and (
-            record.levelno >= logging.WARNING or self.common_settings.dryrun
-        ):
+        elif event is None and (record.levelno >= logging.WARNING or self.common_settings.dryrun):
             message = record.getMessage()
             if not message.startswith("Cannot restore"):  # one for each cell that never was
                 self._say(message)
@@ -218,6 +216,7 @@ def _last(curve: Path | None) -> dict[str, Any] | None:
         return None
     try:
         lines = curve.read_bytes().splitlines()
-        return json.loads(lines[-1]) if lines else None  # type: ignore[no-any-return]
+        last = json.loads(lines[-1]) if lines else None
     except (OSError, ValueError):
         return None
+    return last if isinstance(last, dict) else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from xstilts.cards import Hyperparameters, Model, Name, Number, load
+from xstilts.cards import Hyperparameters, Model, Name, Number, load, yaml_kind
 from xstilts.errors import StudyError, unknown
 
 if TYPE_CHECKING:
@@ -29,11 +29,36 @@ def _unique(values: list[Any]) -> list[Any]:
     return values
 
 
+def _with_baseline(conditions: list[str]) -> list[str]:
+    if NONE not in conditions:
+        raise ValueError("needs 'none', the baseline of every gain")
+    return conditions
+
+
 Unique = AfterValidator(_unique)
 Names = Annotated[list[Name], Field(min_length=1), Unique]
+Conditions = Annotated[Names, AfterValidator(_with_baseline)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Limit = Annotated[int, Field(gt=0)] | None
-LanguageChoice = Literal["all", "low_resource"] | list[Name]
+
+
+def _word(value: object) -> object:
+    if value not in ("all", "low_resource"):
+        raise ValueError(f"{value!r} is neither all, nor low_resource, nor a list of codes")
+    return value
+
+
+Codes = Annotated[list[Name], Tag("<list>")]
+Word = Annotated[Literal["all", "low_resource"], BeforeValidator(_word), Tag("<value>")]
+LanguageChoice = Annotated[Word | Codes, Discriminator(yaml_kind)]
+LanguageChoices = Annotated[
+    Word | Codes | Annotated[dict[Name, LanguageChoice], Tag("<mapping>")],
+    Discriminator(yaml_kind),
+]
+Limits = Annotated[
+    Annotated[Limit, Tag("<value>")] | Annotated[dict[Name, Limit], Tag("<mapping>")],
+    Discriminator(yaml_kind),
+]
 
 
 class Multi(Model):
@@ -57,7 +82,7 @@ class TrainingChoices(Model):
 class Evaluation(Model):
     """How checkpoints are evaluated."""
 
-    max_examples: Limit | dict[Name, Limit] = Field(
+    max_examples: Limits = Field(
         None,
         description="score the first so many examples of a language; null: all. "
         "A number for all targets, or numbers by target (key `default` for the others)",
@@ -91,9 +116,9 @@ class Study(Model):
         description="name; the results go to <results>/<study>/"
     )
     encoders: Names = Field(description="cards in config/encoders/")
-    conditions: Names = Field(description="none, an intermediate task, or multi")
+    conditions: Conditions = Field(description="none, an intermediate task, or multi")
     targets: Names = Field(description="cards in config/tasks/ that have a test split")
-    languages: LanguageChoice | dict[Name, LanguageChoice] = Field(
+    languages: LanguageChoices = Field(
         "all",
         description="all, low_resource (Joshi 0-2), a list, or these by target (key `default`)",
     )
@@ -110,12 +135,6 @@ class Study(Model):
     mirror: Name | None = Field(None, description="folder of raw files that is tried first")
     results: Name = Field("results", description="folder of the results")
     resources: Name = Field("resources", description="folder of downloads and examples, shared")
-
-    @model_validator(mode="after")
-    def _has_a_baseline(self) -> Self:
-        if NONE not in self.conditions:
-            raise ValueError("conditions: needs 'none', the baseline of every gain")
-        return self
 
 
 @dataclass(frozen=True)
@@ -149,12 +168,6 @@ class Resolved:
         self.conditions = {name: Condition(name, self._tasks_of(name)) for name in study.conditions}
         self.targets = {name: cards.task(name) for name in study.targets}
         self.languages = {name: self._languages_of(card) for name, card in self.targets.items()}
-        empty = [name for name, codes in self.languages.items() if not codes]
-        if empty:
-            raise StudyError(
-                f"languages: leaves no language for {', '.join(empty)}, an empty grid; "
-                f"{empty[0]} has {', '.join(self.targets[empty[0]].split_languages('test'))}"
-            )
 
     # -- questions --------------------------------------------------------------------------------
 
@@ -200,8 +213,9 @@ class Resolved:
         return [
             *self._unknown_names(),
             *self._limit_problems(),
+            *self._unused_recipes(),
             *self._unfit_tasks(),
-            *self._language_problems(),
+            *(self._language_problems() or self._empty_targets()),
         ]
 
     def _unknown_names(self) -> list[str]:
@@ -232,10 +246,7 @@ class Resolved:
                 problems.append(f"targets: {name!r} has no test split to score")
             if card.format != "retrieval" and card.recipe is None:
                 problems.append(f"targets: card {name!r} names no recipe to fine-tune on")
-            if card.recipe and card.recipe not in self.cards.tasks:
-                problems.append(
-                    f"targets: {name!r}: {unknown('recipe', card.recipe, self.cards.tasks)}"
-                )
+            problems += self._recipe_problems(card)
         if MULTI in self.study.conditions and len(self._single_tasks()) < 2:
             problems.append("conditions: 'multi' needs at least two single tasks beside it")
         return problems
@@ -244,17 +255,30 @@ class Resolved:
         name = self.recipe_of(card.task)
         if name is None:
             return []
+        key = f"recipes.{card.recipe}" if card.recipe in self.study.recipes else "targets"
         if name not in self.cards.tasks:
-            return [f"targets: {card.task!r}: {unknown('recipe', name, self.cards.tasks)}"]
+            return [f"{key}: {card.task!r}: {unknown('recipe', name, self.cards.tasks)}"]
         recipe = self.cards.task(name)
         if "train" not in recipe.splits:
-            return [f"recipes: {name!r} has no train split to fine-tune on"]
+            return [f"{key}: {name!r} has no train split to fine-tune on"]
         if recipe.format != card.format:
-            return [f"recipes: {name!r} is {recipe.format}, but {card.task!r} is {card.format}"]
+            return [f"{key}: {name!r} is {recipe.format}, but {card.task!r} is {card.format}"]
+        if strange := sorted(set(card.labels or ()) - set(recipe.labels or ())):
+            return [
+                f"{key}: {name!r} does not teach {', '.join(strange)}, "
+                f"labels of {card.task!r}; it has {', '.join(recipe.labels or ())}"
+            ]
         return []
 
+    def _unused_recipes(self) -> list[str]:
+        named = {self.cards.task(t).recipe for t in self._known(self.study.targets)} - {None}
+        return [
+            f"recipes: {unknown('recipe of a target', name, map(str, named))}"
+            for name in self.study.recipes
+            if name not in named
+        ]
+
     def _language_problems(self) -> list[str]:
-        known = self.cards.languages()
         chosen = self.study.languages
         choices = chosen if isinstance(chosen, dict) else {"default": chosen}
         problems = []
@@ -269,10 +293,19 @@ class Resolved:
             cards = [self.cards.task(t) for t in self._known(self.study.targets)]
             having = [c for c in cards if target in ("default", c.task) and "test" in c.splits]
             offered = {code for c in having for code in c.split_languages("test")}
-            problems += _unknown_in(key, choice, "language", offered & set(known))
+            problems += _unknown_in(key, choice, "language", offered)
             twice = sorted({code for code in choice if choice.count(code) > 1})
             problems += [f"{key}: listed twice: {code}" for code in twice]
         return problems
+
+    def _empty_targets(self) -> list[str]:
+        return [
+            f"languages: {self.study.languages!r} leaves no language for {name!r}, an empty grid; "
+            f"it has {', '.join(card.split_languages('test'))}"
+            for name in self._known(self.study.targets)
+            for card in [self.cards.task(name)]
+            if "test" in card.splits and not self._languages_of(card)
+        ]
 
     def _known(self, names: list[str]) -> list[str]:
         return [name for name in names if name in self.cards.tasks]
@@ -283,7 +316,8 @@ class Resolved:
     def _tasks_of(self, condition: str) -> tuple[str, ...]:
         if condition == NONE:
             return ()
-        return tuple(self._single_tasks()) if condition == MULTI else (condition,)
+        # sorted, because the order in which a study lists its conditions decides nothing
+        return tuple(sorted(self._single_tasks())) if condition == MULTI else (condition,)
 
     def _languages_of(self, card: TaskCard) -> list[str]:
         offered = card.split_languages("test")

@@ -11,8 +11,11 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
@@ -43,16 +46,33 @@ def _let_jobs_find_the_library() -> None:
 
 
 def _open(workflow: Any, config: dict[str, Any]) -> Grid:
+    from snakemake.utils import update_config
+
     home = Path(workflow.basedir)
     files = [*workflow.configfiles[:1], *workflow.overwrite_configfiles]
     where = " + ".join(os.path.relpath(file) for file in dict.fromkeys(map(str, files)))
     if workflow.config_settings.config:
         where = f"{where} + --config"
-    grid = open_grid(dict(config), where, home / "config", home / "envs" / "lock.txt")
+    said = deepcopy(dict(config))
+    update_config(said, _typed(workflow.config_settings.config))
+    grid = open_grid(said, where, home / "config", home / "envs" / "lock.txt")
     _check_folders(grid, where)
     config[FROZEN] = str(grid.frozen_path.absolute())
     workflow.config_settings.config_args.append(f"{FROZEN}={config[FROZEN]}")
     return grid
+
+
+def _typed(value: Any) -> Any:
+    """What ``--config`` said; Snakemake gives the numbers inside a list or mapping as texts."""
+    if isinstance(value, dict):
+        return {key: _typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_typed(item) for item in value]
+    try:
+        meant = yaml.safe_load(value) if isinstance(value, str) and value else value
+    except yaml.YAMLError:
+        return value
+    return meant if type(meant) in (int, float, type(None)) else value
 
 
 def _check_folders(grid: Grid, where: str) -> None:

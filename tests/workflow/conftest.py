@@ -101,11 +101,9 @@ class Project:
     def planned(self, *arguments: str) -> dict[str, int]:
         """The jobs that a dry run lists, by rule."""
         done = self.snakemake("-n", "-q", "all", *arguments)
-        jobs: dict[str, int] = {}
-        for line in done.stdout.splitlines():
-            words = line.split()
-            if len(words) == 2 and words[1].isdigit() and words[0] not in ("total", "job"):
-                jobs[words[0]] = int(words[1])
+        _, _, table = done.stdout.partition("Job stats:")
+        lines = table.partition("total")[0].splitlines()[3:]
+        jobs = {line.split()[0]: int(line.split()[1]) for line in lines if line.strip()}
         jobs.pop("all", None)
         return jobs
 
