@@ -127,7 +127,7 @@ def _compute(
 ) -> None:
     verify(job.examples[language])
     rows = examples.read(job.examples[language].with_suffix(".parquet"))
-    rows = _first(rows, job.evaluation.max_examples)
+    rows = _first(rows, job.evaluation.limit(job.identity["target"]))
     predictions, counts = model.predict(rows)
     n, metrics = model.form.score(rows, predictions, job.scorer, language)
     file = kept.with_suffix(".parquet")

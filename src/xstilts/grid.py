@@ -186,7 +186,8 @@ class Grid:
                     include={"max_length", "doc_stride", "max_query_length"}
                 ),
                 "retrieval_layer": self.retrieval_layer(encoder, target),
-                "evaluation": self.study.evaluation.of(target).model_dump(),
+                "max_examples": self.study.evaluation.limit(target),
+                "batch_tokens": self.study.evaluation.batch_tokens,
                 "compute": self.study.compute.model_dump(include={"precision", "threads"}),
             },
             ["xstilts.evaluation", *self._format_modules([target])],

@@ -88,7 +88,7 @@ def evaluation_job(
         head=recipe,
         layer=grid.retrieval_layer(encoder, target),
         limits=grid.hyperparameters(recipe or target, "recipe"),
-        evaluation=grid.study.evaluation.of(target),
+        evaluation=grid.study.evaluation,
         compute=grid.study.compute,
         cells={lang: grid.cell(encoder, condition, seed, target, lang) for lang in languages},
         examples={lang: grid.examples_stamp(target, "test", lang) for lang in languages},

@@ -110,8 +110,15 @@ def _as_list(visited: ast.AST | list[ast.AST] | None) -> list[ast.AST]:
     return visited if isinstance(visited, list) else [visited] if visited else []
 
 
-def _running_tree(path: Path) -> ast.AST:
-    return _OnlyWhatRuns().visit(ast.parse(path.read_bytes(), filename=str(path)))  # type: ignore[no-any-return]
+@cache
+def _what_runs(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
+    """The digest of what runs of a module's source, and the modules that it names.
+
+    Kept by the source itself, so that a module is parsed once however many stages run it.
+    """
+    tree = _OnlyWhatRuns().visit(ast.parse(source))
+    digest_ = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest_, tuple(dict.fromkeys(_imports(tree, package)))
 
 
 def code_of(modules: Iterable[str]) -> dict[str, str]:
@@ -127,10 +134,10 @@ def code_of(modules: Iterable[str]) -> dict[str, str]:
         path = _module_file(module)
         if path is None or module in found:
             continue
-        tree = _running_tree(path)
-        found[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
         parent = module.rpartition(".")[0]
-        todo.extend(_imports(tree, module if path.name == "__init__.py" else parent))
+        package = module if path.name == "__init__.py" else parent
+        found[module], named = _what_runs(path.read_bytes(), package)
+        todo.extend(named)
         todo.append(parent)  # a package's __init__ runs as well
     return dict(sorted(found.items()))
 

@@ -89,12 +89,12 @@ class Evaluation(Model):
     )
     batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
 
-    def of(self, target: str) -> Evaluation:
-        """The same for one target alone: its limit is a number or None."""
-        limit = self.max_examples
-        if isinstance(limit, dict):
-            limit = limit.get(target, limit.get("default"))
-        return Evaluation(max_examples=limit, batch_tokens=self.batch_tokens)
+    def limit(self, target: str) -> int | None:
+        """How many examples of a language of this target are scored; None means all."""
+        limits = self.max_examples
+        if isinstance(limits, dict):
+            return limits.get(target, limits.get("default"))
+        return limits
 
 
 class Compute(Model):

@@ -111,7 +111,7 @@ def _limits(
     limits = [
         ("Seeds.", _about_seeds(len(grid.study.seeds))),
         ("Languages.", _about_languages(codes, languages)),
-        ("Test items.", _about_items(grid.study.evaluation.max_examples)),
+        ("Test items.", _about_items({t: grid.study.evaluation.limit(t) for t in grid.study.targets})),
     ]
     if len(groups):
         limits += [
@@ -148,8 +148,14 @@ def _about_languages(codes: list[str], languages: Mapping[str, Language]) -> str
     )
 
 
-def _about_items(cap: int | None) -> str:
-    capped = f" The study scores at most {cap:,} items of a language." if cap else ""
+def _about_items(limits: Mapping[str, int | None]) -> str:
+    caps = {target: limit for target, limit in limits.items() if limit}
+    capped = ""
+    if len(caps) == len(limits) and len(set(caps.values())) == 1:
+        capped = f" The study scores at most {next(iter(caps.values())):,} items of a language."
+    elif caps:
+        listed = ", ".join(f"{limit:,} of {target}" for target, limit in caps.items())
+        capped = f" The study scores at most so many items of a language: {listed}."
     return (
         f"A score is an estimate from a limited number of items.{capped} The table below gives the "
         "standard error of one language's score. A gain is paired, item by item, which usually "
