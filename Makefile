@@ -47,7 +47,8 @@ lint: env ## style, types, and the workflow's own linters
 	snakemake --lint
 
 bench: env ## the benchmarks (figures, not gates)
-	python -m bench
+	snakemake --cores all --logger xstilts download
+	python bench/speed.py
 
 clean: ## the environment and everything made; downloads (resources/) and results/ stay
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info

@@ -190,15 +190,17 @@ class Model:
         self.form = formats.get(job.format)
         self.device = Device.choose(job.compute)
         verify(job.encoder)
+        self.checkpoint: Checkpoint | None = None
         if job.checkpoint != job.encoder:
-            verify(job.checkpoint)
+            if verify(job.checkpoint)["inputs"].get("encoder") != file_sha256(job.encoder):
+                raise LineageError(
+                    f"{job.checkpoint}: was trained from another {job.encoder} than there is now"
+                )
             self.checkpoint = Checkpoint.load(job.checkpoint.parent / checkpoints.FILE)
-        else:
-            self.checkpoint = None  # type: ignore[assignment]
         self.encoder = checkpoints.build(self.folder, self.checkpoint, torch.arange(1))
         self.encoder.to(self.device.torch).eval()
         self.head = self.form.head(self.encoder.shape.hidden, job.labels)
-        if job.head is not None:
+        if job.head is not None and self.checkpoint is not None:
             self.head.load_state_dict(self.checkpoint.head(job.head))
         self.head.to(self.device.torch).eval()
 

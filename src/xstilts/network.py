@@ -221,10 +221,15 @@ class Weights:
 
     def words(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows (n,) of the word embeddings as float32 (n, H)."""
+        if WORD_EMBEDDINGS not in self._keys:
+            raise EncoderError(f"the weights lack {WORD_EMBEDDINGS}")
         return self._file.get_tensor(self._keys[WORD_EMBEDDINGS]).index_select(0, rows).float()  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _bare(key: str) -> str:
     for prefix in ("bert.", "roberta.", "model."):
         key = key.removeprefix(prefix)
-    return key
+    # the names that Google's BERT checkpoints still have
+    return key.replace("LayerNorm.gamma", "LayerNorm.weight").replace(
+        "LayerNorm.beta", "LayerNorm.bias"
+    )

@@ -30,11 +30,15 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an encoder wants its special tokens: prefix A middle B suffix, or prefix A suffix."""
+    """Where an encoder wants its special tokens: prefix A middle B suffix, or prefix A suffix.
+
+    ``typed``: whether B and what follows it are tokens of type 1 (BERT's) or 0 (XLM-R's, e5's).
+    """
 
     prefix: tuple[int, ...]
     middle: tuple[int, ...]
     suffix: tuple[int, ...]
+    typed: bool
 
     @property
     def pair_specials(self) -> int:
@@ -76,6 +80,7 @@ class Tokenizer:
             tuple(ids[: first[0]]),
             tuple(ids[first[-1] + 1 : second[0]]),
             tuple(ids[second[-1] + 1 :]),
+            typed=encoding.type_ids[second[0]] == 1,
         )
 
     @cached_property
@@ -112,10 +117,12 @@ class Tokenizer:
         layout = self.layout
         return _joined(layout.prefix, ids, layout.suffix)
 
-    def pair(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """``prefix first middle second suffix``."""
+    def pair(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, int]:
+        """``prefix first middle second suffix``, and where its tokens of type 1 begin."""
         layout = self.layout
-        return _joined(layout.prefix, first, layout.middle, second, layout.suffix)
+        ids = _joined(layout.prefix, first, layout.middle, second, layout.suffix)
+        after = len(layout.prefix) + len(first) + len(layout.middle)
+        return ids, after if layout.typed else len(ids)
 
 
 def _joined(*parts: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import json
 import math
 import signal
 import time
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,9 +28,9 @@ from xstilts import checkpoints, examples, formats
 from xstilts.batching import Features, by_tokens, pack
 from xstilts.checkpoints import Checkpoint
 from xstilts.devices import Device
-from xstilts.errors import DataError, TrainingError
+from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.heads import initialise
-from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp
+from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp, write_text
 from xstilts.seeds import derive, rank
 from xstilts.tokenization import Tokenizer
 
@@ -79,6 +80,8 @@ def run(job: TrainingJob) -> None:
     """Train, save the checkpoint and stamp it. Raises `TrainingError` on an infinite loss."""
     clock = Run()
     inputs = _verified_inputs(job)
+    for left in job.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+        left.unlink()
     training = Training(job)
     with training.device.threads(), _politely_interrupted() as interrupted:
         resumed_from = training.resume()
@@ -93,11 +96,20 @@ def run(job: TrainingJob) -> None:
 
 def _verified_inputs(job: TrainingJob) -> dict[str, str]:
     """Check the bytes of everything that is read; give the sha256 of each input's stamp."""
+    inputs = _inputs(job)
+    stamps = {role: verify(stamp) for role, stamp in _input_stamps(job).items()}
+    if job.start and stamps["start"]["inputs"].get("encoder") != inputs["encoder"]:
+        raise LineageError(f"{job.start}: was trained from another {job.encoder} than there is now")
+    return inputs
+
+
+def _inputs(job: TrainingJob) -> dict[str, str]:
+    return {role: file_sha256(stamp) for role, stamp in _input_stamps(job).items()}
+
+
+def _input_stamps(job: TrainingJob) -> dict[str, Path]:
     stamps = {"encoder": job.encoder} | ({"start": job.start} if job.start else {})
-    stamps |= {f"examples.{task.name}": task.examples for task in job.tasks}
-    for stamp in stamps.values():
-        verify(stamp)
-    return {role: file_sha256(stamp) for role, stamp in stamps.items()}
+    return stamps | {f"examples.{task.name}": task.examples for task in job.tasks}
 
 
 class Training:
@@ -106,6 +118,7 @@ class Training:
     def __init__(self, job: TrainingJob) -> None:
         """Read and tokenise the data, build the network, plan the steps."""
         self.job = job
+        self._inputs = _inputs(job)
         self.device = Device.choose(job.compute)
         folder = job.encoder.parent
         tokenizer = Tokenizer(folder)
@@ -118,8 +131,10 @@ class Training:
         start = job.start.parent / checkpoints.FILE if job.start else None
         self.before = Checkpoint.load(start) if start else None
         self.encoder = checkpoints.build(folder, self.before, self.rows).to(self.device.torch)
+        self._check_lengths()
         self.heads = nn.ModuleDict({task.name: self._head(task) for task in job.tasks})
         self.heads.to(self.device.torch)
+        self.lengths = {name: f.lengths() for name, f in self.features.items()}
         self.plan = Plan(job, {name: len(f) for name, f in self.features.items()})
         self.optimizer = self._optimizer()
         self.step = 0
@@ -138,6 +153,16 @@ class Training:
         if not len(features):
             raise DataError(f"{task.examples}: no example that {task.name!r} can be trained on")
         return features
+
+    def _check_lengths(self) -> None:
+        allowed = self.encoder.shape.longest
+        for name, features in self.features.items():
+            longest = max(map(len, features.sequences))
+            if longest > allowed:
+                raise EncoderError(
+                    f"{name}: a sequence of {longest} tokens; {self.job.encoder.parent} takes "
+                    f"{allowed}: lower max_length"
+                )
 
     def _head(self, task: TaskJob) -> nn.Module:
         head = self.formats[task.name].head(self.encoder.shape.hidden, task.labels)
@@ -188,7 +213,7 @@ class Training:
     def _one_step(self, task: str, items: np.ndarray) -> None:
         features, form = self.features[task], self.formats[task]
         h = self.plan.hyperparameters[task]
-        lengths = features.lengths()
+        lengths = self.lengths[task]
         weight = float(features.weights[items].sum())
         total, tokens = 0.0, int(lengths[items].sum())
         budget = self.job.compute.micro_batch_tokens
@@ -201,13 +226,13 @@ class Training:
             loss = form.loss(outputs, batch) / weight
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"{task}: the loss is {total} at step {self.step + 1} of {self.plan.total}; "
-                f"a lower learning_rate than {h.learning_rate} may help"
-            )
-        parameters = list(self._parameters().values())
-        nn.utils.clip_grad_norm_(parameters, h.clip_norm)
+        norm = nn.utils.clip_grad_norm_(list(self._parameters().values()), h.clip_norm).item()
+        for name, value in (("loss", total), ("norm of the gradient", norm)):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{task}: the {name} is {value} at step {self.step + 1} of {self.plan.total}; "
+                    f"a lower learning_rate than {h.learning_rate} may help"
+                )
         rate = self.plan.rate(self.step, task)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -245,13 +270,13 @@ class Training:
             moments = self.optimizer.state.get(parameter, {})
             tensors[f"parameter.{name}"] = parameter.detach()
             tensors |= {f"{key}.{name}": moments[key] for key in moments}
-        about = {
-            "spec": self.job.spec,
+        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        about = self._identity() | {
             "step": self.step,
             "shrunk": self.shrunk.hex(),
             "losses": {name: value.hex() for name, value in self.losses.items()},
+            "crc32": _crc32(tensors),
         }
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         tensors["about"] = torch.frombuffer(
             bytearray(json.dumps(about).encode()), dtype=torch.uint8
         )
@@ -261,23 +286,36 @@ class Training:
     def resume(self) -> int:
         """Take up a saved state of this very training; return its step, 0 when there is none.
 
-        A state that cannot be read, or that belongs to another spec, is dropped.
+        A state that cannot be read, or that is of another spec, other inputs or another kind of
+        device, is dropped.
         """
         path = self.job.folder / STATE
-        if not path.exists():
-            return 0
-        try:
-            tensors = load_file(path)
-            about = json.loads(bytes(tensors.pop("about").numpy()))
-            if about["spec"] != self.job.spec:
-                raise ValueError("another spec")
-            self._restore(tensors, about)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            print(f"{path}: not usable ({error}); starting from the beginning", flush=True)
-            path.unlink()
-            return 0
-        print(f"resumed at step {self.step} of {self.plan.total}", flush=True)
+        if path.exists():
+            try:
+                tensors = load_file(path)
+                about = json.loads(bytes(tensors.pop("about").numpy()))
+                self._check(tensors, about)
+            except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+                print(f"{path}: not usable ({error}); starting from the beginning", flush=True)
+                path.unlink()
+            else:
+                self._restore(tensors, about)
+                print(f"resumed at step {self.step} of {self.plan.total}", flush=True)
+        self._log.rewind(self.step)
         return self.step
+
+    def _identity(self) -> dict[str, Any]:
+        """What a saved state must agree with to be taken up."""
+        device = {"device": self.device.kind, "precision": self.device.precision}
+        return {"spec": self.job.spec, "inputs": self._inputs} | device
+
+    def _check(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+        """Refuse a state that is not ours or not whole, before anything of it is used."""
+        for key, value in self._identity().items():
+            if about[key] != value:
+                raise ValueError(f"another {key}")
+        if about["crc32"] != _crc32(tensors):
+            raise ValueError("its bytes have changed")
 
     def _restore(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
         parameters = self._parameters()
@@ -299,6 +337,15 @@ class Training:
         self.losses = {name: float.fromhex(value) for name, value in about["losses"].items()}
 
 
+def _crc32(tensors: dict[str, torch.Tensor]) -> int:
+    """A checksum against damage; seven times faster than sha256, for states of gigabytes."""
+    found = 0
+    for name, tensor in sorted(tensors.items()):
+        found = zlib.crc32(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode(), found)
+        found = zlib.crc32(tensor.numpy().data, found)
+    return found
+
+
 class Plan:
     """Which items every step trains on, and at which learning rate; the same from any step on."""
 
@@ -307,6 +354,7 @@ class Plan:
         self.job, self.sizes = job, sizes
         self.hyperparameters = {task.name: task.hyperparameters for task in job.tasks}
         self.leading = job.tasks[0].hyperparameters  # optimiser-wide settings
+        self._shuffled: dict[str, tuple[int, np.ndarray]] = {}  # task -> epoch and its order
 
     @cached_property
     def total(self) -> int:
@@ -355,9 +403,10 @@ class Plan:
         size, wanted = self.sizes[name], self.hyperparameters[name].batch_size
         per_epoch = math.ceil(size / wanted)
         epoch, place = divmod(self._turn[step], per_epoch)
-        seed = derive(self.job.seed, "order", name, epoch)
-        order = np.random.default_rng(seed).permutation(size)
-        return name, order[place * wanted : (place + 1) * wanted]
+        if self._shuffled.get(name, (None,))[0] != epoch:
+            seed = derive(self.job.seed, "order", name, epoch)
+            self._shuffled[name] = (epoch, np.random.default_rng(seed).permutation(size))
+        return name, self._shuffled[name][1][place * wanted : (place + 1) * wanted]
 
     def rate(self, step: int, task: str) -> float:
         """Linear warm-up, then linear decay to zero."""
@@ -402,6 +451,14 @@ class Log:
         self._path, self._total = path, total
         self._every = max(1, total // 100)
         self._started, self._done, self._tokens = time.monotonic(), 0, 0
+
+    def rewind(self, step: int) -> None:
+        """Forget the lines after ``step``: they are of steps that are to be done again."""
+        if not self._path.exists():
+            return
+        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= step]
+        write_text(self._path, "".join(kept))
 
     def step(self, step: int, task: str, loss: float, rate: float, tokens: int) -> None:
         """Note a step."""

@@ -9,8 +9,6 @@ from copy import deepcopy
 
 import pytest
 from conftest import CARDS, ENCODER, PROSE, ROOT, STUDY
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from xstilts import lineage
 from xstilts.cards import read_yaml
@@ -261,7 +259,10 @@ class TestWhatChangesSomething:
             ("xstilts.training", {"training", "evaluation", "table", "report"}),
             ("xstilts.evaluation", {"evaluation", "table", "report"}),
             ("xstilts.formats.span_qa", {"training", "evaluation", "table", "report"}),
-            ("xstilts.readers.squad_json", {"examples", "training", "evaluation", "table", "report"}),
+            (
+                "xstilts.readers.squad_json",
+                {"examples", "training", "evaluation", "table", "report"},
+            ),
             ("xstilts.report.page", {"report"}),
             ("xstilts.table", {"table", "report"}),
             ("xstilts.cli", set()),
@@ -291,17 +292,24 @@ class TestWhatChangesSomething:
         assert one.training(*key).digest != other.training(*key).digest
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
-@given(st.data())
-def test_no_two_artefacts_of_a_grid_share_an_identity(world, data):
-    """Whatever the study: what differs in anything that decides it has another digest."""
-    conditions = ["none", *data.draw(st.permutations(["nli", "choice", "qa"])), "multi"]
-    seeds = data.draw(st.lists(st.integers(0, 99), min_size=1, max_size=3, unique=True))
-    found = stages(world.grid(conditions=conditions, seeds=seeds, encoders=["tiny", "other"]))
-    # the encoder itself is scored on retrieval by every seed: the same computation, as it should be
-    same = {k for k in found if k.startswith("evaluation") and "/none/" in k and "pairs" in k}
-    rest = [digest for key, digest in found.items() if key not in same]
-    assert len(set(rest)) == len(rest)
+class TestIdentity:
+    def test_what_differs_has_another_identity(self, world):
+        """Encoder, condition, seed, target: each of them decides a cell."""
+        grid = world.grid(encoders=["tiny", "other"])
+        found = [
+            grid.evaluation(encoder, condition, seed, target).digest
+            for encoder in ("tiny", "other")
+            for condition in STUDY["conditions"]
+            for seed in (1, 2)
+            for target in ("xnli", "xqa")
+        ]
+        assert len(set(found)) == len(found)
+
+    def test_the_same_computation_has_one_identity(self, world):
+        """Tuning the encoder on nli is the same, whatever comes after it."""
+        grid = world.grid()
+        intermediate = grid.training("tiny", "nli", 1, INTERMEDIATE)
+        assert intermediate.digest == grid.training("tiny", "none", 1, "nli").digest
 
 
 class TestFrozen:

@@ -269,9 +269,7 @@ class TestStamps:
         """It holds no time and no host."""
         before = stamped.read_bytes()
         files = [stamped.parent / "config", stamped.parent / "weights"]
-        write_stamp(
-            stamped, spec="abc", inputs={"encoder": "def"}, files=files, facts={"steps": 3}
-        )
+        write_stamp(stamped, spec="abc", inputs={"encoder": "def"}, files=files, facts={"steps": 3})
         assert stamped.read_bytes() == before
 
     @pytest.mark.parametrize("content", [b"012345678", b"0123456788", b""])

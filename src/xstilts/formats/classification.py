@@ -55,7 +55,7 @@ def encode(
 def sequence(
     tokenizer: Tokenizer, first: Tokens, second: Tokens | None, longest: int
 ) -> tuple[np.ndarray, int, bool]:
-    """The ids of a text or pair, where its second text begins, and whether it was cut."""
+    """The ids of a text or pair, where its tokens of type 1 begin, and whether it was cut."""
     layout = tokenizer.layout
     if second is None:
         room = longest - layout.single_specials
@@ -63,8 +63,7 @@ def sequence(
         return ids, len(ids), len(first.ids) > room
     room = longest - layout.pair_specials
     a, b = truncate_longest_first(first.ids, second.ids, room)
-    where = len(layout.prefix) + len(a) + len(layout.middle)
-    return tokenizer.pair(a, b), where, len(first.ids) + len(second.ids) > room
+    return *tokenizer.pair(a, b), len(first.ids) + len(second.ids) > room
 
 
 class Head(nn.Module):

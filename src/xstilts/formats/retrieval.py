@@ -48,11 +48,8 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (S, H)."""
-        hidden = hidden.float()
         sizes = torch.tensor(batch.lengths, device=hidden.device)
-        row = torch.repeat_interleave(torch.arange(len(sizes), device=hidden.device), sizes)
-        sums = hidden.new_zeros(len(sizes), hidden.shape[1]).index_add_(0, row, hidden)
-        return sums / sizes[:, None]
+        return batch.padded(hidden.float(), 0.0).sum(1) / sizes[:, None]
 
 
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:

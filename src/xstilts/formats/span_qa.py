@@ -66,23 +66,31 @@ def encode(
     contexts = tokenizer(e["context"] for e in examples)
     counts: Counter[str] = Counter()
     sequences, second, windows = [], [], []
+    # half of the tokens at least are the context's, or there would be no end of windows
+    longest_question = min(
+        limits.max_query_length, (limits.max_length - tokenizer.layout.pair_specials) // 2
+    )
     for number, example in enumerate(examples):
-        question = questions[number].ids[: limits.max_query_length]
-        counts["truncated_questions"] += len(questions[number].ids) > limits.max_query_length
+        question = questions[number].ids[:longest_question]
+        counts["truncated_questions"] += len(questions[number].ids) > longest_question
         spans = contexts[number].spans
         answer = _answer_tokens(example, spans)
-        counts["unreachable_answers"] += answer is None and bool(example["answers"])
         if training and answer is None and example["answers"]:
+            counts["unreachable_answers"] += 1
             continue
         room = limits.max_length - tokenizer.layout.pair_specials - len(question)
         offset = len(tokenizer.layout.prefix) + len(question) + len(tokenizer.layout.middle)
         cuts = list(_windows(len(spans), room, limits.doc_stride))
+        shown = False
         for cut, deciding in zip(cuts, _deciding(len(spans), cuts), strict=True):
             begin, end = cut
-            sequences.append(tokenizer.pair(question, contexts[number].ids[begin:end]))
-            second.append(offset)
+            ids, where = tokenizer.pair(question, contexts[number].ids[begin:end])
+            sequences.append(ids)
+            second.append(where)
             gold = _within(answer, begin, end, offset)
+            shown |= gold != (0, 0)
             windows.append(Window(number, spans[begin:end], offset, deciding, gold))
+        counts["unreachable_answers"] += bool(example["answers"]) and not shown
     return one_sequence_items(sequences, second, windows, counts=+counts)
 
 
@@ -172,7 +180,7 @@ def decode(
     null = [float("inf")] * len(examples)
     for window, scores in zip(features.targets, outputs, strict=True):
         number = window.example
-        null[number] = min(null[number], float(scores[0, 0] + scores[0, 1]))
+        null[number] = min(null[number], float(scores[0, 0]) + float(scores[0, 1]))
         found = best_span(scores, window)
         if found and found[0] > best[number][0]:
             value, begin, end = found
@@ -192,6 +200,7 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | No
     token that this window decides on, an answer has at most 30 tokens. None: no span is allowed.
     """
     tokens = len(window.spans)
+    scores = scores.astype(np.float64)  # sums of two: exact, as in the scripts
     starts, ends = (
         np.argsort(-scores[:, side], kind="stable")[:BEST] - window.offset for side in (0, 1)
     )
@@ -202,7 +211,7 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | No
         return None
     size = ends[None, :] - starts[:, None] + 1
     total = scores[starts + window.offset, 0][:, None] + scores[ends + window.offset, 1][None, :]
-    total = np.where((size >= 1) & (size <= LONGEST_ANSWER), total.astype(np.float64), -np.inf)
+    total = np.where((size >= 1) & (size <= LONGEST_ANSWER), total, -np.inf)
     i, j = np.unravel_index(total.argmax(), total.shape)
     if total[i, j] == -np.inf:
         return None

@@ -44,6 +44,7 @@ def encode(
     pieces = tokenizer.words(word for e in examples for word in e["tokens"])
     room = limits.max_length - tokenizer.layout.single_specials
     prefix = len(tokenizer.layout.prefix)
+    unknown = np.asarray([tokenizer.unknown], dtype=np.int32)  # for a word that fits nowhere
     ids = {label: i for i, label in enumerate(labels)}
     counts: Counter[str] = Counter()
     sequences, targets = [], []
@@ -51,8 +52,8 @@ def encode(
         if training and example["tags"] is None:
             counts["unlabelled"] += 1
             continue
-        words = [pieces[word][:room] for word in example["tokens"]]
-        counts["truncated_words"] += sum(len(pieces[w]) > room for w in example["tokens"])
+        words = [pieces[w] if len(pieces[w]) <= room else unknown for w in example["tokens"]]
+        counts["unknown_words"] += sum(len(pieces[w]) > room for w in example["tokens"])
         runs = list(_runs(words, room))
         counts["split"] += len(runs) > 1
         for begin, end in runs:
@@ -107,9 +108,9 @@ def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
-    """Tag ids of each item's words."""
-    best = outputs.float().argmax(-1).cpu().numpy()
-    return np.split(best, np.cumsum([len(places) for _, places, _ in batch.targets])[:-1])
+    """(words, tags) scores of each item."""
+    sizes = [len(places) for _, places, _ in batch.targets]
+    return [scores.cpu().numpy() for scores in outputs.float().split(sizes)]  # type: ignore[no-untyped-call]
 
 
 def decode(
@@ -119,10 +120,10 @@ def decode(
     labels: Sequence[str],
     scorer: str,
 ) -> list[dict[str, Any]]:
-    """The items of a sentence joined again: one tag a word."""
+    """The items of a sentence joined again: one tag a word, the first one on a tie."""
     tags: list[list[str]] = [[] for _ in examples]
-    for (number, _, _), best in zip(features.targets, outputs, strict=True):
-        tags[number] += [labels[i] for i in best]
+    for (number, _, _), scores in zip(features.targets, outputs, strict=True):
+        tags[number] += [labels[i] for i in scores.argmax(-1)]
     return [
         {"id": e["id"], "prediction": predicted, "gold": e["tags"]}
         for e, predicted in zip(examples, tags, strict=True)

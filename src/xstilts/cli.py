@@ -1,0 +1,146 @@
+"""The command ``xstilts``: check studies, print their schema, score predictions.
+
+Running a study is Snakemake's: ``snakemake --configfile STUDY.yaml``. Nothing heavy is imported
+before a subcommand needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xstilts.errors import XstiltsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xstilts.study import Resolved
+
+SCORE = "score"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; an expected error is one line a problem on stderr, and status 1."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == [SCORE]:  # its options are its own module's, which needs numpy
+        from xstilts import score
+
+        return score.main(given[1:])
+    args = _parser().parse_args(given)
+    try:
+        status: int = args.run(args)
+    except XstiltsError as error:
+        return _refused(error)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="xstilts", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    validate = commands.add_parser("validate", help="check study files; run nothing")
+    validate.add_argument(
+        "studies", nargs="*", type=Path, metavar="STUDY.yaml", help="default: all of config/"
+    )
+    _add_cards(validate)
+    validate.set_defaults(run=_validate)
+
+    schema = commands.add_parser("schema", help="print the JSON schema of study files")
+    _add_cards(schema)
+    schema.set_defaults(run=_schema)
+
+    commands.add_parser(SCORE, help="score a folder of predictions")  # see main
+    return parser
+
+
+def _add_cards(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cards",
+        type=Path,
+        default=Path("config"),
+        metavar="FOLDER",
+        help="folder with tasks/, encoders/ and languages.tsv (default: config)",
+    )
+
+
+def _refused(error: XstiltsError) -> int:
+    for line in str(error).splitlines():
+        print(f"xstilts: {line}", file=sys.stderr)
+    return 1
+
+
+# --- validate ------------------------------------------------------------------------------------
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from xstilts.cards import Catalogue, read_yaml
+    from xstilts.study import resolve
+
+    status, cards = 0, Catalogue(args.cards)
+    for path in args.studies or sorted(args.cards.glob("*.yaml")):
+        try:
+            resolved = resolve(read_yaml(path), str(path), cards)
+        except XstiltsError as error:
+            status = _refused(error)
+        else:
+            print(f"{path}: ok, {_count(resolved)}")
+    return status
+
+
+def _count(resolved: Resolved) -> str:
+    conditions = len(resolved.conditions)
+    trainings = conditions * len(resolved.recipes()) + conditions - 1  # none has no first stage
+    trainings *= len(resolved.study.encoders) * len(resolved.study.seeds)
+    return f"{len(resolved.cells()):,} cells from {trainings:,} trainings"
+
+
+# --- schema --------------------------------------------------------------------------------------
+
+
+def _schema(args: argparse.Namespace) -> int:
+    from xstilts.cards import Catalogue
+
+    print(json.dumps(study_schema(Catalogue(args.cards)), indent=2, ensure_ascii=False))
+    return 0
+
+
+def study_schema(cards: Any) -> dict[str, Any]:
+    """The JSON schema of study files, with the names of the cards that there are.
+
+    It is for editors, which offer these names; cards of one's own enter it when it is made anew.
+    """
+    from xstilts.study import MULTI, NONE, Study
+
+    schema = Study.model_json_schema()
+    tasks = [cards.task(name) for name in cards.tasks]
+    trained = [card.task for card in tasks if "train" in card.splits]
+    tested = [card.task for card in tasks if "test" in card.splits]
+    keys = schema["properties"]
+    for key in ("encoders", "conditions", "targets", "seeds"):
+        keys[key]["uniqueItems"] = True
+    keys["conditions"]["contains"] = {"const": NONE}
+    keys["encoders"]["items"]["enum"] = cards.encoders
+    keys["conditions"]["items"]["enum"] = [NONE, MULTI, *trained]
+    keys["targets"]["items"]["enum"] = tested
+    keys["recipes"] |= {"additionalProperties": {"enum": trained}}
+    scopes = schema["$defs"]["TrainingChoices"]["properties"]
+    scopes["tasks"]["propertyNames"] = {"enum": cards.tasks}
+    for model in (schema, *schema["$defs"].values()):
+        for about in model["properties"].values():
+            about.pop("title", None)  # the key once more
+            if isinstance(about.get("default"), dict):
+                del about["default"]  # of a group of keys: they have their own
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "xstilts study",
+        "description": "One study file: which grid of cells to build. Generated by `xstilts "
+        "schema > workflow/schemas/study.json`; docs/study.md explains every key.",
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,445 @@
+"""Evaluation: one checkpoint on one target; only missing and stale cells are computed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tiny
+import torch
+
+from xstilts import checkpoints, evaluation, training
+from xstilts.errors import LineageError, TrainingError
+from xstilts.lineage import file_sha256, read_json, write_stamp
+from xstilts.study import Evaluation
+
+LANGUAGES = {"en": "abcdefgh", "sw": "efgh1234", "th": "ไทยabกน今"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A trained checkpoint and test examples in three languages, never changed."""
+    folder = tmp_path_factory.mktemp("made")
+    job = tiny.training_job(folder)
+    training.run(job)
+    tests = {
+        language: tiny.split(
+            folder / "test" / f"{language}.json", "classification", tiny.sentences(12, alphabet)
+        )
+        for language, alphabet in LANGUAGES.items()
+    }
+    return tiny.evaluation_job(folder, job, tests)
+
+
+@pytest.fixture
+def job(made, tmp_path):
+    """The same in a folder of its own, whatever a test does to it."""
+    home = made.work.parent
+    shutil.copytree(home, tmp_path / "own")
+
+    def moved(path):
+        return tmp_path / "own" / path.relative_to(home)
+
+    return replace(
+        made,
+        encoder=moved(made.encoder),
+        checkpoint=moved(made.checkpoint),
+        cells={lang: moved(path) for lang, path in made.cells.items()},
+        examples={lang: moved(path) for lang, path in made.examples.items()},
+        work=moved(made.work),
+    )
+
+
+def evaluated(job) -> list[str]:
+    """Run a job; the languages that it computed."""
+    said: list[str] = []
+    evaluation.run(job, said.append)
+    return [found[1] for line in said if (found := re.match(r"(\w+) \(\d+ of \d+\)", line))]
+
+
+def files(job):
+    """Bytes and times of every file of every cell."""
+    paths = [c.with_suffix(s) for c in job.cells.values() for s in (".json", ".parquet")]
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in paths if p.exists()}
+
+
+def changed(before, job) -> set[str]:
+    after = files(job)
+    return {name.split(".")[0] for name in after if after[name] != before.get(name)}
+
+
+def only(job, *languages):
+    return replace(
+        job,
+        cells={lang: job.cells[lang] for lang in languages},
+        examples={lang: job.examples[lang] for lang in languages},
+    )
+
+
+# --- a cell --------------------------------------------------------------------------------------
+
+
+def test_a_cell_says_what_it_is_of_and_what_it_found(job):
+    """Identity, inputs by sha256, n, metrics, counts, warnings, and where its predictions are."""
+    assert evaluated(job) == ["en", "sw", "th"]
+    cell = read_json(job.cells["sw"])
+    assert cell["language"] == "sw"
+    assert (cell["encoder"], cell["condition"], cell["seed"], cell["target"]) == (
+        *("tiny", "none"), 1, "toy",
+    )  # fmt: skip
+    assert cell["inputs"] == {
+        "checkpoint": file_sha256(job.checkpoint),
+        "examples": file_sha256(job.examples["sw"]),
+    }
+    assert cell["n"] == 12
+    assert set(cell["metrics"]) == {"accuracy"}
+    assert (cell["device"], cell["precision"]) == ("cpu", "fp32")
+    predictions = job.cells["sw"].parent / cell["predictions"]["file"]
+    assert file_sha256(predictions) == cell["predictions"]["sha256"]
+
+
+def test_the_score_is_that_of_the_predictions(job):
+    """What is kept beside a cell is enough to score it again."""
+    evaluated(job)
+    for path in job.cells.values():
+        rows = pq.read_table(path.with_suffix(".parquet")).to_pylist()
+        right = sum(row["prediction"] == row["gold"] for row in rows)
+        assert read_json(path)["metrics"]["accuracy"] == right / len(rows) * 100
+
+
+def test_the_predictions_are_those_of_the_trained_network(job):
+    """Each sentence alone through the whole vocabulary gives the same classes."""
+    evaluated(only(job, "en"))
+    saved = checkpoints.Checkpoint.load(job.checkpoint.parent / checkpoints.FILE)
+    folder = job.encoder.parent
+    whole = checkpoints.build(folder, saved, torch.arange(tiny.ROWS)).eval()
+    model = evaluation.Model(job)
+    rows = tiny.sentences(12)
+    features = model.form.encode(rows, model.tokenizer, job.labels, job.limits, training=False)
+    with torch.inference_mode():
+        for number, row in enumerate(
+            pq.read_table(job.cells["en"].with_suffix(".parquet")).to_pylist()
+        ):
+            batch = evaluation.pack(features, [number])
+            scores = model.head(whole(batch), batch)[0]
+            assert row["prediction"] == job.labels[int(scores.argmax())]
+
+
+def test_a_language_gives_the_same_bytes_alone_and_among_others(job, tmp_path):
+    """Cells and predictions do not know what else was computed, or in which order."""
+    evaluated(job)
+    alone = replace(
+        only(job, "th"), cells={"th": tmp_path / "alone/th.json"}, work=tmp_path / "alone/work"
+    )
+    backwards = replace(
+        only(job, "th", "sw", "en"),
+        cells={lang: tmp_path / f"backwards/{lang}.json" for lang in ("th", "sw", "en")},
+        work=tmp_path / "backwards/work",
+    )
+    evaluated(alone)
+    evaluated(backwards)
+    for suffix in (".json", ".parquet"):
+        together = job.cells["th"].with_suffix(suffix).read_bytes()
+        assert alone.cells["th"].with_suffix(suffix).read_bytes() == together
+        assert backwards.cells["th"].with_suffix(suffix).read_bytes() == together
+
+
+def test_batches_change_nothing_that_is_seen(job, tmp_path):
+    """Sentences one by one or all at once: the same predictions."""
+    evaluated(job)
+    for tokens in (1, 10_000):
+        other = replace(
+            job,
+            evaluation=Evaluation(batch_tokens=tokens),
+            cells={lang: tmp_path / f"{tokens}/{lang}.json" for lang in job.cells},
+            work=tmp_path / "w",
+        )
+        evaluated(other)
+        for lang in job.cells:
+            assert (
+                other.cells[lang].with_suffix(".parquet").read_bytes()
+                == job.cells[lang].with_suffix(".parquet").read_bytes()
+            )
+
+
+def test_what_could_not_be_represented_is_counted(job):
+    """In the cell, by name."""
+    rows = [row | {"text": "a" * 40, "text_pair": None} for row in tiny.sentences(3)]
+    tiny.split(job.examples["en"], "classification", rows)
+    evaluated(only(job, "en"))
+    assert read_json(job.cells["en"])["counts"] == {"truncated": 3}
+
+
+def test_what_happened_is_recorded_beside_the_cells(job):
+    """Device, packages and the seconds of each language: what differs from run to run."""
+    evaluated(job)
+    record = read_json(job.cells["en"].parent / "run.json")
+    assert list(record["seconds_by_language"]) == ["en", "sw", "th"]
+    assert (record["device"], record["precision"]) == ("cpu", "fp32")
+
+
+# --- what is computed and what is not ------------------------------------------------------------
+
+
+def test_nothing_is_computed_twice(job):
+    """A second run touches no file."""
+    evaluated(job)
+    run = job.cells["en"].parent / "run.json"
+    before = files(job), run.stat().st_mtime_ns
+    assert evaluated(job) == []
+    assert (files(job), run.stat().st_mtime_ns) == before
+
+
+def test_a_new_language_is_computed_alone(job):
+    """The others keep their bytes."""
+    evaluated(only(job, "en", "th"))
+    before = files(job)
+    assert evaluated(job) == ["sw"]
+    assert changed(before, job) == {"sw"}
+
+
+def lose_cell(job):
+    job.cells["sw"].unlink()
+
+
+def lose_predictions(job):
+    job.cells["sw"].with_suffix(".parquet").unlink()
+
+
+def change_predictions(job):
+    predictions = job.cells["sw"].with_suffix(".parquet")
+    predictions.write_bytes(predictions.read_bytes()[:-1] + b"?")
+
+
+def truncate_cell(job):
+    job.cells["sw"].write_bytes(job.cells["sw"].read_bytes()[:50])
+
+
+def empty_cell(job):
+    job.cells["sw"].write_bytes(b"[]")
+
+
+def other_language(job):
+    for suffix in (".json", ".parquet"):
+        shutil.copyfile(job.cells["en"].with_suffix(suffix), job.cells["sw"].with_suffix(suffix))
+
+
+def other_examples(job):
+    tiny.split(job.examples["sw"], "classification", tiny.sentences(9, "xyz"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lose_cell,
+        lose_predictions,
+        change_predictions,
+        truncate_cell,
+        empty_cell,
+        other_language,
+        other_examples,
+    ],
+)
+def test_a_cell_that_is_not_whole_or_not_true_is_made_again(spoil, job):
+    """It alone; the others keep bytes and times."""
+    evaluated(job)
+    before = files(job)
+    spoil(job)
+    assert evaluated(job) == ["sw"]
+    assert changed(before, job) == {"sw"}
+    if spoil is not other_examples:
+        after = files(job)
+        assert {k: v[0] for k, v in after.items()} == {k: v[0] for k, v in before.items()}
+
+
+def test_cells_of_another_spec_are_made_again(job):
+    """The code or the settings of the evaluation have changed."""
+    evaluated(job)
+    assert evaluated(replace(job, spec="spec2")) == ["en", "sw", "th"]
+    assert read_json(job.cells["sw"])["spec"] == "spec2"
+
+
+def test_cells_of_another_checkpoint_are_made_again(job):
+    """A checkpoint that was trained anew under them makes all of them stale."""
+    evaluated(job)
+    weights = job.checkpoint.parent / checkpoints.FILE
+    saved = checkpoints.Checkpoint.load(weights)
+    saved.values += 1.0
+    saved.save(weights)
+    stamp = read_json(job.checkpoint)
+    write_stamp(job.checkpoint, spec="spec1", inputs=stamp["inputs"], files=[weights])
+    assert evaluated(job) == ["en", "sw", "th"]
+
+
+# --- failures ------------------------------------------------------------------------------------
+
+
+def test_a_failure_keeps_what_was_computed_before_it(job):
+    """In the work folder; the next run begins where the failure was."""
+    good = job.examples["sw"].with_suffix(".parquet").read_bytes()
+    job.examples["sw"].with_suffix(".parquet").write_bytes(good[:-1] + b"?")
+    with pytest.raises(LineageError, match=r"sw.parquet"):
+        evaluated(job)
+    assert not job.cells["en"].exists()
+    kept = (job.work / "en.json").read_bytes()
+    job.examples["sw"].with_suffix(".parquet").write_bytes(good)
+    assert evaluated(job) == ["sw", "th"]
+    assert job.cells["en"].read_bytes() == kept
+    assert not job.work.exists()
+
+
+def test_kept_results_of_other_inputs_are_not_published(job):
+    """What was computed before a failure counts only while it is still true."""
+    (job.examples["th"].with_suffix(".parquet")).unlink()
+    with pytest.raises(LineageError):
+        evaluated(job)
+    tiny.split(job.examples["th"], "classification", tiny.sentences(5, "ab"))
+    tiny.split(job.examples["en"], "classification", tiny.sentences(7, "ab"))
+    assert evaluated(job) == ["en", "th"]
+    assert read_json(job.cells["en"])["n"] == 7
+
+
+def test_killed_while_publishing_nothing_is_lost(job, monkeypatch):
+    """Some cells are in their place, the others in the work folder: none is computed again."""
+    publish = evaluation._publish
+    monkeypatch.setattr(
+        evaluation, "_publish", lambda w, c, lang: 1 / 0 if lang == "th" else publish(w, c, lang)
+    )
+    with pytest.raises(ZeroDivisionError):
+        evaluated(job)
+    monkeypatch.undo()
+    assert evaluated(job) == []
+    assert sorted(files(job)) == sorted(f"{x}.{s}" for x in LANGUAGES for s in ("json", "parquet"))
+
+
+def test_weights_that_were_swapped_under_their_stamp_are_refused(job):
+    """The error names the file; no cell is written."""
+    weights = job.checkpoint.parent / checkpoints.FILE
+    saved = checkpoints.Checkpoint.load(weights)
+    saved.values += 1.0
+    saved.save(weights)
+    with pytest.raises(LineageError, match=r"weights.safetensors: its bytes are not the ones"):
+        evaluated(job)
+    assert files(job) == {}
+
+
+def test_a_checkpoint_of_another_encoder_is_refused(job):
+    """Rows that are not in the checkpoint would come from an encoder that it never saw."""
+    tiny.encoder(job.encoder.parent, seed=9)
+    with pytest.raises(LineageError, match=r"checkpoint.json: was trained from another"):
+        evaluated(job)
+
+
+def restamped(job, change):
+    weights = job.checkpoint.parent / checkpoints.FILE
+    saved = checkpoints.Checkpoint.load(weights)
+    change(saved)
+    saved.save(weights)
+    inputs = read_json(job.checkpoint)["inputs"]
+    write_stamp(job.checkpoint, spec="spec1", inputs=inputs, files=[weights])
+
+
+def spoil_body(saved):
+    saved.body["encoder.layer.1.output.dense.bias"].fill_(float("nan"))
+
+
+def test_outputs_that_are_no_numbers_are_refused(job):
+    """A score of them would be chance under the name of a model."""
+    restamped(job, spoil_body)
+    with pytest.raises(TrainingError, match=r"checkpoint.json: gives outputs that are no numbers"):
+        evaluated(job)
+
+
+def test_tags_from_outputs_that_are_no_numbers_are_refused(tmp_path):
+    """Tagging as well: the best of NaNs is no tag."""
+    trained = tiny.training_job(tmp_path, tiny.task(tmp_path, "tagging"))
+    training.run(trained)
+    test = tiny.split(tmp_path / "test/en.json", "tagging", tiny.tagged(5))
+    job = tiny.evaluation_job(tmp_path, trained, {"en": test}, scorer="token_accuracy")
+    restamped(job, spoil_body)
+    with pytest.raises(TrainingError, match="no numbers"):
+        evaluated(job)
+
+
+def test_a_model_that_always_says_the_same_is_warned_of(job):
+    """Where the gold labels are not all the same."""
+
+    def collapse(saved):
+        saved.heads["t_classification.sentence.out.bias"][0] = 1e6
+
+    restamped(job, collapse)
+    rows = [row | {"label": "yes"} for row in tiny.sentences(4)]
+    tiny.split(job.examples["sw"], "classification", rows)
+    evaluated(job)
+    assert read_json(job.cells["en"])["warnings"] == ["majority_class"]
+    assert read_json(job.cells["sw"])["warnings"] == []
+
+
+# --- fewer examples ------------------------------------------------------------------------------
+
+
+def test_max_examples_scores_the_first_ones(job):
+    """And n says how many."""
+    evaluated(replace(only(job, "en"), evaluation=Evaluation(max_examples=5)))
+    cell = read_json(job.cells["en"])
+    rows = pq.read_table(job.cells["en"].with_suffix(".parquet")).to_pylist()
+    assert cell["n"] == 5
+    assert [row["id"] for row in rows] == [f"c{i}" for i in range(5)]
+
+
+def test_max_examples_of_retrieval_keeps_the_right_candidates():
+    """Wherever they lie: a query without its answer would be a certain error."""
+    rows = tiny.translations(6)
+    assert [row["id"] for row in evaluation._first(rows, 2)] == ["q0", "q1", "c0", "c1"]
+    rows = rows[:6] + rows[:5:-1]
+    assert [row["id"] for row in evaluation._first(rows, 2)] == ["q0", "q1", "c1", "c0"]
+
+
+# --- without training ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layer", [None, 0, 1])
+def test_retrieval_reads_an_encoder_that_was_never_trained(layer, tmp_path):
+    """Its stamp stands in the checkpoint's place; equal sentences find each other at any layer."""
+    stamp = tiny.encoder(tmp_path / "encoder")
+    test = tiny.split(tmp_path / "test/sw.json", "retrieval", tiny.translations(8))
+    job = tiny.evaluation_job(
+        tmp_path,
+        tiny.training_job(tmp_path),
+        {"sw": test},
+        format="retrieval",
+        scorer="nearest",
+        checkpoint=stamp,
+        head=None,
+        layer=layer,
+    )
+    assert evaluated(job) == ["sw"]
+    assert read_json(job.cells["sw"])["metrics"] == {"accuracy": 100.0}
+
+
+def test_every_format_can_be_evaluated(tmp_path):
+    """From a checkpoint of several tasks, each with its own head."""
+    tasks = [tiny.task(tmp_path, form, epochs=1) for form in tiny.ROWS_OF]
+    trained = tiny.training_job(tmp_path, *tasks)
+    training.run(trained)
+    scorers = {"tagging": "span_f1", "span_qa": "squad"}
+    for task in tasks:
+        test = tiny.split(
+            tmp_path / f"test/{task.format}/en.json", task.format, tiny.ROWS_OF[task.format][0](9)
+        )
+        job = tiny.evaluation_job(
+            tmp_path / task.format,
+            replace(trained, tasks=(task,)),
+            {"en": test},
+            format=task.format,
+            scorer=scorers.get(task.format, "accuracy"),
+        )
+        evaluated(job)
+        cell = read_json(job.cells["en"])
+        assert cell["n"] == 9
+        assert all(0 <= value <= 100 for value in cell["metrics"].values())
+        assert np.isfinite(list(cell["metrics"].values())).all()

@@ -1,0 +1,315 @@
+"""A training that is killed at any moment and started again ends with the same bits."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+
+from xstilts import training
+from xstilts.training import LOG, STATE, Training, run
+
+FORMS = ("classification", "tagging")
+
+
+def one_task(folder, name="trained", **changes):
+    return tiny.training_job(folder, name=name, **changes)
+
+
+def two_tasks(folder, name="trained", **changes):
+    return tiny.training_job(
+        folder, *(tiny.task(folder, form) for form in FORMS), name=name, **changes
+    )
+
+
+def second_stage(folder, name="trained", **changes):
+    first = one_task(folder, "first")
+    if not first.stamp.exists():
+        run(first)
+    recipe = tiny.task(folder, "span_qa")
+    return tiny.training_job(folder, recipe, name=name, start=first.stamp, **changes)
+
+
+def interrupt(job, step) -> None:
+    """Start or go on with a training, and ask it to stop after a step."""
+    state = Training(job)
+    state.resume()
+    with pytest.raises(SystemExit) as stopped:
+        list(state.steps(lambda: state.step >= step))
+    assert stopped.value.code == 128 + signal.SIGTERM
+
+
+def outcome(job):
+    return tiny.weights(job), job.stamp.read_bytes()
+
+
+@pytest.fixture
+def reference(tmp_path):
+    """What the training of one task leaves when nothing interrupts it."""
+    job = one_task(tmp_path, "uninterrupted")
+    run(job)
+    return outcome(job)
+
+
+# --- asked to stop -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [one_task, two_tasks, second_stage])
+def test_a_resumed_training_ends_with_the_same_bits(make, tmp_path):
+    """Interrupted at a random step; several tasks and an earlier stage included."""
+    whole = make(tmp_path, "whole")
+    run(whole)
+    job = make(tmp_path)
+    total = Training(job).plan.total
+    interrupt(job, random.Random(make.__name__).randrange(1, total))
+    run(job)
+    assert outcome(job) == outcome(whole)
+
+
+def test_interrupted_after_every_single_step_it_ends_with_the_same_bits(tmp_path, reference):
+    """Also after the last one, when only the checkpoint is missing."""
+    job = one_task(tmp_path)
+    for step in range(1, 9):
+        interrupt(job, step)
+    run(job)
+    assert outcome(job) == reference
+
+
+def test_resuming_says_where_it_goes_on(tmp_path, capsys):
+    """For people in the output, for the record in run.json."""
+    job = one_task(tmp_path)
+    interrupt(job, 3)
+    run(job)
+    assert "resumed at step 3 of 8" in capsys.readouterr().out
+    assert json.loads((job.folder / "run.json").read_bytes())["resumed_from"] == 3
+
+
+def test_the_log_has_every_step_once(tmp_path):
+    """Steps that are done again, and those of a training before, are not logged twice."""
+    job = one_task(tmp_path)
+    state = Training(job)
+    steps = state.steps(lambda: False)
+    for _ in range(3):
+        next(steps)
+    state.save()
+    next(steps)  # logged, but not saved
+    with (job.folder / LOG).open("a") as stream:
+        stream.write('{"step": 5, "los')
+    run(job)
+    logged = [json.loads(x)["step"] for x in (job.folder / LOG).read_text().splitlines()]
+    assert logged == list(range(1, 9))
+    job.stamp.unlink()
+    run(job)
+    assert len((job.folder / LOG).read_text().splitlines()) == 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_schedulers_warning_saves_the_state(number, tmp_path, reference, monkeypatch):
+    """The step is finished, saved and the process ends; the old handlers are back."""
+    job = one_task(tmp_path)
+    before = signal.getsignal(number)
+    step = Training._one_step
+
+    def warned(self, *args):
+        if self.step == 4:
+            os.kill(os.getpid(), number)
+        step(self, *args)
+
+    monkeypatch.setattr(Training, "_one_step", warned)
+    with pytest.raises(SystemExit):
+        run(job)
+    assert signal.getsignal(number) is before
+    assert not job.stamp.exists()
+    monkeypatch.undo()
+    assert Training(job).resume() == 5
+    run(job)
+    assert outcome(job) == reference
+
+
+# --- states that must not be used ----------------------------------------------------------------
+
+
+def cut(path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def nothing(path) -> None:
+    path.write_bytes(b"")
+
+
+def garbage(path) -> None:
+    path.write_bytes(random.Random(1).randbytes(5000))
+
+
+def flip(path) -> None:
+    """One bit in the middle of the numbers: still a perfectly readable file."""
+    content = bytearray(path.read_bytes())
+    content[-len(content) // 3] ^= 0x40
+    path.write_bytes(content)
+
+
+def forget(path) -> None:
+    """A state that does not say what it is."""
+    tensors = training.load_file(path)
+    del tensors["about"]
+    training.save_file(tensors, path)
+
+
+def less(path) -> None:
+    """A state of a version that kept no losses."""
+    tensors = training.load_file(path)
+    about = json.loads(bytes(tensors["about"].numpy()))
+    del about["crc32"], about["losses"]
+    tensors["about"] = torch.frombuffer(bytearray(json.dumps(about).encode()), dtype=torch.uint8)
+    training.save_file(tensors, path)
+
+
+@pytest.mark.parametrize("damage", [cut, nothing, garbage, flip, forget, less])
+def test_a_damaged_state_is_dropped(damage, tmp_path, reference, capsys):
+    """A line says so, and the training begins anew: never a wrong checkpoint that looks right."""
+    job = one_task(tmp_path)
+    interrupt(job, 4)
+    damage(job.folder / STATE)
+    run(job)
+    said = capsys.readouterr().out
+    assert f"{STATE}: not usable (" in said
+    assert "starting from the beginning" in said
+    assert outcome(job) == reference
+
+
+def test_a_state_of_another_spec_is_dropped(tmp_path, reference, capsys):
+    """The study, or the library, has changed since it was saved."""
+    interrupt(one_task(tmp_path, spec="before"), 4)
+    job = one_task(tmp_path)
+    run(job)
+    assert "not usable (another spec)" in capsys.readouterr().out
+    assert outcome(job) == reference
+
+
+def test_a_state_from_other_inputs_is_dropped(tmp_path, capsys):
+    """The same spec, but the examples' bytes are others: the stamp would tell an untruth."""
+    job = one_task(tmp_path)
+    interrupt(job, 4)
+    tiny.split(job.tasks[0].examples, "classification", tiny.sentences(14)[::-1])
+    run(job)
+    assert "not usable (another inputs)" in capsys.readouterr().out
+    again = one_task(tmp_path, "again")
+    run(again)
+    assert outcome(job) == outcome(again)
+
+
+def test_a_state_in_another_precision_is_dropped(tmp_path, reference, capsys):
+    """`auto` may resolve otherwise on another machine; the stamp names one precision."""
+    interrupt(one_task(tmp_path, compute=tiny.compute(precision="bf16")), 4)
+    job = one_task(tmp_path)
+    run(job)
+    assert "not usable (another precision)" in capsys.readouterr().out
+    assert outcome(job) == reference
+
+
+# --- killed between two writes -------------------------------------------------------------------
+
+
+def test_killed_after_the_weights_and_before_the_stamp(tmp_path, reference, monkeypatch):
+    """Weights without a stamp are nothing; the training goes on from its last state."""
+    job = one_task(tmp_path, save_every=0)
+    monkeypatch.setattr(training, "write_stamp", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(job)
+    assert (job.folder / "weights.safetensors").exists()
+    assert not job.stamp.exists()
+    monkeypatch.undo()
+    run(job)
+    assert outcome(job) == reference
+
+
+def test_killed_after_the_stamp_and_before_the_state_is_removed(tmp_path, reference, monkeypatch):
+    """A training that is wanted again takes the left state up and ends alike."""
+    job = one_task(tmp_path, save_every=0)
+    monkeypatch.setattr(training.Run, "write", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(job)
+    assert (job.folder / STATE).exists()
+    assert outcome(job) == reference
+    monkeypatch.undo()
+    run(job)
+    assert outcome(job) == reference
+    assert not (job.folder / STATE).exists()
+
+
+def test_a_full_disk_leaves_the_last_good_state(tmp_path, reference, monkeypatch):
+    """The error is the system's own; what was saved before is taken up."""
+    job = one_task(tmp_path, save_every=0)
+    save = training.save_file
+
+    def full(tensors, path):
+        save(tensors, path)
+        if int(json.loads(bytes(tensors["about"].numpy()))["step"]) == 5:
+            path.write_bytes(path.read_bytes()[:1000])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(job)
+    monkeypatch.undo()
+    assert sorted(p.name for p in job.folder.iterdir()) == [LOG, STATE]
+    assert Training(job).resume() == 4
+    run(job)
+    assert outcome(job) == reference
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    """A state may be gigabytes: it must not lie there for ever under a hidden name."""
+    job = one_task(tmp_path)
+    left = job.folder / f".{STATE}.0123.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    run(job)
+    assert not left.exists()
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
+    """SIGKILL, four times, a state saved after every step: the weights, stamp and log are whole."""
+    settings = {"epochs": 12, "batch_size": 2}
+    task = tiny.task(tmp_path, n=16, **settings)
+    whole = tiny.training_job(tmp_path, task, name="whole")
+    run(whole)
+    job = replace(tiny.training_job(tmp_path, task), save_every=0.0)
+    processes = multiprocessing.get_context("forkserver")  # starts fast: all is imported before
+    processes.set_forkserver_preload(["torch._dynamo", "pandas", "xstilts.training"])
+    draw = random.Random(7)
+    kills = 0
+    for _ in range(4):
+        process = processes.Process(target=run, args=(job,))
+        process.start()
+        lines = done(job)
+        while process.is_alive() and done(job) <= lines:
+            time.sleep(0.01)  # let it get on, or the test would never end
+        time.sleep(draw.uniform(0, 0.1))
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+    assert kills >= 2
+    run(job)
+    assert outcome(job) == outcome(whole)
+    logged = [json.loads(x)["step"] for x in (job.folder / LOG).read_text().splitlines()]
+    assert logged == list(range(1, 97))
+    assert not list(job.folder.glob(".*"))
+    assert not (job.folder / STATE).exists()
+
+
+def done(job) -> int:
+    """The step of the saved state of a training, 0 where there is none."""
+    try:
+        about = training.load_file(job.folder / STATE)["about"]
+    except (OSError, training.SafetensorError):
+        return 0
+    return int(json.loads(bytes(about.numpy()))["step"])

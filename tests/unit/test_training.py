@@ -1,0 +1,356 @@
+"""Training: the plan of its steps, what it leaves, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import tiny
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xstilts import checkpoints, network
+from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
+from xstilts.lineage import read_json, verify
+from xstilts.study import Multi
+from xstilts.training import Plan, TaskJob, Training, run, subset
+
+
+def plan_of(sizes, multi=None, seed=1, **changes) -> Plan:
+    tasks = tuple(
+        TaskJob(name, "classification", ("a",), None, tiny.hyperparameters(**changes))
+        for name in sizes
+    )
+    job = tiny.TrainingJob(None, "spec", None, None, tasks, multi or Multi(), tiny.compute(), seed)
+    return Plan(job, sizes)
+
+
+# --- the plan ------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 3))
+def test_every_item_is_seen_once_an_epoch(size, batch, epochs):
+    """Steps times batch size cover the items, each epoch in another order."""
+    plan = plan_of({"a": size}, batch_size=batch, epochs=epochs)
+    per_epoch = -(-size // batch)
+    assert plan.total == epochs * per_epoch
+    for epoch in range(epochs):
+        steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
+        items = [i for step in steps for i in plan.batch(step)[1].tolist()]
+        assert sorted(items) == list(range(size))
+
+
+def test_epochs_differ_in_their_order():
+    """So that batches are not the same ones again."""
+    plan = plan_of({"a": 40}, batch_size=40, epochs=2)
+    assert plan.batch(0)[1].tolist() != plan.batch(1)[1].tolist()
+
+
+def test_a_batch_depends_on_its_step_alone():
+    """Asked in any order, by any process, a step has the same items: what resuming needs."""
+    plan, other = (plan_of({"a": 23, "b": 9}, epochs=3) for _ in range(2))
+    forward = [(n, i.tolist()) for n, i in map(plan.batch, range(plan.total))]
+    backward = [(n, i.tolist()) for n, i in map(other.batch, reversed(range(other.total)))]
+    assert forward == backward[::-1]
+
+
+def test_another_seed_gives_another_order():
+    """Of the items, and of the tasks."""
+    one, two = (plan_of({"a": 40, "b": 40}, seed=seed) for seed in (1, 2))
+    assert one.order != two.order
+    assert (
+        plan_of({"a": 40}).batch(0)[1].tolist() != plan_of({"a": 40}, seed=2).batch(0)[1].tolist()
+    )
+
+
+@pytest.mark.parametrize(("epochs", "total"), [(0.5, 5), (0.01, 1), (1.5, 15)])
+def test_parts_of_an_epoch_are_rounded_and_never_nothing(epochs, total):
+    """Ten batches an epoch."""
+    assert plan_of({"a": 40}, batch_size=4, epochs=epochs).total == total
+
+
+def test_max_steps_ends_a_training_earlier():
+    """It never makes one longer."""
+    assert plan_of({"a": 40}, epochs=1, max_steps=3).total == 3
+    assert plan_of({"a": 40}, epochs=1, max_steps=300).total == 10
+
+
+def test_several_tasks_are_sampled_in_proportion_to_their_size():
+    """Each has its epochs of batches, mixed."""
+    plan = plan_of({"a": 80, "b": 40, "c": 4})
+    assert Counter(plan.order) == {"a": 40, "b": 20, "c": 2}
+    assert plan.order != sorted(plan.order)
+    for name, size in (("a", 80), ("b", 40), ("c", 4)):
+        turns = [plan.batch(s)[1].tolist() for s in range(plan.total) if plan.order[s] == name]
+        half = [i for items in turns[: len(turns) // 2] for i in items]
+        assert sorted(half) == list(range(size))
+
+
+def test_a_cap_limits_what_a_big_task_counts_for():
+    """It counts for so many examples an epoch, but goes on through all that it has."""
+    plan = plan_of({"a": 80, "b": 40}, Multi(cap=40))
+    assert Counter(plan.order) == {"a": 20, "b": 20}
+    seen = [i for s in range(plan.total) if plan.order[s] == "a" for i in plan.batch(s)[1].tolist()]
+    assert sorted(seen) == list(range(80))
+
+
+def test_a_temperature_levels_the_tasks():
+    """p ~ size ** (1/T): two tasks of 64 and 4 batches at T = 2 have 8 : 2 of the same total."""
+    plan = plan_of({"a": 256, "b": 16}, Multi(temperature=2), epochs=1)
+    assert Counter(plan.order) == {"a": 54, "b": 14}
+    assert plan.total == 68
+
+
+def test_one_task_knows_neither_cap_nor_temperature():
+    """They are settings of several tasks."""
+    assert plan_of({"a": 80}, Multi(cap=4, temperature=3), epochs=1).total == 20
+
+
+def test_the_learning_rate_rises_and_falls_linearly():
+    """To its peak over the warm-up, then towards zero, which it reaches after the last step."""
+    plan = plan_of({"a": 40}, epochs=2, warmup=0.2, learning_rate=0.4)
+    rates = [plan.rate(step, "a") for step in range(20)]
+    assert rates[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+    falls = {round(a - b, 12) for a, b in pairwise(rates[4:])}
+    assert falls == {0.025}
+    assert rates[-1] == pytest.approx(0.025)
+
+
+def test_without_warm_up_the_first_step_has_the_peak():
+    """A share of 0 is no step."""
+    plan = plan_of({"a": 40}, warmup=0, learning_rate=0.4)
+    assert plan.rate(0, "a") == 0.4
+
+
+# --- subset --------------------------------------------------------------------------------------
+
+
+@given(st.permutations([{"id": str(i)} for i in range(12)]), st.integers(1, 12))
+def test_a_subset_does_not_depend_on_the_order_of_the_rows(rows, limit):
+    """The same ids are drawn, in the order in which they came."""
+    found = subset(rows, limit, "task")
+    ordered = subset(sorted(rows, key=lambda r: int(r["id"])), limit, "task")
+    assert len(found) == limit
+    assert {r["id"] for r in found} == {r["id"] for r in ordered}
+    assert found == [row for row in rows if row in found]
+
+
+def test_a_smaller_subset_is_part_of_a_larger_one():
+    """So that learning curves over max_examples are nested."""
+    rows = [{"id": str(i)} for i in range(50)]
+    drawn = [{r["id"] for r in subset(rows, n, "task")} for n in (5, 20, 50)]
+    assert drawn[0] < drawn[1] < drawn[2]
+
+
+def test_tasks_draw_differently():
+    """Ids of two tasks may be the same numbers."""
+    rows = [{"id": str(i)} for i in range(50)]
+    assert subset(rows, 10, "a") != subset(rows, 10, "b")
+
+
+def test_no_limit_takes_all():
+    """None, or one that is never reached."""
+    rows = [{"id": "1"}]
+    assert subset(rows, None, "a") == subset(rows, 5, "a") == rows
+
+
+# --- a whole training ----------------------------------------------------------------------------
+
+
+def test_the_same_training_gives_the_same_bytes(tmp_path):
+    """Weights and stamp, in two folders."""
+    jobs = [tiny.training_job(tmp_path, name=name) for name in "ab"]
+    for job in jobs:
+        run(job)
+    assert tiny.weights(jobs[0]) == tiny.weights(jobs[1])
+    assert jobs[0].stamp.read_bytes() == jobs[1].stamp.read_bytes()
+
+
+def test_what_ran_before_changes_nothing(tmp_path):
+    """Torch's own random numbers are never used from where they happen to be."""
+    jobs = [tiny.training_job(tmp_path, name=name) for name in "ab"]
+    torch.manual_seed(5)
+    run(jobs[0])
+    torch.rand(17)
+    run(jobs[1])
+    assert tiny.weights(jobs[0]) == tiny.weights(jobs[1])
+
+
+def test_a_training_leaves_weights_a_stamp_that_proves_them_and_no_state(tmp_path):
+    """Nothing else lies in its folder but the log and the record of the run."""
+    job = tiny.training_job(tmp_path, save_every=0)
+    run(job)
+    stamp = verify(job.stamp)
+    assert stamp["spec"] == "spec1"
+    assert set(stamp["inputs"]) == {"encoder", "examples.t_classification"}
+    assert stamp["facts"]["steps"] == 8
+    assert stamp["facts"]["items"] == {"t_classification": 14}
+    assert sorted(p.name for p in job.folder.iterdir()) == [
+        "checkpoint.json",
+        "log.jsonl",
+        "run.json",
+        "weights.safetensors",
+    ]
+    assert read_json(job.folder / "run.json")["resumed_from"] == 0
+
+
+def test_training_learns(tmp_path):
+    """The loss of the last step is far below that of the first."""
+    job = tiny.training_job(tmp_path, tiny.task(tmp_path, n=40, epochs=12))
+    run(job)
+    losses = [json.loads(x)["loss"] for x in (job.folder / "log.jsonl").read_text().splitlines()]
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+def test_the_log_has_a_line_for_every_step_of_a_short_training(tmp_path):
+    """With task, loss, learning rate, speed and the time left."""
+    job = tiny.training_job(tmp_path)
+    run(job)
+    lines = [json.loads(x) for x in (job.folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 9))
+    assert set(lines[0]) == {
+        "step", "of", "task", "loss", "learning_rate", "tokens_per_second", "seconds_left",
+    }  # fmt: skip
+    assert lines[-1]["seconds_left"] == 0
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_another_seed_gives_another_result(seed, tmp_path):
+    """Seeds are what error bars are made of."""
+    jobs = [
+        tiny.training_job(tmp_path, name="a"),
+        tiny.training_job(tmp_path, name="b", seed=seed),
+    ]
+    for job in jobs:
+        run(job)
+    assert tiny.weights(jobs[0]) != tiny.weights(jobs[1])
+
+
+def test_a_head_begins_alike_after_whatever_intermediate_task(tmp_path):
+    """It depends on seed and task alone: conditions are compared on the same draw."""
+    one = Training(tiny.training_job(tmp_path, name="a"))
+    tasks = [tiny.task(tmp_path, form) for form in ("tagging", "classification")]
+    two = Training(tiny.training_job(tmp_path, *tasks, name="b"))
+    for ours, theirs in zip(
+        one.heads["t_classification"].parameters(),
+        two.heads["t_classification"].parameters(),
+        strict=True,
+    ):
+        assert torch.equal(ours, theirs)
+
+
+def test_heads_of_two_tasks_begin_differently(tmp_path):
+    """Each draws from a stream of its own."""
+    one = tiny.task(tmp_path)
+    job = tiny.training_job(tmp_path, one, replace(one, name="other"))
+    heads = Training(job).heads
+    assert not torch.equal(
+        heads["other"].sentence.dense.weight, heads["t_classification"].sentence.dense.weight
+    )
+
+
+def test_the_order_of_the_data_does_not_depend_on_threads(tmp_path):
+    """Nor on micro-batches or precision: only the last bits of sums may."""
+    job = tiny.training_job(tmp_path)
+    other = replace(job, compute=tiny.compute(threads=3, micro_batch_tokens=20))
+    one, two = Training(job), Training(other)
+    assert all(torch.equal(one.heads.state_dict()[k], v) for k, v in two.heads.state_dict().items())
+    for step in range(one.plan.total):
+        assert one.plan.batch(step)[1].tolist() == two.plan.batch(step)[1].tolist()
+
+
+@pytest.mark.parametrize(
+    "forms", [["tagging"], ["multiple_choice"], ["span_qa"], list(tiny.ROWS_OF)]
+)
+def test_every_format_can_be_trained_alone_and_together(forms, tmp_path):
+    """One head a task is left."""
+    job = tiny.training_job(tmp_path, *(tiny.task(tmp_path, f, epochs=1) for f in forms))
+    run(job)
+    saved = checkpoints.Checkpoint.load(job.folder / checkpoints.FILE)
+    assert {name.split(".")[0] for name in saved.heads} == {f"t_{form}" for form in forms}
+    assert set(read_json(job.stamp)["facts"]["last_loss"]) == {f"t_{form}" for form in forms}
+
+
+def test_an_intermediate_checkpoint_is_taken_up_exactly(tmp_path):
+    """A recipe begins with the weights that the intermediate training ended with."""
+    first = tiny.training_job(tmp_path, name="first")
+    run(first)
+    second = tiny.training_job(
+        tmp_path, tiny.task(tmp_path, "tagging"), name="second", start=first.stamp
+    )
+    saved = checkpoints.Checkpoint.load(first.folder / checkpoints.FILE)
+    training = Training(second)
+    words = checkpoints.words(first.encoder.parent, saved, training.rows)
+    assert torch.equal(training.encoder.words.weight, words)
+    for name, tensor in network.body_tensors(training.encoder).items():
+        assert torch.equal(tensor, saved.body[name]), name
+    run(second)
+    assert set(read_json(second.stamp)["inputs"]) == {"encoder", "start", "examples.t_tagging"}
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
+    """The error names the task, the step and what may help; no checkpoint is left."""
+    job = tiny.training_job(tmp_path)
+    training = Training(job)
+    with torch.no_grad():
+        training.heads["t_classification"].sentence.out.bias.fill_(float("nan"))
+    with pytest.raises(
+        TrainingError, match=r"t_classification: the loss is nan at step 1 of 8; a lower learning"
+    ):
+        list(training.steps(lambda: False))
+    assert not job.stamp.exists()
+
+
+def test_a_gradient_that_is_no_number_ends_the_training(tmp_path):
+    """Even in the last step, after which no loss would show it."""
+    training = Training(tiny.training_job(tmp_path))
+    training.encoder.words.weight.register_hook(lambda grad: grad * float("inf"))
+    with pytest.raises(TrainingError, match=r"norm of the gradient is (nan|inf) at step 1 of 8"):
+        list(training.steps(lambda: False))
+
+
+@pytest.mark.parametrize("role", ["encoder", "examples"])
+def test_inputs_whose_bytes_were_changed_are_refused(role, tmp_path):
+    """Before anything is computed; the error names the file."""
+    job = tiny.training_job(tmp_path)
+    examples_file = job.tasks[0].examples.with_suffix(".parquet")
+    damaged = {"encoder": job.encoder.parent / "model.safetensors", "examples": examples_file}[role]
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    with pytest.raises(LineageError, match=damaged.name):
+        run(job)
+    assert not job.folder.exists()
+
+
+def test_a_start_trained_from_another_encoder_is_refused(tmp_path):
+    """A compact checkpoint means nothing without the very encoder that it shrank."""
+    first = tiny.training_job(tmp_path, name="first")
+    run(first)
+    tiny.encoder(first.encoder.parent, seed=9)
+    second = tiny.training_job(tmp_path, name="second", start=first.stamp)
+    with pytest.raises(LineageError, match=r"first/checkpoint.json: was trained from another"):
+        run(second)
+
+
+def test_no_usable_example_is_an_error_that_names_the_file(tmp_path):
+    """A training on nothing would be the encoder under another name."""
+    rows = [row | {"label": None} for row in tiny.sentences(3)]
+    stamp = tiny.split(tmp_path / "examples/none/en.json", "classification", rows)
+    task = replace(tiny.task(tmp_path), examples=stamp)
+    with pytest.raises(DataError, match=r"none/en.json: no example that 't_classification' can be"):
+        Training(tiny.training_job(tmp_path, task))
+
+
+def test_sequences_that_the_encoder_cannot_take_are_refused_at_once(tmp_path):
+    """Not at the step where the longest comes."""
+    tiny.encoder(tmp_path / "encoder", positions=10)
+    with pytest.raises(
+        EncoderError, match=r"t_classification: a sequence of \d+ tokens; .* takes 10"
+    ):
+        Training(tiny.training_job(tmp_path, tiny.task(tmp_path, n=40)))
