@@ -3,9 +3,9 @@
     make bench
 
 Both sides train the same encoder on the same English inference pairs of the embedded benchmark,
-same effective batch, same number of steps, float32, one CPU thread. The plain side is what an example
-script does: `transformers` model, dense embedding matrix, dynamic padding in each batch. Rounds
-alternate, so that a noisy machine disturbs both alike. Figures, not a gate.
+same effective batch, same number of steps, float32, one CPU thread. The plain side is what an
+example script does: `transformers` model, dense embedding matrix, dynamic padding in each batch.
+Rounds alternate, so that a noisy machine disturbs both alike. Figures, not a gate.
 """
 
 from __future__ import annotations
@@ -132,9 +132,8 @@ def main() -> None:
         ratios = [
             p / o for p, o in zip(seconds[f"{kind}, plain"], seconds[f"{kind}, ours"], strict=True)
         ]
-        print(
-            f"{kind}: ours is {statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f})"
-        )
+        middle = statistics.median(ratios)
+        print(f"{kind}: ours is {middle:.2f}x ({min(ratios):.2f}-{max(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from textwrap import dedent
 from threading import Barrier, Thread
 
@@ -174,22 +173,27 @@ class TestCodeOf:
         assert "json" not in lineage.loaded_modules()
 
 
+def fail_halfway(path):
+    """A writer that dies in mid-file."""
+    with write_atomically(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
 class TestWriteAtomically:
     def test_a_failure_leaves_nothing(self, tmp_path):
         """Neither the file nor a half-written copy of it."""
-        with pytest.raises(RuntimeError), write_atomically(tmp_path / "a" / "x.txt") as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            fail_halfway(tmp_path / "a" / "x.txt")
         assert list((tmp_path / "a").iterdir()) == []
 
     def test_a_failure_keeps_what_was_there(self, tmp_path):
         """The old file is whole until the new one is."""
         (tmp_path / "x.txt").write_text("old")
-        with pytest.raises(RuntimeError), write_atomically(tmp_path / "x.txt") as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            fail_halfway(tmp_path / "x.txt")
         assert (tmp_path / "x.txt").read_text() == "old"
-        assert os.listdir(tmp_path) == ["x.txt"]
+        assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
 
     def test_nothing_is_seen_under_the_name_before_the_end(self, tmp_path):
         """A file that exists is whole."""
@@ -214,7 +218,7 @@ class TestWriteAtomically:
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
         assert path.read_text() in ("a" * 50, "b" * 50)
-        assert os.listdir(tmp_path) == ["x.txt"]
+        assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
 
     def test_a_private_temporary_file_becomes_an_ordinary_one(self, tmp_path):
         """Colleagues can read results."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
@@ -34,16 +35,13 @@ def job_info(number, rule, log, output="out.json", **wildcards):
 
 @pytest.fixture
 def handler(request):
-    """A handler; ``dryrun`` and ``terminal`` as markers say. Call ``shown()`` for its lines."""
+    """A handler, dry or on a terminal where the test's name says so; ``shown()`` is its text."""
     made = LogHandler(SimpleNamespace(dryrun="dry" in request.node.name), None)
     terminal = "terminal" in request.node.name
-    made._console = Console(
-        record=True, force_terminal=terminal, width=120, file=open("/dev/null", "w")
-    )
+    made._console = Console(record=True, force_terminal=terminal, width=120, file=StringIO())
     made.shown = lambda: made._console.export_text(clear=False).splitlines()
     yield made
     made.close()
-    made._console.file.close()
 
 
 def test_one_line_a_finished_job(handler, tmp_path):

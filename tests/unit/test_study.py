@@ -430,9 +430,9 @@ class TestHyperparameters:
     def test_limits_of_examples_go_by_target(self, world):
         """A number for all, or numbers by target with a default."""
         study = world.resolve(evaluation={"max_examples": {"xqa": 5, "default": 9}}).study
-        assert study.evaluation.of("xqa").max_examples == 5
-        assert study.evaluation.of("xnli").max_examples == 9
-        assert world.resolve().study.evaluation.of("xnli").max_examples is None
+        assert study.evaluation.limit("xqa") == 5
+        assert study.evaluation.limit("xnli") == 9
+        assert world.resolve().study.evaluation.limit("xnli") is None
 
 
 def test_a_study_is_a_mapping(world):
