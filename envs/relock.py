@@ -14,11 +14,34 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-WANTED = """
-babel datasets django huggingface_hub jinja2 numpy pandas pyarrow pydantic pyyaml requests rich
-safetensors scipy snakemake tenacity tokenizers torch transformers
-hypothesis mypy pip pytest ruff setuptools snakefmt
-""".split()
+WANTED = [
+    "babel",
+    "datasets",
+    "django",
+    "huggingface_hub",
+    "jinja2",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "requests",
+    "rich",
+    "safetensors",
+    "scipy",
+    "snakemake",
+    "tenacity",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "hypothesis",
+    "mypy",
+    "pip",
+    "pytest",
+    "ruff",
+    "setuptools",
+    "snakefmt",
+]
 
 
 def closure(names: list[str]) -> dict[str, str]:
@@ -57,7 +80,9 @@ dependencies:
 if __name__ == "__main__":
     here = Path(__file__).parent
     lines = [f"{name}=={version}\n" for name, version in sorted(closure(WANTED).items())]
-    header = "# Every package of the environment. Made by envs/relock.py; installed with --no-deps.\n"
+    header = (
+        "# Every package of the environment. Made by envs/relock.py; installed with --no-deps.\n"
+    )
     (here / "lock.txt").write_text(header + "".join(lines))
     pins = "".join(f"      - {line}" for line in lines)
     (here / "environment.yaml").write_text(CONDA + pins)

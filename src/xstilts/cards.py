@@ -29,7 +29,7 @@ from xstilts.errors import StudyError, unknown
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMATS = ("classification", "multiple_choice", "tagging", "span_qa", "retrieval")
+ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval"]
 SplitName = Literal["train", "dev", "test"]
 

@@ -22,13 +22,12 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from xstilts.cards import ENCODER_FILES as FILES
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
 from xstilts.lineage import file_sha256, write_atomically, write_json, write_stamp
 
 if TYPE_CHECKING:
     from xstilts.cards import EncoderCard, Wheel
-
-FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:

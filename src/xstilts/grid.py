@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from xstilts import lineage
-from xstilts.cards import Catalogue, EncoderCard, Hyperparameters, Language, TaskCard
+from xstilts.cards import ENCODER_FILES, Catalogue, EncoderCard, Hyperparameters, Language, TaskCard
 from xstilts.errors import LineageError
 from xstilts.study import NONE, Resolved, resolve
 
@@ -72,6 +72,11 @@ class Grid:
         folder = self.results / "cells" / encoder / condition / f"seed{seed}" / target
         return folder / f"{language}.json"
 
+    def encoder_sources(self, encoder: str) -> list[Path]:
+        """The files of an encoder that is a folder on disk: replaced, they make it anew."""
+        folder = self.cards.encoder(encoder).folder
+        return [Path(folder) / name for name in ENCODER_FILES] if folder else []
+
     def start_of(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
         """Stamp of what a training starts from: the encoder or the intermediate checkpoint."""
         if stage == INTERMEDIATE or condition == NONE:
@@ -122,8 +127,13 @@ class Grid:
             lambda: {
                 "task": task,
                 "format": card.format,
+                # where a file comes from does not decide what it is: its stamp holds its sha256
                 "split": card.splits[split].model_dump(  # type: ignore[index]
-                    exclude_defaults=True, exclude={"languages"}
+                    exclude_defaults=True,
+                    exclude={
+                        "languages": True,
+                        "files": {"__all__": {"mirror", "hub", "url", "member"}},
+                    },
                 ),
                 "codes": dict(card.codes),
                 "labels": card.labels,

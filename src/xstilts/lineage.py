@@ -18,10 +18,10 @@ import platform
 import resource
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import distributions
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -246,7 +246,7 @@ def verify(stamp_path: Path) -> Json:
         path = stamp_path.parent / name
         if not path.is_file():
             raise LineageError(f"{path}: missing, though {stamp_path.name} lists it")
-        if path.stat().st_size != recorded["bytes"] or file_sha256(path) != recorded["sha256"]:
+        if path.stat().st_size != recorded["bytes"] or _known_sha256(path) != recorded["sha256"]:
             raise LineageError(
                 f"{path}: its bytes are not the ones that {stamp_path} records; "
                 f"delete {stamp_path} to have it made again"
@@ -254,12 +254,38 @@ def verify(stamp_path: Path) -> Json:
     return stamp
 
 
+_LARGE = 32 * 2**20
+
+
+def _known_sha256(path: Path) -> str:
+    """A file's sha256; for a large one, remembered as long as its size and times are the same.
+
+    Every job of a grid verifies its encoder. Reading gigabytes each time would cost more than some
+    of the jobs; a file that was written to has another time and is read again.
+    """
+    status = path.stat()
+    if status.st_size < _LARGE:
+        return file_sha256(path)
+    seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    note = path.with_name(f".{path.name}.seen")
+    try:
+        remembered = json.loads(note.read_bytes())
+        if remembered["seen"] == seen:
+            return str(remembered["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = file_sha256(path)
+    with suppress(OSError):  # a folder that only others may write to
+        write_json(note, {"seen": seen, "sha256": found})
+    return found
+
+
 # --- runs ----------------------------------------------------------------------------------------
 
 
 @cache
 def _versions() -> dict[str, str]:
-    return {d.name: d.version for d in distributions() if d.name in _IMPORTANT}
+    return {name: version(name) for name in sorted(_IMPORTANT)}
 
 
 class Run:

@@ -84,7 +84,8 @@ class Evaluation(Model):
 
     max_examples: Limits = Field(
         None,
-        description="score the first so many examples of a language; null: all. "
+        description="score the first so many examples of a language; null: all. Retrieval: so many "
+        "queries among their own right candidates, which is easier than the whole. "
         "A number for all targets, or numbers by target (key `default` for the others)",
     )
     batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
@@ -293,7 +294,8 @@ class Resolved:
             cards = [self.cards.task(t) for t in self._known(self.study.targets)]
             having = [c for c in cards if target in ("default", c.task) and "test" in c.splits]
             offered = {code for c in having for code in c.split_languages("test")}
-            problems += _unknown_in(key, choice, "language", offered)
+            if offered:  # targets that are unknown or cannot be scored have their own line
+                problems += _unknown_in(key, choice, "language", offered)
             twice = sorted({code for code in choice if choice.count(code) > 1})
             problems += [f"{key}: listed twice: {code}" for code in twice]
         return problems

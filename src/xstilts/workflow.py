@@ -12,6 +12,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 from copy import deepcopy
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,7 @@ def _open(workflow: Any, config: dict[str, Any]) -> Grid:
     update_config(said, _typed(workflow.config_settings.config))
     grid = open_grid(said, where, home / "config", home / "envs" / "lock.txt")
     _check_folders(grid, where)
+    _check_environment(home / "envs" / "lock.txt")
     config[FROZEN] = str(grid.frozen_path.absolute())
     workflow.config_settings.config_args.append(f"{FROZEN}={config[FROZEN]}")
     return grid
@@ -86,6 +88,22 @@ def _check_folders(grid: Grid, where: str) -> None:
         raise StudyError(f"{where}: mirror: {mirror!r} is not a folder")
 
 
+_DECISIVE = ("babel", "django", "numpy", "pyarrow", "safetensors", "tokenizers", "torch")
+
+
+def _check_environment(lock: Path) -> None:
+    """Refuse an environment that is not the locked one: its digest would be an untruth in stamps."""
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    for name in _DECISIVE:
+        here = version(name).partition("+")[0]
+        if here != pinned[name]:
+            raise StudyError(
+                f"{lock.name} pins {name} {pinned[name]}, but {here} is installed; "
+                "`make env` installs what is pinned"
+            )
+
+
 @contextmanager
 def job(snakemake: Any) -> Iterator[Grid]:
     """Run a script's body: its output goes to the job's log, an expected error is one line."""
@@ -97,6 +115,9 @@ def job(snakemake: Any) -> Iterator[Grid]:
             yield Grid.thaw(Path(snakemake.config[FROZEN]))
         except XstiltsError as error:
             print(f"error: {error}", file=stream)
+            raise SystemExit(f"xstilts: {snakemake.rule}: {error}") from None
+        except OSError as error:  # a full disk, a folder that may not be written
+            traceback.print_exc(file=stream)
             raise SystemExit(f"xstilts: {snakemake.rule}: {error}") from None
         except Exception:
             traceback.print_exc(file=stream)

@@ -117,6 +117,7 @@ class Project:
     def cells(self) -> dict[str, str]:
         """Metrics and predictions of every cell."""
         found = self.prints("results/tiny/cells/**/*.json")
+        found = {path: sha for path, sha in found.items() if not path.endswith("run.json")}
         return found | self.prints("results/tiny/cells/**/*.parquet")
 
     def checkpoints(self) -> dict[str, str]:

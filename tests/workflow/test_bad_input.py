@@ -16,7 +16,7 @@ BAD = {
     "unknown language": ({"languages": ["en", "xx"]}, "languages[1]: unknown language 'xx'"),
     "misspelled key": ({"sedes": [1]}, "sedes: unknown key 'sedes'; did you mean 'seeds'"),
     "wrong type": ({"seeds": "one"}, "seeds: Input should be a valid list, not 'one'"),
-    "empty grid": ({"seeds": []}, "seeds: List should have at least 1 item"),
+    "empty grid": ({"seeds": []}, "seeds: must not be empty"),
     "duplicate seeds": ({"seeds": [1, 1]}, "seeds: listed twice: 1"),
     "missing mirror": ({"mirror": "nowhere"}, "mirror: 'nowhere' is not a folder"),
 }

@@ -3,6 +3,8 @@
 
 
 rule encoder:
+    input:
+        lambda w: grid.encoder_sources(w.encoder),
     output:
         stamp=f"{grid.resources}/encoders/{{encoder}}/stamp.json",
     log:

@@ -173,9 +173,7 @@ def _attribute(words: Vocabulary, draw: Draw, kind: str, place: str | None) -> s
     return own or draw.one(list(words.names[kind].values()))
 
 
-def _written(
-    words: Vocabulary, place: str, record: dict[str, str], wanted: str
-) -> tuple[str, int]:
+def _written(words: Vocabulary, place: str, record: dict[str, str], wanted: str) -> tuple[str, int]:
     """The context, and where the wanted thing starts in it."""
     comma = facts.separators(words.language, 3)[1]
     comma = f"{comma.strip() or ','} "

@@ -111,7 +111,10 @@ def _limits(
     limits = [
         ("Seeds.", _about_seeds(len(grid.study.seeds))),
         ("Languages.", _about_languages(codes, languages)),
-        ("Test items.", _about_items({t: grid.study.evaluation.limit(t) for t in grid.study.targets})),
+        (
+            "Test items.",
+            _about_items({t: grid.study.evaluation.limit(t) for t in grid.study.targets}),
+        ),
     ]
     if len(groups):
         limits += [
