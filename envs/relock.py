@@ -1,6 +1,6 @@
 """Write envs/lock.txt: the closure, at exact versions, of what the running environment has.
 
-    python envs/relock.py        # in an environment where `pip install` has resolved the names below
+    python envs/relock.py     # in an environment where `pip install` has resolved `WANTED`
 
 The lock is installed with ``--no-deps``, so every package of the closure is in it, and only those.
 environment.yaml says the same to conda. Packages of torch's CUDA builds are in lock-cuda.txt, which
@@ -15,32 +15,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 WANTED = [
-    "babel",
-    "datasets",
-    "django",
-    "huggingface_hub",
-    "jinja2",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "pydantic",
-    "pyyaml",
-    "requests",
-    "rich",
-    "safetensors",
-    "scipy",
-    "snakemake",
-    "tenacity",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "hypothesis",
-    "mypy",
-    "pip",
-    "pytest",
-    "ruff",
-    "setuptools",
-    "snakefmt",
+    *("babel", "datasets", "django", "huggingface_hub", "jinja2", "numpy", "pandas", "pyarrow"),
+    *("pydantic", "pyyaml", "requests", "rich", "safetensors", "scipy", "snakemake", "tenacity"),
+    *("tokenizers", "torch", "transformers"),
+    *("hypothesis", "mypy", "pip", "pytest", "ruff", "setuptools", "snakefmt"),
 ]
 
 
@@ -80,9 +58,7 @@ dependencies:
 if __name__ == "__main__":
     here = Path(__file__).parent
     lines = [f"{name}=={version}\n" for name, version in sorted(closure(WANTED).items())]
-    header = (
-        "# Every package of the environment. Made by envs/relock.py; installed with --no-deps.\n"
-    )
+    header = "# Every package of the environment. Made by envs/relock.py; installed --no-deps.\n"
     (here / "lock.txt").write_text(header + "".join(lines))
     pins = "".join(f"      - {line}" for line in lines)
     (here / "environment.yaml").write_text(CONDA + pins)

@@ -92,7 +92,7 @@ _DECISIVE = ("babel", "django", "numpy", "pyarrow", "safetensors", "tokenizers",
 
 
 def _check_environment(lock: Path) -> None:
-    """Refuse an environment that is not the locked one: its digest would be an untruth in stamps."""
+    """Refuse an environment that is not the locked one: stamps would tell an untruth."""
     lines = lock.read_text(encoding="utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     for name in _DECISIVE:
