@@ -6,9 +6,9 @@ from copy import deepcopy
 
 import pytest
 import yaml
-from conftest import CARDS, ENCODER, PROSE
 from hypothesis import given
 from hypothesis import strategies as st
+from world import CARDS, ENCODER, PROSE
 
 from xstilts.cards import EncoderCard, Hyperparameters, TaskCard, load, read_yaml
 from xstilts.errors import StudyError

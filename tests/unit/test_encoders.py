@@ -10,8 +10,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import ENCODER
 from safetensors.numpy import load_file, save_file
+from world import ENCODER
 
 from xstilts import encoders
 from xstilts.cards import EncoderCard, load

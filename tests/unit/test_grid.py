@@ -8,7 +8,7 @@ import sys
 from copy import deepcopy
 
 import pytest
-from conftest import CARDS, ENCODER, PROSE, ROOT, STUDY
+from world import CARDS, ENCODER, PROSE, ROOT, STUDY
 
 from xstilts import lineage
 from xstilts.cards import read_yaml

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import CARDS
+from world import CARDS
 
 from xstilts import lineage
 from xstilts.errors import LineageError

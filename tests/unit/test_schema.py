@@ -10,7 +10,7 @@ import sys
 import jsonschema
 import pytest
 import yaml
-from conftest import ROOT, STUDY
+from world import ROOT, STUDY
 
 from xstilts.cards import Catalogue, Hyperparameters
 from xstilts.cli import main, study_schema

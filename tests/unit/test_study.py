@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from conftest import ALL, ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from world import ALL, ROOT
 
 from xstilts.cards import Catalogue, Hyperparameters, read_yaml
 from xstilts.errors import StudyError

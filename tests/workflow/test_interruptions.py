@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from conftest import new_project
+from project import new_project
 
 pytestmark = pytest.mark.workflow
 

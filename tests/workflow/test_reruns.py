@@ -152,7 +152,7 @@ def test_a_changed_hyperparameter_changes_what_depends_on_it(project):
 
 def test_a_run_in_another_folder_gives_the_same_bytes(project, tmp_path_factory):
     """The same study twice, in two folders: byte-identical metrics, predictions and weights."""
-    from conftest import new_project
+    from project import new_project
 
     other = new_project(tmp_path_factory.mktemp("other") / "elsewhere")
     other.snakemake("--cores", "1")

@@ -1,0 +1,180 @@
+"""A copy of the project with a tiny study, and Snakemake run on it as a user would."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+HOME = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "src")
+STUDY = {
+    "study": "tiny",
+    "encoders": ["tiny"],
+    "conditions": ["none", "facts_nli"],
+    "targets": ["cldr_region", "ui_strings"],
+    "languages": ["en", "sw", "de"],
+    "seeds": [1],
+    "training": {"all": {"epochs": 1, "batch_size": 8, "max_examples": 16, "max_length": 64}},
+    "evaluation": {"max_examples": 6},
+}
+TINY_CARD = {
+    "encoder": "tiny",
+    "title": "A tiny random encoder",
+    "summary": "Random weights, for tests.",
+    "licence": "none",
+    "citation": "none",
+    "folder": "tiny",
+    "retrieval_layer": 1,
+}
+
+
+def make_encoder(folder: Path) -> None:
+    """A random two-layer encoder as an ordinary Hugging Face folder; always the same bytes."""
+    import torch
+    import transformers
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+
+    letters = [chr(c) for c in range(33, 127)]
+    vocabulary = {w: i for i, w in enumerate(["<s>", "<pad>", "</s>", "<unk>", *letters])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=128,
+        pad_token_id=1,
+    )
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+@dataclass
+class Project:
+    """A project folder and what one does with it."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run snakemake; its output is in ``stdout``."""
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        environment["PYTHONPATH"] = str(self.folder / "src")
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=600,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"snakemake ended with {done.returncode}:\n{done.stdout}")
+        return done
+
+    def study(self, **changes: object) -> None:
+        """Write the study file."""
+        text = yaml.safe_dump(STUDY | changes, sort_keys=False)
+        (self.folder / "config/config.yaml").write_text(text)
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """The jobs that a dry run lists, by rule."""
+        done = self.snakemake("-n", "-q", "all", *arguments)
+        _, _, table = done.stdout.partition("Job stats:")
+        lines = table.partition("total")[0].splitlines()[3:]
+        jobs = {line.split()[0]: int(line.split()[1]) for line in lines if line.strip()}
+        jobs.pop("all", None)
+        return jobs
+
+    def prints(self, pattern: str) -> dict[str, str]:
+        """The sha256 of every file that matches, by its path."""
+        return {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.folder.glob(pattern))
+        }
+
+    def cells(self) -> dict[str, str]:
+        """Metrics and predictions of every cell."""
+        found = self.prints("results/tiny/cells/**/*.json")
+        found = {path: sha for path, sha in found.items() if not path.endswith("run.json")}
+        return found | self.prints("results/tiny/cells/**/*.parquet")
+
+    def checkpoints(self) -> dict[str, str]:
+        """Stamps and weights of every checkpoint."""
+        found = self.prints("results/tiny/checkpoints/**/stamp.json")
+        return found | self.prints("results/tiny/checkpoints/**/*.safetensors")
+
+    def path(self, pattern: str) -> Path:
+        """The one file that matches."""
+        (found,) = self.folder.glob(pattern)
+        return found
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text that must be there."""
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new))
+
+    def evaluated(self) -> list[str]:
+        """What the evaluations' logs say they computed, as ``target: language`` lines."""
+        lines = []
+        for log in sorted(self.folder.glob("results/tiny/logs/evaluate/**/*.log")):
+            for line in log.read_text().splitlines():
+                if "(" in line and " of " in line:
+                    lines.append(f"{log.stem} {line.split()[0]}")
+        return lines
+
+
+def new_project(folder: Path) -> Project:
+    """A project with the tiny study, nothing computed."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        source = HOME / part
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=ignore)
+        else:
+            shutil.copy2(source, folder / part)
+    make_encoder(folder / "tiny")
+    (folder / "config/encoders/tiny.yaml").write_text(json.dumps(TINY_CARD))
+    project = Project(folder)
+    project.study()
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose study has run to its end. Not to be changed: `project` is a copy."""
+    project = new_project(tmp_path_factory.mktemp("finished") / "project")
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project, with times and Snakemake's records kept."""
+    folder = tmp_path / "project"
+    subprocess.run(["cp", "-a", str(finished.folder), str(folder)], check=True)
+    return Project(folder)
