@@ -7,7 +7,10 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 BAD = {
-    "unknown task": ({"targets": ["cldr_regoin"]}, r"targets[0]: unknown task 'cldr_regoin'; did"),
+    "unknown task": (
+        {"targets": ["cldr_regoin"]},
+        "targets[0]: unknown target 'cldr_regoin'; did you mean 'cldr_region'",
+    ),
     "unknown encoder": ({"encoders": ["tinny"]}, "encoders[0]: unknown encoder 'tinny'; did you"),
     "unknown condition": (
         {"conditions": ["none", "fact_nli"]},

@@ -46,7 +46,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(moment, finished, tmp_path):
         running = start(project)
         time.sleep(chance.uniform(5, 22))
         os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        running.communicate()
         project.snakemake("--unlock", check=False)
     project.snakemake()
     assert project.cells() == finished.cells()
