@@ -34,10 +34,10 @@ pilot: env ## the first slice of real benchmarks; needs a mirror, see config/pil
 	snakemake --cores all --logger xstilts --configfile config/pilot.yaml
 
 test: env ## all tests
-	pytest
+	pytest -n 2 --dist loadfile
 
 test-fast: env ## the tests that need no workflow run (a minute or two)
-	pytest -m 'not workflow'
+	pytest -n 2 --dist loadfile -m "not workflow"
 
 lint: env ## style, types, and the workflow's own linters
 	ruff check .

@@ -18,7 +18,7 @@ WANTED = [
     *("babel", "datasets", "django", "huggingface_hub", "jinja2", "numpy", "pandas", "pyarrow"),
     *("pydantic", "pyyaml", "requests", "rich", "safetensors", "scipy", "snakemake", "tenacity"),
     *("tokenizers", "torch", "transformers"),
-    *("hypothesis", "mypy", "pip", "pytest", "ruff", "setuptools", "snakefmt"),
+    *("hypothesis", "mypy", "pip", "pytest", "pytest-xdist", "ruff", "setuptools", "snakefmt"),
 ]
 
 
