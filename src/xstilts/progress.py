@@ -95,8 +95,8 @@ class LogHandler(LogHandlerBase):
         self._say(f"{self._count} jobs: " + ", ".join(f"{n} {r}" for r, n in stats.items()))
         if self._console.is_terminal:
             self._bars = Progress(
-                TextColumn("{task.description:<46}"),
-                BarColumn(24),
+                TextColumn("{task.description:<36}"),
+                BarColumn(10),
                 TextColumn("{task.fields[note]}"),
                 TimeElapsedColumn(),
                 console=self._console,
@@ -158,7 +158,7 @@ class LogHandler(LogHandlerBase):
                 now = _last(job.curve)
                 if now and job.bar is not None:
                     part += job.weight * now["step"] / now["of"]
-                    note = f"loss {now['loss']:.2f}, {now['tokens_per_second']} tokens/s, "
+                    note = f"loss {now['loss']:.2f}, {now['tokens_per_second']} tok/s, "
                     note += f"{clock(now['seconds_left'])} left"
                     bars.update(job.bar, total=now["of"], completed=now["step"], note=note)
             note = f"about {clock(self._left())} left" if self._done else ""
