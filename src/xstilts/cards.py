@@ -116,6 +116,14 @@ class Hyperparameters(Model):
     max_length: int = Field(256, ge=16, le=8192, description="tokens per input, specials included")
     doc_stride: int = Field(128, gt=0, description="span QA: tokens between window starts")
     max_query_length: int = Field(64, gt=0, description="span QA: longest question, in tokens")
+    label_smoothing: Number = Field(0.0, ge=0, lt=1, description="share given to all classes")
+    selection: Literal["best", "last"] = Field(
+        "best",
+        description="checkpoint that is kept: best on English dev (where there is one), or last",
+    )
+    eval_every: int = Field(1000, gt=0, description="steps between evaluations on English dev")
+    patience: int = Field(30, gt=0, description="stop after so many evaluations without a gain")
+    dev_examples: int | None = Field(500, gt=0, description="English dev examples used to select")
 
     def patched(self, *patches: Hyperparameters | None) -> Hyperparameters:
         """These hyperparameters with what the patches set themselves, the later ones winning."""
