@@ -135,6 +135,17 @@ class Encoder(nn.Module):
 
     def forward(self, batch: Batch, layer: int | None = None) -> torch.Tensor:
         """The hidden states (T, H) after ``layer`` layers; None means all, 0 the embeddings."""
+        for depth, hidden in enumerate(self.states(batch)):
+            if depth == layer:
+                break
+        return hidden
+
+    def states(self, batch: Batch) -> Iterator[torch.Tensor]:
+        """The hidden states (T, H) of the embeddings and then of every layer, one by one.
+
+        A layer is computed when it is asked for, and nothing that was given is kept: pooling each
+        state as it comes costs one forward pass and the memory of one.
+        """
         if batch.longest > self.shape.longest:
             raise EncoderError(
                 f"a sequence of {batch.longest} tokens; this encoder takes {self.shape.longest}"
@@ -143,9 +154,10 @@ class Encoder(nn.Module):
         x = self.words(batch.ids) + self.types(types)
         x = x + self.positions(batch.positions + self.shape.first_position)
         x = self.dropout(self.norm(x))
-        for module in self.layers[:layer]:
+        yield x
+        for module in self.layers:
             x = module(x, batch)
-        return x  # type: ignore[no-any-return]
+            yield x
 
 
 # --- weights by their Hugging Face names ---------------------------------------------------------

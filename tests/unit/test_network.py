@@ -79,6 +79,20 @@ def test_hidden_states_are_those_of_transformers(kind, layer, tmp_path):
         begin += ids.shape[1]
 
 
+def test_all_states_come_of_one_pass(tmp_path):
+    """The embeddings and every layer, the very tensors that asking for each layer gives."""
+    folder_of("bert", tmp_path)
+    encoder, (batch, _) = ours(tmp_path), some_batch()
+    passes = []
+    encoder.layers[0].register_forward_hook(lambda *_: passes.append(1))
+    with torch.inference_mode():
+        states = list(encoder.states(batch))
+        assert len(states) == 4
+        assert len(passes) == 1
+        for layer, state in enumerate(states):
+            assert torch.equal(state, encoder(batch, layer))
+
+
 def test_a_batch_does_not_mix_its_sequences(tmp_path):
     """A sequence's hidden states do not depend on what else is in the batch."""
     folder_of("bert", tmp_path)
