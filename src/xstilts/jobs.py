@@ -48,8 +48,10 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
             name,
             grid.cards.task(name).format,
             tuple(grid.cards.task(name).labels or ()),
-            grid.examples_stamp(name, "train", grid.cards.task(name).training_language),
+            (grid.examples_stamp(name, "train", grid.cards.task(name).training_language),),
             grid.hyperparameters(name, "intermediate" if stage == INTERMEDIATE else "recipe"),
+            grid.cards.task(name).scorer,
+            grid.cards.task(name).primary,
         )
         for name in grid.training_tasks(condition, stage)
     )

@@ -70,6 +70,16 @@ class Multi(Model):
     )
 
 
+class Mlm(Model):
+    """Masked language modelling mixed into the intermediate stage (``<task>+mlm``)."""
+
+    text: Name = Field(description="card in config/tasks/ whose train split gives the texts")
+    rate: Number = Field(gt=0, lt=1, description="share of the optimiser steps that are MLM's")
+    mask: Number = Field(0.15, gt=0, lt=1, description="share of the tokens to be predicted")
+    batch_size: int = Field(8, gt=0, description="texts per optimiser step")
+    max_length: int = Field(256, ge=16, le=8192, description="tokens per text, specials included")
+
+
 class TrainingChoices(Model):
     """Hyperparameters by scope; the narrower scope wins: all < stage < task."""
 

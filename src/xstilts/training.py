@@ -35,11 +35,11 @@ from xstilts.seeds import derive, rank
 from xstilts.tokenization import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from xstilts.cards import Hyperparameters
-    from xstilts.study import Compute, Multi
+    from xstilts.study import Compute, Mlm, Multi
 
 STATE = "resume.safetensors"
 LOG = "log.jsonl"
@@ -47,13 +47,31 @@ LOG = "log.jsonl"
 
 @dataclass(frozen=True)
 class TaskJob:
-    """One task to train on: its examples and how."""
+    """One task to train on: its examples and how.
+
+    ``examples`` are the stamps of its training data, read one after the other (parts of a task, or
+    the same task in several languages); ``dev`` those of the split that the best checkpoint is
+    chosen on, scored with ``scorer`` and its metric ``primary``. With ``head_from`` the head is not
+    new but the one that the start checkpoint has of that name, where it has the same shape.
+    """
 
     name: str
     format: str
     labels: tuple[str, ...]
-    examples: Path  # stamp of the English training split
+    examples: tuple[Path, ...]
     hyperparameters: Hyperparameters
+    scorer: str
+    primary: str
+    dev: tuple[Path, ...] = ()
+    head_from: str | None = None
+
+
+@dataclass(frozen=True)
+class MlmJob:
+    """Masked language modelling mixed in: stamps of its texts, and how much of it."""
+
+    examples: tuple[Path, ...]
+    choices: Mlm
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,7 @@ class TrainingJob:
     multi: Multi
     compute: Compute
     seed: int
+    mlm: MlmJob | None = None
     save_every: float = 120.0  # seconds between saved states
 
     @property
@@ -109,7 +128,17 @@ def _inputs(job: TrainingJob) -> dict[str, str]:
 
 def _input_stamps(job: TrainingJob) -> dict[str, Path]:
     stamps = {"encoder": job.encoder} | ({"start": job.start} if job.start else {})
-    return stamps | {f"examples.{task.name}": task.examples for task in job.tasks}
+    for task in job.tasks:
+        stamps |= _roles(f"examples.{task.name}", task.examples)
+        stamps |= _roles(f"dev.{task.name}", task.dev)
+    return stamps | _roles("mlm", job.mlm.examples if job.mlm else ())
+
+
+def _roles(role: str, stamps: tuple[Path, ...]) -> dict[str, Path]:
+    """A name for each of some stamps: the role alone where there is one, else with its place."""
+    if len(stamps) == 1:
+        return {role: stamps[0]}
+    return {f"{role}.{place}": stamp for place, stamp in enumerate(stamps)}
 
 
 class Training:
@@ -145,13 +174,14 @@ class Training:
     # -- building ---------------------------------------------------------------------------------
 
     def _features(self, task: TaskJob, tokenizer: Tokenizer) -> Features:
-        rows = examples.read(task.examples.with_suffix(".parquet"))
+        rows = joined(task.examples)
         rows = subset(rows, task.hyperparameters.max_examples, task.name)
         features = self.formats[task.name].encode(
             rows, tokenizer, task.labels, task.hyperparameters, training=True
         )
         if not len(features):
-            raise DataError(f"{task.examples}: no example that {task.name!r} can be trained on")
+            where = ", ".join(map(str, task.examples))
+            raise DataError(f"{where}: no example that {task.name!r} can be trained on")
         return features
 
     def _check_lengths(self) -> None:
@@ -415,6 +445,18 @@ class Plan:
         if step < warm:
             return h.learning_rate * (step + 1) / warm
         return h.learning_rate * (self.total - step) / max(1, self.total - warm)
+
+
+def joined(stamps: Sequence[Path]) -> list[examples.Example]:
+    """The examples of several stamps, one after the other.
+
+    Parts of a task, or its translations, may use the same ids: with more than one stamp, the
+    stamp's place is put before them.
+    """
+    parts = [examples.read(stamp.with_suffix(".parquet")) for stamp in stamps]
+    if len(parts) == 1:
+        return parts[0]
+    return [row | {"id": f"{n}:{row['id']}"} for n, part in enumerate(parts) for row in part]
 
 
 def subset(rows: list[examples.Example], limit: int | None, task: str) -> list[examples.Example]:

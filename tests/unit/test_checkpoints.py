@@ -177,7 +177,7 @@ class Dense:
         tokenizer = Tokenizer(self.folder)
         features = {}
         for task in job.tasks:
-            rows = examples.read(task.examples.with_suffix(".parquet"))
+            rows = examples.read(task.examples[0].with_suffix(".parquet"))
             features[task.name] = formats.get(task.format).encode(
                 rows, tokenizer, task.labels, task.hyperparameters, training=True
             )

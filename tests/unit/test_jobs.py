@@ -74,7 +74,7 @@ class TestTrainingJob:
         """Also where a task has other languages first."""
         grid = world.grid(conditions=["none", "news"])
         job = training_job(grid, "tiny", "news", 1, "intermediate")
-        assert job.tasks[0].examples == grid.examples_stamp("news", "train", "en")
+        assert job.tasks[0].examples == (grid.examples_stamp("news", "train", "en"),)
 
 
 class TestEvaluationJob:

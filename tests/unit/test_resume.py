@@ -198,7 +198,7 @@ def test_a_state_from_other_inputs_is_dropped(tmp_path, capsys):
     """The same spec, but the examples' bytes are others: the stamp would tell an untruth."""
     job = one_task(tmp_path)
     interrupt(job, 4)
-    tiny.split(job.tasks[0].examples, "classification", tiny.sentences(14)[::-1])
+    tiny.split(job.tasks[0].examples[0], "classification", tiny.sentences(14)[::-1])
     run(job)
     assert "not usable (another inputs)" in capsys.readouterr().out
     again = one_task(tmp_path, "again")

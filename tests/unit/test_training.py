@@ -17,12 +17,14 @@ from xstilts import checkpoints, network
 from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.lineage import read_json, verify
 from xstilts.study import Multi
-from xstilts.training import Plan, TaskJob, Training, run, subset
+from xstilts.training import Plan, TaskJob, Training, joined, run, subset
 
 
 def plan_of(sizes, multi=None, seed=1, **changes) -> Plan:
     tasks = tuple(
-        TaskJob(name, "classification", ("a",), None, tiny.hyperparameters(**changes))
+        TaskJob(
+            name, "classification", ("a",), (), tiny.hyperparameters(**changes), *["accuracy"] * 2
+        )
         for name in sizes
     )
     job = tiny.TrainingJob(None, "spec", None, None, tasks, multi or Multi(), tiny.compute(), seed)
@@ -156,6 +158,32 @@ def test_no_limit_takes_all():
     """None, or one that is never reached."""
     rows = [{"id": "1"}]
     assert subset(rows, None, "a") == subset(rows, 5, "a") == rows
+
+
+# --- several stamps ------------------------------------------------------------------------------
+
+
+def test_parts_of_a_task_are_read_one_after_the_other(tmp_path):
+    """Their ids are told apart by the part's place, so that a subset draws from all of them."""
+    parts = [
+        tiny.split(tmp_path / f"{name}.json", "classification", tiny.sentences(n))
+        for name, n in (("one", 3), ("two", 2))
+    ]
+    assert [row["id"] for row in joined(parts)] == ["0:c0", "0:c1", "0:c2", "1:c0", "1:c1"]
+    assert [row["id"] for row in joined(parts[:1])] == ["c0", "c1", "c2"]
+
+
+def test_a_task_of_parts_trains_on_all_of_them(tmp_path):
+    """Every part is an input of the stamp, by its place."""
+    one, two = tiny.task(tmp_path, n=14), tiny.task(tmp_path, n=6)
+    both = replace(one, examples=(*one.examples, *two.examples))
+    job = tiny.training_job(tmp_path, both)
+    run(job)
+    stamp = read_json(job.stamp)
+    assert stamp["facts"]["items"] == {"t_classification": 20}
+    assert set(stamp["inputs"]) == {
+        "encoder", "examples.t_classification.0", "examples.t_classification.1",
+    }  # fmt: skip
 
 
 # --- a whole training ----------------------------------------------------------------------------
@@ -320,7 +348,7 @@ def test_a_gradient_that_is_no_number_ends_the_training(tmp_path):
 def test_inputs_whose_bytes_were_changed_are_refused(role, tmp_path):
     """Before anything is computed; the error names the file."""
     job = tiny.training_job(tmp_path)
-    examples_file = job.tasks[0].examples.with_suffix(".parquet")
+    examples_file = job.tasks[0].examples[0].with_suffix(".parquet")
     damaged = {"encoder": job.encoder.parent / "model.safetensors", "examples": examples_file}[role]
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
     with pytest.raises(LineageError, match=damaged.name):
@@ -342,7 +370,7 @@ def test_no_usable_example_is_an_error_that_names_the_file(tmp_path):
     """A training on nothing would be the encoder under another name."""
     rows = [row | {"label": None} for row in tiny.sentences(3)]
     stamp = tiny.split(tmp_path / "examples/none/en.json", "classification", rows)
-    task = replace(tiny.task(tmp_path), examples=stamp)
+    task = replace(tiny.task(tmp_path), examples=(stamp,))
     with pytest.raises(DataError, match=r"none/en.json: no example that 't_classification' can be"):
         Training(tiny.training_job(tmp_path, task))
 

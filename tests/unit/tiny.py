@@ -169,6 +169,15 @@ ROWS_OF = {
 }
 
 
+SCORING = {
+    "classification": ("accuracy", "accuracy"),
+    "tagging": ("token_accuracy", "accuracy"),
+    "multiple_choice": ("accuracy", "accuracy"),
+    "span_qa": ("squad", "em_f1"),
+}
+"""Scorer and primary metric of each format."""
+
+
 # --- jobs ----------------------------------------------------------------------------------------
 
 
@@ -187,7 +196,7 @@ def task(folder: Path, form: str = "classification", n: int = 14, **changes: Any
     stamp = folder / "examples" / f"{form}{n}" / "en.json"
     if not stamp.exists():
         split(stamp, form, rows(n))
-    return TaskJob(f"t_{form}", form, labels, stamp, hyperparameters(**changes))
+    return TaskJob(f"t_{form}", form, labels, (stamp,), hyperparameters(**changes), *SCORING[form])
 
 
 def training_job(
