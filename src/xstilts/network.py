@@ -9,7 +9,9 @@ of a Hugging Face folder, and importing this costs torch alone.
 from __future__ import annotations
 
 import json
+from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -135,10 +137,8 @@ class Encoder(nn.Module):
 
     def forward(self, batch: Batch, layer: int | None = None) -> torch.Tensor:
         """The hidden states (T, H) after ``layer`` layers; None means all, 0 the embeddings."""
-        for depth, hidden in enumerate(self.states(batch)):
-            if depth == layer:
-                break
-        return hidden
+        wanted = islice(self.states(batch), None if layer is None else layer + 1)
+        return deque(wanted, maxlen=1).pop()
 
     def states(self, batch: Batch) -> Iterator[torch.Tensor]:
         """The hidden states (T, H) of the embeddings and then of every layer, one by one.
