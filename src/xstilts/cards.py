@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
-FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval"]
+FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval", "mlm"]
 SplitName = Literal["train", "dev", "test"]
 
 
@@ -182,7 +182,7 @@ class Split(Model):
 class TaskCard(Model):
     """A task: an intermediate task, a recipe and a target may be one and the same."""
 
-    task: Name
+    task: Annotated[Name, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: Name
     format: FormatName
     summary: Name
@@ -196,8 +196,16 @@ class TaskCard(Model):
     recipe: Name | None = Field(
         None, description="task whose English training set this target is fine-tuned on"
     )
+    after: Name | None = Field(
+        None,
+        description="as a recipe, it is trained after this task and goes on with its head",
+    )
+    parts: list[Name] = Field(
+        default_factory=list,
+        description="tasks whose training examples are this task's, under one head",
+    )
     chance: Number | None = Field(None, description="expected score of guessing, in per cent")
-    splits: dict[SplitName, Split] = Field(min_length=1)
+    splits: dict[SplitName, Split] = Field(default_factory=dict)
     training: Hyperparameters = Hyperparameters()
     training_source: str | None = Field(None, description="where these hyperparameters come from")
 
@@ -206,6 +214,19 @@ class TaskCard(Model):
         if self.format in ("classification", "tagging") and not self.labels:
             raise ValueError(f"a {self.format} task needs labels")
         return self
+
+    @model_validator(mode="after")
+    def _has_examples(self) -> Self:
+        if not (self.splits or self.parts):
+            raise ValueError("needs splits, or parts to take its training examples from")
+        if self.parts and "train" in self.splits:
+            raise ValueError("parts: its training examples are theirs; drop splits.train")
+        return self
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an encoder can be fine-tuned on it."""
+        return "train" in self.splits or bool(self.parts)
 
     def split_languages(self, split: str) -> list[str]:
         """The languages that a split exists in."""
@@ -216,7 +237,7 @@ class TaskCard(Model):
     @property
     def training_language(self) -> str:
         """The language that the task is fine-tuned in: English, unless it has none."""
-        languages = self.split_languages("train")
+        languages = self.languages if self.parts else self.split_languages("train")
         return "en" if "en" in languages else languages[0]
 
     def raw_file(self, file: RawFile, language: str) -> RawFile:

@@ -21,7 +21,7 @@ from xstilts.errors import LineageError
 from xstilts.study import NONE, Resolved, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 INTERMEDIATE = "intermediate"
 
@@ -77,11 +77,19 @@ class Grid:
         folder = self.cards.encoder(encoder).folder
         return [Path(folder) / name for name in ENCODER_FILES] if folder else []
 
+    def stage_before(self, condition: str, stage: str) -> str | None:
+        """The training that a training goes on from; None: it starts from the encoder."""
+        if stage == INTERMEDIATE:
+            return None
+        before = self.resolved.before(stage)
+        return before or (INTERMEDIATE if condition != NONE else None)
+
     def start_of(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
-        """Stamp of what a training starts from: the encoder or the intermediate checkpoint."""
-        if stage == INTERMEDIATE or condition == NONE:
+        """Stamp of what a training starts from: the encoder or an earlier checkpoint."""
+        before = self.stage_before(condition, stage)
+        if before is None:
             return self.encoder_stamp(encoder)
-        return self.checkpoint_stamp(encoder, condition, seed, INTERMEDIATE)
+        return self.checkpoint_stamp(encoder, condition, seed, before)
 
     def evaluated(self, encoder: str, condition: str, seed: int, target: str) -> Path:
         """Stamp of the checkpoint that a target is evaluated on."""
@@ -92,18 +100,66 @@ class Grid:
 
     def needed_examples(self) -> list[tuple[str, str, list[str]]]:
         """Every task and split that the grid reads, with its languages."""
-        resolved = self.resolved
-        learnt = [task for c in resolved.conditions.values() for task in c.tasks]
-        learnt = list(dict.fromkeys([*learnt, *resolved.recipes()]))
-        trained = [(task, "train", [self.cards.task(task).training_language]) for task in learnt]
-        return trained + [(t, "test", resolved.languages[t]) for t in resolved.targets]
+        found: dict[tuple[str, str], dict[str, None]] = {}
+        for condition, stage in self._trainings():
+            for task, split, language in self._examples_of_training(condition, stage):
+                found.setdefault((task, split), {})[language] = None
+        for target, languages in self.resolved.languages.items():
+            found.setdefault((target, "test"), {}).update(dict.fromkeys(languages))
+        return [(task, split, list(languages)) for (task, split), languages in found.items()]
 
     def training_examples(self, condition: str, stage: str) -> list[Path]:
-        """Stamps of the examples that a training reads."""
+        """Stamps of all examples that a training reads."""
         return [
-            self.examples_stamp(task, "train", self.cards.task(task).training_language)
-            for task in self.training_tasks(condition, stage)
+            self.examples_stamp(*of) for of in self._examples_of_training(condition, stage)
         ]
+
+    def _trainings(self) -> Iterator[tuple[str, str]]:
+        """Every condition and stage in which something is trained."""
+        for condition in self.resolved.conditions.values():
+            if condition.name != NONE:
+                yield condition.name, INTERMEDIATE
+            yield from ((condition.name, recipe) for recipe in self.resolved.recipes())
+
+    def _examples_of_training(self, condition: str, stage: str) -> list[tuple[str, str, str]]:
+        """Task, split and language of all examples that a training reads."""
+        tasks = self.training_tasks(condition, stage)
+        read = [of for task in tasks for of in self.train_split(condition, stage, task)]
+        read += [of for task in tasks for of in self.dev_split(task, stage)]
+        if self.mixes_mlm(condition, stage):
+            read += self.mlm_text()
+        return list(dict.fromkeys(read))
+
+    def train_split(self, condition: str, stage: str, task: str) -> list[tuple[str, str, str]]:
+        """Task, split and language of a task's training examples, in the order they are joined."""
+        card = self.cards.task(task)
+        languages = self.resolved.conditions[condition].languages if stage == INTERMEDIATE else ()
+        return [
+            (part, "train", language)
+            for part in card.parts or [task]
+            for language in languages or (card.training_language,)
+        ]
+
+    def dev_split(self, task: str, stage: str) -> list[tuple[str, str, str]]:
+        """The English examples that select a task's checkpoint; none where the last one is kept."""
+        if self.hyperparameters(task, _kind(stage)).selection == "last":
+            return []
+        cards = [self.cards.task(task)]
+        if "dev" not in cards[0].splits:
+            cards = [self.cards.task(part) for part in cards[0].parts]
+        language = self.cards.task(task).training_language
+        having = (card for card in cards if "dev" in card.splits)
+        return [(c.task, "dev", language) for c in having if language in c.split_languages("dev")]
+
+    def mixes_mlm(self, condition: str, stage: str) -> bool:
+        """Whether masked language modelling is mixed into a training."""
+        return stage == INTERMEDIATE and self.resolved.conditions[condition].mlm
+
+    def mlm_text(self) -> list[tuple[str, str, str]]:
+        """Task, split and language of the text for masked language modelling."""
+        text = str(self.study.mlm.text)
+        chosen = self.study.mlm.languages or self.cards.task(text).split_languages("train")
+        return [(text, "train", language) for language in chosen]
 
     # -- stages -----------------------------------------------------------------------------------
 
@@ -145,13 +201,11 @@ class Grid:
     def training(self, encoder: str, condition: str, seed: int, stage: str) -> Stage:
         """A fine-tuning: the intermediate stage of a condition, or a recipe after it."""
         tasks = self.training_tasks(condition, stage)
-        if stage == INTERMEDIATE or condition == NONE:
+        before = self.stage_before(condition, stage)
+        if before is None:
             start = self.encoder(encoder).digest
         else:
-            start = self.training(encoder, condition, seed, INTERMEDIATE).digest
-        kind: Literal["intermediate", "recipe"] = (
-            "intermediate" if stage == INTERMEDIATE else "recipe"
-        )
+            start = self.training(encoder, condition, seed, before).digest
         return self._stage(
             ("training", encoder, condition, seed, stage),
             self.checkpoint_stamp(encoder, condition, seed, stage),
@@ -162,18 +216,36 @@ class Grid:
                         "task": name,
                         "format": self.cards.task(name).format,
                         "labels": self.cards.task(name).labels,
-                        "language": self.cards.task(name).training_language,
-                        "examples": self.examples(name, "train").digest,
-                        "hyperparameters": self.hyperparameters(name, kind).model_dump(),
+                        "examples": self._identified(self.train_split(condition, stage, name)),
+                        "dev": self._identified(self.dev_split(name, stage)),
+                        "scoring": [self.cards.task(name).scorer, self.cards.task(name).primary],
+                        "head_from": self.head_from(stage),
+                        "hyperparameters": self.hyperparameters(name, _kind(stage)).model_dump(),
                     }
                     for name in tasks
                 ],
-                "multi": self.study.multi.model_dump() if len(tasks) > 1 else None,
+                "multi": (
+                    self.study.multi.model_dump(exclude={"tasks"}) if len(tasks) > 1 else None
+                ),
+                "mlm": (
+                    self.study.mlm.model_dump(exclude={"text", "languages"})
+                    | {"examples": self._identified(self.mlm_text())}
+                    if self.mixes_mlm(condition, stage)
+                    else None
+                ),
                 "compute": self.study.compute.model_dump(),
                 "seed": seed,
             },
-            ["xstilts.training", *self._format_modules(tasks)],
+            [
+                "xstilts.training",
+                *self._format_modules(tasks),
+                *(["xstilts.formats.mlm"] if self.mixes_mlm(condition, stage) else []),
+            ],
         )
+
+    def _identified(self, examples: list[tuple[str, str, str]]) -> list[list[str]]:
+        """Examples by what decides them: the digest of their stage, and their language."""
+        return [[self.examples(task, split).digest, lang] for task, split, lang in examples]
 
     def evaluation(self, encoder: str, condition: str, seed: int, target: str) -> Stage:
         """Scoring a checkpoint on a target. Its artefacts are one cell per language."""
@@ -232,6 +304,10 @@ class Grid:
 
     # -- parts of specs ---------------------------------------------------------------------------
 
+    def head_from(self, stage: str) -> str | None:
+        """The task whose trained head a recipe goes on with: that of the recipe before it."""
+        return None if stage == INTERMEDIATE else self.resolved.before(stage)
+
     def training_tasks(self, condition: str, stage: str) -> tuple[str, ...]:
         """The tasks that a training stage fine-tunes on."""
         return self.resolved.conditions[condition].tasks if stage == INTERMEDIATE else (stage,)
@@ -265,7 +341,9 @@ class Grid:
             *self.resolved.recipes(),
             *self.study.training.tasks,
             *(task for c in self.resolved.conditions.values() for task in c.tasks),
+            *([self.study.mlm.text] if self.study.mlm.text else []),
         }
+        tasks |= {part for task in tasks for part in self.cards.task(task).parts}
         codes = {code for chosen in self.resolved.languages.values() for code in chosen}
         return {
             "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
@@ -367,6 +445,10 @@ class _FrozenCatalogue(Catalogue):
 
     def _encoder(self, name: str) -> EncoderCard:
         return EncoderCard.model_validate(self._frozen["encoders"][name])
+
+
+def _kind(stage: str) -> Literal["intermediate", "recipe"]:
+    return "intermediate" if stage == INTERMEDIATE else "recipe"
 
 
 _NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer"}

@@ -7,7 +7,7 @@ gain = score(condition) - score(none), same encoder, target, language and seed
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NONE = "none"
 MULTI = "multi"
+WITH_MLM = "+mlm"
 
 
 def _unique(values: list[Any]) -> list[Any]:
@@ -64,6 +65,9 @@ Limits = Annotated[
 class Multi(Model):
     """The ``multi`` condition: every intermediate task of the study at once, one head each."""
 
+    tasks: Annotated[list[Name], Field(min_length=2), Unique] | None = Field(
+        None, description="tasks that are mixed; null: those that are conditions by themselves"
+    )
     cap: int = Field(2**17, gt=0, description="a task counts for at most so many examples")
     temperature: Number = Field(
         1.0, gt=0, description="p(task) ~ min(size, cap) ** (1/temperature)"
@@ -71,13 +75,17 @@ class Multi(Model):
 
 
 class Mlm(Model):
-    """Masked language modelling mixed into the intermediate stage (``<task>+mlm``)."""
+    """Conditions that end in ``+mlm``: masked language modelling is mixed into them."""
 
-    text: Name = Field(description="card in config/tasks/ whose train split gives the texts")
-    rate: Number = Field(gt=0, lt=1, description="share of the optimiser steps that are MLM's")
-    mask: Number = Field(0.15, gt=0, lt=1, description="share of the tokens to be predicted")
-    batch_size: int = Field(8, gt=0, description="texts per optimiser step")
-    max_length: int = Field(256, ge=16, le=8192, description="tokens per text, specials included")
+    text: Name | None = Field(None, description="card of the text, of format mlm")
+    languages: Annotated[list[Name], Field(min_length=1), Unique] | None = Field(
+        None, description="languages of the text; null: all that its card has"
+    )
+    rate: Number = Field(0.5, gt=0, lt=1, description="share of the optimiser steps that are MLM's")
+    mask: Number = Field(0.15, gt=0, lt=1, description="share of the tokens that are predicted")
+    batch_size: int = Field(8, gt=0, description="texts per step (Phang et al. 2020, from memory)")
+    max_length: int = Field(256, ge=16, le=8192, description="tokens of one text")
+    max_examples: int | None = Field(None, gt=0, description="use so many texts of each language")
 
 
 class TrainingChoices(Model):
@@ -127,7 +135,10 @@ class Study(Model):
         description="name; the results go to <results>/<study>/"
     )
     encoders: Names = Field(description="cards in config/encoders/")
-    conditions: Conditions = Field(description="none, an intermediate task, or multi")
+    conditions: Conditions = Field(
+        description="none, an intermediate task, <task>@<language>[+<language>...] for its "
+        "training data in these languages, or multi; each but none also with +mlm"
+    )
     targets: Names = Field(description="cards in config/tasks/ that have a test split")
     languages: LanguageChoices = Field(
         "all",
@@ -141,6 +152,7 @@ class Study(Model):
     )
     training: TrainingChoices = TrainingChoices()
     multi: Multi = Multi()
+    mlm: Mlm = Mlm()
     evaluation: Evaluation = Evaluation()
     compute: Compute = Compute()
     mirror: Name | None = Field(None, description="folder of raw files that is tried first")
@@ -150,10 +162,28 @@ class Study(Model):
 
 @dataclass(frozen=True)
 class Condition:
-    """What comes between pretraining and the recipe: nothing, one task or several."""
+    """What comes between pretraining and the recipe: nothing, one task or several.
+
+    ``languages``: of the training data, where the study names them (``<task>@<language>``); empty
+    means each task's own, which is English. ``mlm``: masked language modelling is mixed in.
+    """
 
     name: str
     tasks: tuple[str, ...]
+    languages: tuple[str, ...] = ()
+    mlm: bool = False
+
+
+def read_condition(name: str) -> Condition:
+    """Take a condition's name apart; ``multi`` and ``none`` have no tasks yet.
+
+    >>> read_condition("mnli@de+ru+mlm")
+    Condition(name='mnli@de+ru+mlm', tasks=('mnli',), languages=('de', 'ru'), mlm=True)
+    """
+    base, mlm = name.removesuffix(WITH_MLM), name.endswith(WITH_MLM)
+    task, _, languages = base.partition("@")
+    tasks = () if task in (NONE, MULTI) else (task,)
+    return Condition(name, tasks, tuple(languages.split("+")) if languages else (), mlm)
 
 
 @dataclass(frozen=True)
@@ -176,7 +206,7 @@ class Resolved:
         problems = list(self._problems())
         if problems:
             raise StudyError("\n".join(problems))
-        self.conditions = {name: Condition(name, self._tasks_of(name)) for name in study.conditions}
+        self.conditions = {name: self._condition(name) for name in study.conditions}
         self.targets = {name: cards.task(name) for name in study.targets}
         self.languages = {name: self._languages_of(card) for name, card in self.targets.items()}
 
@@ -194,8 +224,13 @@ class Resolved:
         ]
 
     def recipes(self) -> list[str]:
-        """The tasks that targets are fine-tuned on, each once."""
-        return list(dict.fromkeys(r for t in self.targets if (r := self.recipe_of(t))))
+        """The tasks that targets are fine-tuned on, each once, what comes before first."""
+        last = (r for t in self.targets if (r := self.recipe_of(t)))
+        return list(dict.fromkeys(task for recipe in last for task in self._chain(recipe)))
+
+    def before(self, recipe: str) -> str | None:
+        """The recipe that a recipe goes on from (COPA from SIQA); None for most."""
+        return self.cards.task(recipe).after
 
     def recipe_of(self, target: str) -> str | None:
         """The task that a target is fine-tuned on; None where the target needs no training."""
@@ -234,9 +269,10 @@ class Resolved:
         trainable = [*cards.tasks, NONE, MULTI]
         return [
             *_unknown_in("encoders", study.encoders, "encoder", cards.encoders),
-            *_unknown_in("conditions", study.conditions, "condition", trainable),
+            *_unknown_in("conditions", self._bases(), "condition", trainable),
             *_unknown_in("targets", study.targets, "target", cards.tasks),
             *_unknown_in("training.tasks", list(study.training.tasks), "task", cards.tasks),
+            *_unknown_in("multi.tasks", study.multi.tasks or [], "task", cards.tasks),
         ]
 
     def _limit_problems(self) -> list[str]:
@@ -248,9 +284,10 @@ class Resolved:
 
     def _unfit_tasks(self) -> list[str]:
         problems = []
-        for name in self._known(self.study.conditions):
-            if "train" not in self.cards.task(name).splits:
-                problems.append(f"conditions: {name!r} has no train split to fine-tune on")
+        for name in self.study.conditions:
+            problems += self._condition_problems(read_condition(name))
+        for name in self._known(self.study.multi.tasks or []):
+            problems += self._training_problems("multi.tasks", name)
         for name in self._known(self.study.targets):
             card = self.cards.task(name)
             if "test" not in card.splits:
@@ -258,9 +295,64 @@ class Resolved:
             if card.format != "retrieval" and card.recipe is None:
                 problems.append(f"targets: card {name!r} names no recipe to fine-tune on")
             problems += self._recipe_problems(card)
-        if MULTI in self.study.conditions and len(self._single_tasks()) < 2:
+        if MULTI in self._bases() and len(self._mixed_tasks()) < 2:
             problems.append("conditions: 'multi' needs at least two single tasks beside it")
+        return [*problems, *self._mlm_problems()]
+
+    def _condition_problems(self, condition: Condition) -> list[str]:
+        if condition.name != NONE and not condition.tasks and MULTI not in condition.name:
+            return [f"conditions: {condition.name!r}: nothing can be added to {NONE!r}"]
+        if condition.languages and not condition.tasks:
+            return [f"conditions: {condition.name!r}: only a single task has languages"]
+        problems = []
+        for name in self._known(list(condition.tasks)):
+            found = self._training_problems("conditions", name)
+            if not found and condition.languages:
+                offered = self._training_languages(name)
+                key = f"conditions: {condition.name!r}"
+                found = _unknown_in(key, list(condition.languages), "language", offered)
+                if len(set(condition.languages)) < len(condition.languages):
+                    found.append(f"{key}: a language is listed twice")
+            problems += found
         return problems
+
+    def _training_languages(self, task: str) -> list[str]:
+        """The languages that a task has training data in; of its parts, those that all have."""
+        card = self.cards.task(task)
+        every = [self.cards.task(part).split_languages("train") for part in card.parts or [task]]
+        return [code for code in every[0] if all(code in languages for languages in every)]
+
+    def _training_problems(self, key: str, task: str) -> list[str]:
+        """What keeps an encoder from being fine-tuned on a task that has a card."""
+        card = self.cards.task(task)
+        if card.format in ("retrieval", "mlm"):
+            return [f"{key}: {task!r} is {card.format}, which is no task to fine-tune on"]
+        if not card.trainable:
+            return [f"{key}: {task!r} has no train split to fine-tune on"]
+        problems = []
+        for part in card.parts:
+            if part not in self.cards.tasks:
+                problems.append(f"{key}: {task!r}: parts: {unknown('task', part, self.cards.tasks)}")
+                continue
+            other = self.cards.task(part)
+            if "train" not in other.splits:
+                problems.append(f"{key}: {task!r}: part {part!r} has no train split")
+            elif (other.format, other.labels) != (card.format, card.labels):
+                problems.append(f"{key}: {task!r}: part {part!r} has another format or labels")
+        return problems
+
+    def _mlm_problems(self) -> list[str]:
+        text = self.study.mlm.text
+        if text is None:
+            wanting = [c for c in self.study.conditions if c.endswith(WITH_MLM)]
+            return [f"mlm.text: {wanting[0]!r} needs the card of a text"] if wanting else []
+        if text not in self.cards.tasks:
+            return [f"mlm.text: {unknown('task', text, self.cards.tasks)}"]
+        card = self.cards.task(text)
+        if card.format != "mlm" or "train" not in card.splits:
+            return [f"mlm.text: {text!r} is {card.format}; it must be of format mlm, with train"]
+        chosen = self.study.mlm.languages or []
+        return _unknown_in("mlm.languages", chosen, "language", card.split_languages("train"))
 
     def _recipe_problems(self, card: TaskCard) -> list[str]:
         name = self.recipe_of(card.task)
@@ -270,8 +362,10 @@ class Resolved:
         if name not in self.cards.tasks:
             return [f"{key}: {card.task!r}: {unknown('recipe', name, self.cards.tasks)}"]
         recipe = self.cards.task(name)
-        if "train" not in recipe.splits:
-            return [f"{key}: {name!r} has no train split to fine-tune on"]
+        if found := self._training_problems(key, name) or self._chain_problems(key, name):
+            return found
+        if card.format == "retrieval":  # reads hidden states: any task may have shaped them
+            return []
         if recipe.format != card.format:
             return [f"{key}: {name!r} is {recipe.format}, but {card.task!r} is {card.format}"]
         if strange := sorted(set(card.labels or ()) - set(recipe.labels or ())):
@@ -279,6 +373,18 @@ class Resolved:
                 f"{key}: {name!r} does not teach {', '.join(strange)}, "
                 f"labels of {card.task!r}; it has {', '.join(recipe.labels or ())}"
             ]
+        return []
+
+    def _chain_problems(self, key: str, recipe: str) -> list[str]:
+        seen = [recipe]
+        while after := self.cards.task(seen[-1]).after:
+            if after in seen:
+                return [f"{key}: {recipe!r}: after: {' after '.join([*seen, after])} has no start"]
+            if after not in self.cards.tasks:
+                return [f"{key}: {seen[-1]!r}: after: {unknown('task', after, self.cards.tasks)}"]
+            if found := self._training_problems(f"{key}: {seen[-1]!r}: after", after):
+                return found
+            seen.append(after)
         return []
 
     def _unused_recipes(self) -> list[str]:
@@ -322,14 +428,28 @@ class Resolved:
     def _known(self, names: list[str]) -> list[str]:
         return [name for name in names if name in self.cards.tasks]
 
-    def _single_tasks(self) -> list[str]:
-        return [name for name in self.study.conditions if name not in (NONE, MULTI)]
+    def _bases(self) -> list[str]:
+        """The study's conditions without their languages and MLM."""
+        names = (name.removesuffix(WITH_MLM) for name in self.study.conditions)
+        return [name.partition("@")[0] for name in names]
 
-    def _tasks_of(self, condition: str) -> tuple[str, ...]:
-        if condition == NONE:
-            return ()
+    def _mixed_tasks(self) -> list[str]:
+        """The tasks of ``multi``: those named, or the conditions that are just a task."""
+        if self.study.multi.tasks:
+            return self.study.multi.tasks
+        read = map(read_condition, self.study.conditions)
+        return [c.name for c in read if c.tasks == (c.name,)]
+
+    def _condition(self, name: str) -> Condition:
+        condition = read_condition(name)
+        if name.removesuffix(WITH_MLM) != MULTI:
+            return condition
         # sorted, because the order in which a study lists its conditions decides nothing
-        return tuple(sorted(self._single_tasks())) if condition == MULTI else (condition,)
+        return replace(condition, tasks=tuple(sorted(self._mixed_tasks())))
+
+    def _chain(self, recipe: str) -> list[str]:
+        before = self.before(recipe)
+        return [*(self._chain(before) if before else []), recipe]
 
     def _languages_of(self, card: TaskCard) -> list[str]:
         offered = card.split_languages("test")
