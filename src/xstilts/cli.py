@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,14 +117,18 @@ def study_schema(cards: Any) -> dict[str, Any]:
 
     schema = Study.model_json_schema()
     tasks = [cards.task(name) for name in cards.tasks]
-    trained = [card.task for card in tasks if "train" in card.splits]
+    trained = [card.task for card in tasks if card.trainable and card.format != "mlm"]
     tested = [card.task for card in tasks if "test" in card.splits]
     keys = schema["properties"]
     for key in ("encoders", "conditions", "targets", "seeds"):
         keys[key]["uniqueItems"] = True
     keys["conditions"]["contains"] = {"const": NONE}
     keys["encoders"]["items"]["enum"] = cards.encoders
-    keys["conditions"]["items"]["enum"] = [NONE, MULTI, *trained]
+    tasks_or_multi = "|".join(map(re.escape, [*trained, MULTI]))
+    keys["conditions"]["items"] |= {
+        "pattern": rf"^(none|({tasks_or_multi})(@[a-z-]+(\+[a-z-]+)*)?(\+mlm)?)$",
+        "examples": [NONE, MULTI, *trained],
+    }
     keys["targets"]["items"]["enum"] = tested
     keys["recipes"] |= {"additionalProperties": {"enum": trained}}
     scopes = schema["$defs"]["TrainingChoices"]["properties"]

@@ -110,16 +110,13 @@ class Grid:
 
     def training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of all examples that a training reads."""
-        return [
-            self.examples_stamp(*of) for of in self._examples_of_training(condition, stage)
-        ]
+        return [self.examples_stamp(*of) for of in self._examples_of_training(condition, stage)]
 
     def _trainings(self) -> Iterator[tuple[str, str]]:
         """Every condition and stage in which something is trained."""
-        for condition in self.resolved.conditions.values():
-            if condition.name != NONE:
-                yield condition.name, INTERMEDIATE
-            yield from ((condition.name, recipe) for recipe in self.resolved.recipes())
+        conditions, recipes = self.resolved.conditions, self.resolved.recipes()
+        yield from ((condition, INTERMEDIATE) for condition in conditions if condition != NONE)
+        yield from ((condition, recipe) for recipe in recipes for condition in conditions)
 
     def _examples_of_training(self, condition: str, stage: str) -> list[tuple[str, str, str]]:
         """Task, split and language of all examples that a training reads."""
@@ -218,7 +215,7 @@ class Grid:
                         "labels": self.cards.task(name).labels,
                         "examples": self._identified(self.train_split(condition, stage, name)),
                         "dev": self._identified(self.dev_split(name, stage)),
-                        "scoring": [self.cards.task(name).scorer, self.cards.task(name).primary],
+                        "selected_by": self._selected_by(name, stage),
                         "head_from": self.head_from(stage),
                         "hyperparameters": self.hyperparameters(name, _kind(stage)).model_dump(),
                     }
@@ -243,6 +240,10 @@ class Grid:
             ],
         )
 
+    def _selected_by(self, task: str, stage: str) -> list[str] | None:
+        card = self.cards.task(task)
+        return [card.scorer, card.primary] if self.dev_split(task, stage) else None
+
     def _identified(self, examples: list[tuple[str, str, str]]) -> list[list[str]]:
         """Examples by what decides them: the digest of their stage, and their language."""
         return [[self.examples(task, split).digest, lang] for task, split, lang in examples]
@@ -264,7 +265,7 @@ class Grid:
                 "target": self.task_spec(target),
                 "examples": self.examples(target, "test").digest,
                 "labels": self.cards.task(recipe or target).labels,
-                "limits": self.hyperparameters(recipe or target, "recipe").model_dump(
+                "limits": self.limits(target).model_dump(
                     include={"max_length", "doc_stride", "max_query_length"}
                 ),
                 "retrieval_layer": self.retrieval_layer(encoder, target),
@@ -317,6 +318,12 @@ class Grid:
     ) -> Hyperparameters:
         """A task's resolved hyperparameters."""
         return self.resolved.hyperparameters(task, kind)
+
+    def limits(self, target: str) -> Hyperparameters:
+        """How much of a target's inputs is read: as much as of its recipe's, if it has its head."""
+        recipe = self.resolved.recipe_of(target)
+        reads_head = recipe and self.cards.task(target).format != "retrieval"
+        return self.hyperparameters(recipe if recipe and reads_head else target, "recipe")
 
     def retrieval_layer(self, encoder: str, target: str) -> int | None:
         """The hidden state that a target is read from, if it is a retrieval target."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from xstilts.errors import LineageError
 from xstilts.grid import INTERMEDIATE, Grid, Stage, check_code
@@ -38,9 +38,13 @@ def checked(grid: Grid, stage: Stage, promised: str) -> Stage:
 
 def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str) -> TrainingJob:
     """Everything that one training needs."""
-    from xstilts.training import TaskJob, TrainingJob
+    from xstilts.training import MlmJob, TaskJob, TrainingJob
+
+    def stamps(examples: list[tuple[str, str, str]]) -> tuple[Path, ...]:
+        return tuple(grid.examples_stamp(*of) for of in examples)
 
     plan = grid.training(encoder, condition, seed, stage)
+    kind: Literal["intermediate", "recipe"] = "intermediate" if stage == INTERMEDIATE else "recipe"
     start = grid.start_of(encoder, condition, seed, stage)
     pretrained = grid.encoder_stamp(encoder)
     tasks = tuple(
@@ -48,13 +52,16 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
             name,
             grid.cards.task(name).format,
             tuple(grid.cards.task(name).labels or ()),
-            (grid.examples_stamp(name, "train", grid.cards.task(name).training_language),),
-            grid.hyperparameters(name, "intermediate" if stage == INTERMEDIATE else "recipe"),
+            stamps(grid.train_split(condition, stage, name)),
+            grid.hyperparameters(name, kind),
             grid.cards.task(name).scorer,
             grid.cards.task(name).primary,
+            dev=stamps(grid.dev_split(name, stage)),
+            head_from=grid.head_from(stage),
         )
         for name in grid.training_tasks(condition, stage)
     )
+    with_mlm = grid.mixes_mlm(condition, stage)
     return TrainingJob(
         stamp=plan.stamp,
         spec=plan.digest,
@@ -64,6 +71,7 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
         multi=grid.study.multi,
         compute=grid.study.compute,
         seed=seed,
+        mlm=MlmJob(stamps(grid.mlm_text()), grid.study.mlm) if with_mlm else None,
     )
 
 
@@ -87,9 +95,9 @@ def evaluation_job(
         primary=card.primary,
         encoder=grid.encoder_stamp(encoder),
         checkpoint=grid.evaluated(encoder, condition, seed, target),
-        head=recipe,
+        head=recipe if card.format != "retrieval" else None,
         layer=grid.retrieval_layer(encoder, target),
-        limits=grid.hyperparameters(recipe or target, "recipe"),
+        limits=grid.limits(target),
         evaluation=grid.study.evaluation,
         compute=grid.study.compute,
         cells={lang: grid.cell(encoder, condition, seed, target, lang) for lang in languages},

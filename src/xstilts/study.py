@@ -300,7 +300,7 @@ class Resolved:
         return [*problems, *self._mlm_problems()]
 
     def _condition_problems(self, condition: Condition) -> list[str]:
-        if condition.name != NONE and not condition.tasks and MULTI not in condition.name:
+        if condition.name != NONE and _base(condition.name) == NONE:
             return [f"conditions: {condition.name!r}: nothing can be added to {NONE!r}"]
         if condition.languages and not condition.tasks:
             return [f"conditions: {condition.name!r}: only a single task has languages"]
@@ -332,7 +332,9 @@ class Resolved:
         problems = []
         for part in card.parts:
             if part not in self.cards.tasks:
-                problems.append(f"{key}: {task!r}: parts: {unknown('task', part, self.cards.tasks)}")
+                problems.append(
+                    f"{key}: {task!r}: parts: {unknown('task', part, self.cards.tasks)}"
+                )
                 continue
             other = self.cards.task(part)
             if "train" not in other.splits:
@@ -430,8 +432,7 @@ class Resolved:
 
     def _bases(self) -> list[str]:
         """The study's conditions without their languages and MLM."""
-        names = (name.removesuffix(WITH_MLM) for name in self.study.conditions)
-        return [name.partition("@")[0] for name in names]
+        return [_base(name) for name in self.study.conditions]
 
     def _mixed_tasks(self) -> list[str]:
         """The tasks of ``multi``: those named, or the conditions that are just a task."""
@@ -462,6 +463,10 @@ class Resolved:
             known = self.cards.languages()
             return [code for code in offered if code in known and known[code].low_resource]
         return [code for code in offered if code in chosen]
+
+
+def _base(condition: str) -> str:
+    return condition.removesuffix(WITH_MLM).partition("@")[0]
 
 
 def _unknown_in(key: str, names: list[str], kind: str, allowed: Any) -> list[str]:

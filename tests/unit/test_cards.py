@@ -122,12 +122,12 @@ class TestTaskCards:
         del card["citation"]
         assert refused(TaskCard, card) == [
             "card.yaml: format: Input should be 'classification', 'multiple_choice', 'tagging', "
-            "'span_qa' or 'retrieval', not 'nli'",
+            "'span_qa', 'retrieval' or 'mlm', not 'nli'",
             "card.yaml: licence: Input should be a valid string, not 3",
             "card.yaml: citation: is missing",
-            "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: chance, "
-            "citation, codes, format, labels, languages, licence, primary, recipe, scorer, "
-            "splits, summary, task, title, training, training_source",
+            "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: after, "
+            "chance, citation, codes, format, labels, languages, licence, parts, primary, recipe, "
+            "scorer, splits, summary, task, title, training, training_source",
         ]
 
     def test_a_slip_deep_inside_is_found(self):

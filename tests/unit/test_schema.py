@@ -14,7 +14,7 @@ from world import ROOT, STUDY
 
 from xstilts.cards import Catalogue, Hyperparameters
 from xstilts.cli import main, study_schema
-from xstilts.study import Compute, Evaluation, Multi, Study, TrainingChoices, resolve
+from xstilts.study import Compute, Evaluation, Mlm, Multi, Study, TrainingChoices, resolve
 
 CARDS = Catalogue(ROOT / "config")
 PUBLISHED = ROOT / "workflow" / "schemas" / "study.json"
@@ -24,6 +24,7 @@ GROUPS = {
     "training": (TrainingChoices, "training."),
     "hyperparameters": (Hyperparameters, ""),
     "multi": (Multi, "multi."),
+    "mlm": (Mlm, "mlm."),
     "evaluation": (Evaluation, "evaluation."),
     "compute": (Compute, "compute."),
 }
@@ -73,7 +74,7 @@ class TestSchema:
         """An editor shows it."""
         for model, _ in GROUPS.values():
             for name, about in model.model_fields.items():
-                has_its_own_page = name in ("training", "multi", "evaluation", "compute")
+                has_its_own_page = name in ("training", "multi", "mlm", "evaluation", "compute")
                 assert about.description or has_its_own_page, name
 
 
