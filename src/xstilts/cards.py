@@ -9,6 +9,7 @@ is scored, who must be cited. Adding a task of a known format takes a card and n
 from __future__ import annotations
 
 import csv
+import re
 import reprlib
 from dataclasses import dataclass
 from functools import cache
@@ -137,12 +138,34 @@ class Hyperparameters(Model):
 # --- tasks ---------------------------------------------------------------------------------------
 
 
+MOVING = ("main", "refs/convert/parquet")
+SourceName = Literal["mirror", "hub", "url"]
+
+
 class HubFile(Model):
-    """A file in a Hugging Face dataset repository at a pinned revision."""
+    """A file in a Hugging Face dataset repository at a pinned revision.
+
+    A revision that moves is allowed only where no commit is known: the commit that it stands for at
+    the first download is recorded in the lock, and it is that commit that later downloads ask for.
+    """
 
     repo: Name
-    revision: Name = Field(description="a commit, never a branch: branches move")
-    file: Name
+    revision: Name = Field(description=f"a commit; where none is known, {' or '.join(MOVING)}")
+    file: Name = Field(description="may hold one * where the name's end (a shard count) is unknown")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if not re.fullmatch(r"[0-9a-f]{40}", self.revision) and self.revision not in MOVING:
+            raise ValueError(
+                f"revision: {self.revision!r} is neither a commit (40 hex digits) "
+                f"nor one of {', '.join(MOVING)}"
+            )
+        return self
+
+    @property
+    def moving(self) -> bool:
+        """Whether the revision may stand for another commit tomorrow."""
+        return self.revision in MOVING
 
 
 class RawFile(Model):
@@ -156,16 +179,32 @@ class RawFile(Model):
     mirror: Name | None = Field(None, description="path in the study's mirror folder (.gz as well)")
     hub: HubFile | None = None
     url: Name | None = None
-    member: Name | None = Field(None, description="the file's name in the archive behind the url")
+    member: Name | None = Field(
+        None, description="the file's name in the archive that hub or url gives"
+    )
+    order: list[SourceName] | None = Field(None, description="another order of the sources")
     embedded: Name | None = Field(None, description="task of the embedded benchmark to build it")
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
         if not (self.mirror or self.hub or self.url or self.embedded):
             raise ValueError("needs at least one source: mirror, hub, url or embedded")
-        if self.member and not self.url:
-            raise ValueError("member: names a file in the archive behind url:, which is missing")
+        if self.member and not (self.url or self.hub):
+            raise ValueError(
+                "member: names a file in the archive behind hub: or url:, both missing"
+            )
+        if self.order is not None and sorted(self.order) != sorted(self._given()):
+            raise ValueError(f"order: must name each source once: {', '.join(self._given())}")
         return self
+
+    @property
+    def sources(self) -> list[SourceName]:
+        """The sources that the file has, in the order in which they are tried."""
+        return self.order or self._given()
+
+    def _given(self) -> list[SourceName]:
+        names: tuple[SourceName, ...] = ("mirror", "hub", "url")
+        return [name for name in names if getattr(self, name)]
 
 
 class Split(Model):

@@ -1,9 +1,13 @@
 """Verified downloads: a raw file comes from the first of its sources that gives the right bytes.
 
-Sources in order: the file that is there already, the study's mirror folder, the Hugging Face Hub at
-a pinned revision, a URL. Whatever the source, what is kept under ``resources/raw`` is uncompressed,
-and the sha256 of those bytes is the one in ``config/downloads.tsv``; for a file that is not listed
-there, it is the one that ``resources/raw/lock.tsv`` recorded when the file first came.
+Sources in order: the file that is there already, then, unless its card gives another order, the
+study's mirror folder, the Hugging Face Hub at a pinned revision, a URL. Whatever the source, what
+is kept under ``resources/raw`` is uncompressed, and the sha256 of those bytes is the one in
+``config/downloads.tsv``; for a file that is not listed there, it is the one that
+``resources/raw/lock.tsv`` recorded when the file first came. The lock also holds the commit that a
+moving revision stood for then: later downloads ask for that commit.
+
+``resources/raw/sources.tsv`` says of every file that came where it came from, for people to read.
 
 Nothing fetched is ever run or unpickled, and of an archive one named member is read as data.
 """
@@ -15,11 +19,15 @@ import fcntl
 import gzip
 import hashlib
 import importlib
+import os
+import re
 import shutil
 import tarfile
 import zipfile
 import zlib
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
     """Called with the bytes that are here and the bytes that there are, if that is known."""
 
 LOCK = "lock.tsv"
+SOURCES = "sources.tsv"
 BZIP2_MAGIC = b"BZh"
 RETRIES = 5
 RETRY_WAIT = 1.0
@@ -81,12 +90,36 @@ def fetch(
             _build(file.embedded, split, language, target)
             return target
         listed = checksums.get(file.path)
-        expected = listed or read_lock(raw / LOCK).get(file.path)
+        recorded = read_lock(raw / LOCK).get(file.path)
+        expected = listed or (recorded.sha256 if recorded else None)
         authority = "config/downloads.tsv" if listed else str(raw / LOCK)
-        source = _obtain(file, target, expected, authority, mirror, progress)
-        if expected is None:
-            _record(raw / LOCK, file.path, target, source)
+        wanted = _Wanted(file, target, expected, recorded, mirror, progress)
+        source = _obtain(wanted, authority)
+        if source is not None:
+            _record(raw / SOURCES, file.path, target, source)
+        if recorded is None and (expected is None or (file.hub and file.hub.moving)):
+            _record(raw / LOCK, file.path, target, source or "already there")
     return target
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the lock says of a file: the sha256 of its bytes and where they came from."""
+
+    sha256: str
+    source: str
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One file to be had, and all that its sources need to know."""
+
+    file: RawFile
+    target: Path
+    expected: str | None
+    recorded: Recorded | None
+    mirror: Path | None
+    progress: Progress | None
 
 
 def _inside(path: str) -> PurePosixPath:
@@ -97,27 +130,21 @@ def _inside(path: str) -> PurePosixPath:
     return pure
 
 
-def _obtain(
-    file: RawFile,
-    target: Path,
-    expected: str | None,
-    authority: str,
-    mirror: Path | None,
-    progress: Progress | None,
-) -> str:
-    """Have ``target`` hold the right bytes; return the source that they came from."""
+def _obtain(wanted: _Wanted, authority: str) -> str | None:
+    """Have ``target`` hold the right bytes; return their origin, or None if they were there."""
+    target, expected = wanted.target, wanted.expected
     failures: list[str] = []
     wrong = False
     if target.is_file():
         got = file_sha256(target)
         if expected in (None, got):
-            return "already there"
+            return None
         failures.append(f"already there: sha256 {got}")
         wrong = True
-    for source, bring in _sources(file, target, expected, mirror, progress):
+    for source in wanted.file.sources:
         try:
             with write_atomically(target) as temporary:
-                bring(temporary)
+                origin = _SOURCES[source](wanted, temporary)
                 got = file_sha256(temporary)
                 if expected not in (None, got):
                     wrong = True
@@ -125,7 +152,7 @@ def _obtain(
         except _Unavailable as error:
             failures.append(f"{source}: {error}")
         else:
-            return source
+            return f"{source} {origin}"
     tried = "".join(f"\n  {failure}" for failure in failures)
     if wrong:
         raise ChecksumMismatch(
@@ -137,80 +164,123 @@ def _obtain(
 
 
 # --- sources -------------------------------------------------------------------------------------
+# each brings the bytes to a path and returns what the origin is called in the records
 
 
-def _sources(
-    file: RawFile,
-    target: Path,
-    expected: str | None,
-    mirror: Path | None,
-    progress: Progress | None,
-) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """The sources that a file has, in order, each with what brings its bytes to a path."""
-    if file.mirror:
-        name = file.mirror
-        yield "mirror", lambda path: _from_mirror(name, mirror, path)
-    if file.hub:
-        hub = file.hub
-        yield "hub", lambda path: _from_hub(hub, path)
-    if file.url:
-        url, member = file.url, file.member
-        part = target.with_name(f".{target.name}.part")
-        if member:  # one archive serves many files: it is downloaded once and kept
-            key = hashlib.sha256(url.encode()).hexdigest()[:8]
-            part = target.parent / f"{key}-{PurePosixPath(url).name}.part"
-        yield "url", lambda path: _from_url(url, member, part, path, expected, progress)
-
-
-def _from_mirror(name: str, mirror: Path | None, path: Path) -> None:
-    if mirror is None:
+def _from_mirror(wanted: _Wanted, path: Path) -> str:
+    name = str(wanted.file.mirror)
+    if wanted.mirror is None:
         raise _Unavailable("the study names no mirror folder")
-    plain = mirror / _inside(name)
+    plain = wanted.mirror / _inside(name)
     for candidate in (plain, plain.with_name(f"{plain.name}.gz")):
         if candidate.is_file():
             _unpack(candidate, path)
-            return
+            return name
     raise _Unavailable(f"{plain}[.gz] is not there")
 
 
-def _from_hub(hub: HubFile, path: Path) -> None:
-    from huggingface_hub import hf_hub_download
+def _from_hub(wanted: _Wanted, path: Path) -> str:
+    """Download from the Hub like from any URL, so that it resumes and shows its progress.
+
+    A file that the Hub's own cache holds is taken from there. ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``
+    and a token count as they do for its client.
+    """
+    from huggingface_hub import get_token, hf_hub_url, try_to_load_from_cache
+
+    assert wanted.file.hub
+    hub = wanted.file.hub
+    commit, name = _at_commit(hub, wanted.recorded)
+    origin = f"{hub.repo}@{commit}/{name}"
+    cached = try_to_load_from_cache(hub.repo, name, revision=commit, repo_type="dataset")
+    if isinstance(cached, str):
+        if wanted.file.member:
+            _take_member(Path(cached), wanted.file.member, path)
+        else:
+            _unpack(Path(cached), path)
+        return origin
+    if _hub_is_offline():
+        raise _Unavailable(f"{origin}: is not in the Hub's cache, and HF_HUB_OFFLINE is set")
+    url = hf_hub_url(hub.repo, name, repo_type="dataset", revision=commit, endpoint=_endpoint())
+    token = get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    _download_and_unpack(url, wanted, path, headers)
+    return origin
+
+
+def _at_commit(hub: HubFile, recorded: Recorded | None) -> tuple[str, str]:
+    """The commit and file name that a hub file stands for: recorded, as pinned, or asked for."""
+    origin = rf"hub {re.escape(hub.repo)}@([0-9a-f]{{40}})/(.+)"
+    known = re.fullmatch(origin, recorded.source) if recorded else None
+    if known and fnmatch(known[2], hub.file) and (hub.moving or known[1] == hub.revision):
+        return known[1], known[2]
+    if not hub.moving and "*" not in hub.file:
+        return hub.revision, hub.file
+    if _hub_is_offline():
+        raise _Unavailable(f"{hub.repo}@{hub.revision}: HF_HUB_OFFLINE is set")
+    from huggingface_hub import HfApi
 
     try:
-        cached = hf_hub_download(
-            repo_id=hub.repo, filename=hub.file, revision=hub.revision, repo_type="dataset"
-        )
+        found = HfApi(endpoint=_endpoint()).dataset_info(hub.repo, revision=hub.revision)
     except Exception as error:  # the client's errors are many; each only means: try the next source
         raise _Unavailable(f"{hub.repo}@{hub.revision}: {type(error).__name__}") from error
-    _unpack(Path(cached), path)
+    names = sorted(s.rfilename for s in found.siblings or () if fnmatch(s.rfilename, hub.file))
+    if not names or not found.sha:
+        raise _Unavailable(f"{hub.repo}@{hub.revision}: has no file {hub.file}")
+    return found.sha, names[0]
 
 
-def _from_url(
-    url: str,
-    member: str | None,
-    part: Path,
-    path: Path,
-    expected: str | None,
-    progress: Progress | None,
-) -> None:
+def _endpoint() -> str | None:
+    return os.environ.get("HF_ENDPOINT") or None
+
+
+def _hub_is_offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _from_url(wanted: _Wanted, path: Path) -> str:
+    url = str(wanted.file.url)
+    _download_and_unpack(url, wanted, path, {})
+    return url
+
+
+_SOURCES: dict[str, Callable[[_Wanted, Path], str]] = {
+    "mirror": _from_mirror,
+    "hub": _from_hub,
+    "url": _from_url,
+}
+
+
+def _download_and_unpack(url: str, wanted: _Wanted, path: Path, headers: dict[str, str]) -> None:
+    target, expected, progress = wanted.target, wanted.expected, wanted.progress
+    member = wanted.file.member
     if not member:
+        part = target.with_name(f".{target.name}.part")
         continued = part.exists() and expected is not None
-        _download_whole(url, part, path, resumable=continued, progress=progress)
+        _download_whole(url, part, path, headers, resumable=continued, progress=progress)
         if continued and file_sha256(path) != expected:  # what was left belonged to another file
-            _download_whole(url, part, path, resumable=False, progress=progress)
+            _download_whole(url, part, path, headers, resumable=False, progress=progress)
         return
+    # one archive serves many files: it is downloaded once and kept
+    key = hashlib.sha256(url.encode()).hexdigest()[:8]
+    part = target.parent / f"{key}-{PurePosixPath(url).name}.part"
     with _locked(part.with_suffix(".lock")):
         archive = part.with_suffix("")
         if not archive.exists():
-            _download(url, part, resumable=False, progress=progress)
+            _download(url, part, headers, resumable=False, progress=progress)
             part.replace(archive)
     _take_member(archive, member, path)
 
 
 def _download_whole(
-    url: str, part: Path, path: Path, *, resumable: bool, progress: Progress | None
+    url: str,
+    part: Path,
+    path: Path,
+    headers: dict[str, str],
+    *,
+    resumable: bool,
+    progress: Progress | None,
 ) -> None:
-    _download(url, part, resumable=resumable, progress=progress)
+    _download(url, part, headers, resumable=resumable, progress=progress)
     try:
         _unpack(part, path)
     finally:
@@ -273,7 +343,9 @@ def _write(stream: Any, path: Path) -> None:
 # --- HTTP ----------------------------------------------------------------------------------------
 
 
-def _download(url: str, part: Path, *, resumable: bool, progress: Progress | None) -> None:
+def _download(
+    url: str, part: Path, headers: dict[str, str], *, resumable: bool, progress: Progress | None
+) -> None:
     """Download to ``part``, whole; go on where an earlier try broke off.
 
     What an earlier process left is only continued when the result will be compared with a known
@@ -298,7 +370,7 @@ def _download(url: str, part: Path, *, resumable: bool, progress: Progress | Non
         reraise=True,
     )
     try:
-        attempts(_attempt, url, part, progress)
+        attempts(_attempt, url, part, headers, progress)
     except passing as error:
         raise _Unavailable(f"{url}: {_brief(error)}, after {RETRIES} tries") from error
     except requests.RequestException as error:
@@ -309,12 +381,13 @@ def _brief(error: Exception) -> str:
     return str(error) if isinstance(error, _Passing) else type(error).__name__
 
 
-def _attempt(url: str, part: Path, progress: Progress | None) -> None:
+def _attempt(url: str, part: Path, more: dict[str, str], progress: Progress | None) -> None:
     """One request: for the whole file, or for what is still missing of it."""
     import requests
 
     here = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"}  # lengths and ranges then count the file's own bytes
+    # lengths and ranges then count the file's own bytes
+    headers = {**more, "Accept-Encoding": "identity"}
     if here:
         headers["Range"] = f"bytes={here}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
@@ -360,19 +433,32 @@ def read_checksums(path: Path) -> dict[str, str]:
     return found
 
 
-def read_lock(path: Path) -> dict[str, str]:
-    """The checksums recorded at first download; a file's first record counts."""
-    if not path.is_file():
-        return {}
-    recorded: dict[str, str] = {}
-    for name, sha256 in read_checksums(path).items():
-        recorded.setdefault(name, sha256)
+def read_lock(path: Path) -> dict[str, Recorded]:
+    """What was recorded at first download, by path; a file's first record counts."""
+    recorded: dict[str, Recorded] = {}
+    for name, cells in _records(path):
+        recorded.setdefault(name, Recorded(cells[1], cells[3]))
     return recorded
 
 
-def _record(lock: Path, name: str, target: Path, source: str) -> None:
-    """Append one line to the lock; whole lines even with many writers."""
-    with _locked(lock.with_name(f".{lock.name}.lock")), lock.open("ab") as stream:
+def read_sources(path: Path) -> dict[str, tuple[int, str]]:
+    """Bytes and origin of every file that came, by path; the last record counts."""
+    return {name: (int(cells[2]), cells[3]) for name, cells in _records(path)}
+
+
+def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
+    if not path.is_file():
+        return
+    read_checksums(path)  # refuses a damaged table with its line
+    for _, line in lines(path):
+        cells = [*line.split("\t"), "", ""]
+        if line and not line.startswith(("#", "path\t")):
+            yield cells[0], cells
+
+
+def _record(table: Path, name: str, target: Path, source: str) -> None:
+    """Append one line to the lock or the sources; whole lines even with many writers."""
+    with _locked(table.with_name(f".{table.name}.lock")), table.open("ab") as stream:
         if stream.tell() == 0:
             stream.write(b"path\tsha256\tbytes\tsource\n")
         cells = (name, file_sha256(target), str(target.stat().st_size), source)

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import json
 import multiprocessing
 import sys
 import tarfile
@@ -21,7 +22,7 @@ import pytest
 from xstilts import fetch as module
 from xstilts.cards import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, DataError, MalformedFile, MissingFile
-from xstilts.fetch import fetch, read_checksums
+from xstilts.fetch import fetch, read_checksums, read_lock, read_sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +100,7 @@ def left_behind(tmp_path):
     """All that lies in the folder of the file, locks and the lock table apart."""
     folder = tmp_path / "resources" / "raw"
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    return {name for name in names if not name.endswith(".lock")} - {"lock.tsv"}
+    return {name for name in names if not name.endswith(".lock")} - {"lock.tsv", "sources.tsv"}
 
 
 # --- the mirror ----------------------------------------------------------------------------------
@@ -141,20 +142,19 @@ def test_wrong_bytes_everywhere_are_named_with_what_to_do(tmp_path, site):
     assert left_behind(tmp_path) == set()
 
 
-def test_a_missing_file_lists_every_source_and_why(tmp_path, site, monkeypatch):
+def test_a_missing_file_lists_every_source_and_why(tmp_path, site, hub):
     """So that the reader can mend any of them."""
-    monkeypatch.setitem(sys.modules, "huggingface_hub", _hub(OSError("offline")))
     file = RawFile(
         path="x/y.json",
         mirror="x/y.json",
-        hub=HubFile(repo="o/r", revision="abc", file="y.json"),
+        hub=HubFile(repo="o/r", revision=COMMIT, file="y.json"),
         url=f"{site.url}/gone.json",
     )
     with pytest.raises(MissingFile) as caught:
         get(tmp_path, file, mirror=tmp_path / "mirror")
     lines = str(caught.value).splitlines()
     assert lines[1] == f"  mirror: {tmp_path / 'mirror/x/y.json'}[.gz] is not there"
-    assert lines[2] == "  hub: o/r@abc: OSError"
+    assert lines[2] == f"  hub: {site.url}/datasets/o/r/resolve/{COMMIT}/y.json: HTTP 404"
     assert lines[3] == f"  url: {site.url}/gone.json: HTTP 404"
 
 
@@ -176,28 +176,101 @@ def test_a_path_that_leaves_its_folder_is_refused(tmp_path, path):
 # --- the hub -------------------------------------------------------------------------------------
 
 
-def _hub(outcome):
-    def hf_hub_download(**asked):
-        if isinstance(outcome, Exception):
-            raise outcome
-        outcome.with_name("asked").write_text(repr(sorted(asked.items())))
-        return str(outcome)
-
-    hub = types.ModuleType("huggingface_hub")
-    hub.hf_hub_download = hf_hub_download
-    return hub
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LATER = "f" * 40
 
 
-def test_the_hub_is_asked_for_a_pinned_revision_of_a_dataset(tmp_path, monkeypatch):
-    """Branches move."""
-    cached = tmp_path / "cached"
-    cached.write_bytes(CONTENT)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", _hub(cached))
-    file = RawFile(path="a", hub=HubFile(repo="o/r", revision="abc", file="f.txt"))
+@pytest.fixture
+def hub(site, monkeypatch, tmp_path):
+    """The local server as the Hub: its repository o/r at one commit, to which main points."""
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    publish(site, COMMIT, {"data/f-00000-of-00002.txt": CONTENT, "f.txt": CONTENT})
+    return site
+
+
+def publish(site, commit, files):
+    """What the Hub answers about main, and the files of a commit."""
+    says = {"id": "o/r", "sha": commit, "siblings": [{"rfilename": name} for name in files]}
+    for revision in ("main", commit):
+        site.files[f"api/datasets/o/r/revision/{revision}"] = json.dumps(says).encode()
+    for name, content in files.items():
+        site.files[f"datasets/o/r/resolve/{commit}/{name}"] = content
+
+
+def test_a_pinned_revision_is_asked_for_at_its_commit(tmp_path, hub):
+    """One request, for the very file; what came from where is written down."""
+    file = RawFile(path="a", hub=HubFile(repo="o/r", revision=COMMIT, file="f.txt"))
     assert get(tmp_path, file).read_bytes() == CONTENT
-    asked = (tmp_path / "asked").read_text()
-    assert "('revision', 'abc')" in asked
-    assert "('repo_type', 'dataset')" in asked
+    assert [path for path, _ in hub.asked] == [f"/datasets/o/r/resolve/{COMMIT}/f.txt"]
+    sources = read_sources(tmp_path / "resources/raw/sources.tsv")
+    assert sources == {"a": (len(CONTENT), f"hub o/r@{COMMIT}/f.txt")}
+
+
+def test_a_revision_that_moves_is_held_to_the_commit_of_the_first_download(tmp_path, hub):
+    """The lock remembers it, so a second download asks for the same commit."""
+    file = RawFile(path="a", hub=HubFile(repo="o/r", revision="main", file="f.txt"))
+    path = get(tmp_path, file)
+    assert read_lock(tmp_path / "resources/raw/lock.tsv")["a"].source == f"hub o/r@{COMMIT}/f.txt"
+    path.unlink()
+    publish(hub, LATER, {"f.txt": b"changed"})
+    assert get(tmp_path, file).read_bytes() == CONTENT
+    assert hub.asked[-1] == (f"/datasets/o/r/resolve/{COMMIT}/f.txt", None)
+
+
+def test_a_star_stands_for_a_count_of_shards(tmp_path, hub):
+    """The first of the files that fit."""
+    hub_file = HubFile(repo="o/r", revision=COMMIT, file="data/f-00000-of-*.txt")
+    assert get(tmp_path, RawFile(path="a", hub=hub_file)).read_bytes() == CONTENT
+    with pytest.raises(MissingFile, match=r"has no file data/g\*"):
+        get(tmp_path, RawFile(path="b", hub=hub_file.model_copy(update={"file": "data/g*"})))
+
+
+def test_an_archive_on_the_hub_gives_its_member(tmp_path, hub):
+    """Mewsli-X comes so."""
+    publish(hub, COMMIT, {"raw.zip": zipped(one=b"first")})
+    hub_file = HubFile(repo="o/r", revision=COMMIT, file="raw.zip")
+    assert get(tmp_path, RawFile(path="a", hub=hub_file, member="one")).read_bytes() == b"first"
+
+
+def test_what_the_hubs_own_cache_holds_is_not_downloaded(tmp_path, hub):
+    """People fill it beforehand for nodes without network."""
+    snapshot = tmp_path / f"cache/datasets--o--r/snapshots/{COMMIT}"
+    snapshot.mkdir(parents=True)
+    (snapshot / "f.txt").write_bytes(CONTENT)
+    file = RawFile(path="a", hub=HubFile(repo="o/r", revision=COMMIT, file="f.txt"))
+    assert get(tmp_path, file).read_bytes() == CONTENT
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("revision", [COMMIT, "main"])
+def test_offline_nothing_is_asked_of_the_hub(tmp_path, hub, monkeypatch, revision):
+    """HF_HUB_OFFLINE means for us what it means for the Hub's client."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    file = RawFile(path="a", hub=HubFile(repo="o/r", revision=revision, file="f.txt"))
+    with pytest.raises(MissingFile, match="HF_HUB_OFFLINE is set"):
+        get(tmp_path, file)
+    assert hub.asked == []
+
+
+def test_a_card_may_put_the_url_before_the_hub(tmp_path, hub):
+    """Where the copy on the Hub is not the official data."""
+    hub.files["official.txt"] = b"official"
+    file = RawFile(
+        path="a",
+        hub=HubFile(repo="o/r", revision=COMMIT, file="f.txt"),
+        url=f"{hub.url}/official.txt",
+        order=["url", "hub"],
+    )
+    assert get(tmp_path, file).read_bytes() == b"official"
+
+
+@pytest.mark.parametrize("revision", ["abc", "v1.0", "dev"])
+def test_a_revision_that_is_neither_a_commit_nor_known_to_move_is_refused(revision):
+    """Tags and branches move unseen."""
+    with pytest.raises(ValueError, match="neither a commit"):
+        HubFile(repo="o/r", revision=revision, file="f")
 
 
 # --- HTTP ----------------------------------------------------------------------------------------
@@ -359,7 +432,8 @@ def test_an_unlisted_file_is_recorded_and_verified_from_then_on(tmp_path, site):
     path = get(tmp_path, file)
     lock = tmp_path / "resources/raw/lock.tsv"
     assert lock.read_text() == (
-        f"path\tsha256\tbytes\tsource\na.txt\t{sha(CONTENT)}\t{len(CONTENT)}\turl\n"
+        "path\tsha256\tbytes\tsource\n"
+        f"a.txt\t{sha(CONTENT)}\t{len(CONTENT)}\turl {site.url}/data.txt\n"
     )
     assert get(tmp_path, file) == path
     assert len(site.asked) == 1
@@ -428,5 +502,5 @@ def test_embedded_files_are_built_anew_each_time(tmp_path, monkeypatch):
 
 def test_a_member_without_an_archive_is_a_slip_of_the_card():
     """The card's error says what is missing."""
-    with pytest.raises(ValueError, match="member: names a file in the archive behind url:"):
+    with pytest.raises(ValueError, match="member: names a file in the archive behind hub: or url:"):
         RawFile(path="a", mirror="a", member="b")
