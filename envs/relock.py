@@ -15,10 +15,34 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 WANTED = [
-    *("babel", "datasets", "django", "huggingface_hub", "jinja2", "numpy", "pandas", "pyarrow"),
-    *("pydantic", "pyyaml", "requests", "rich", "safetensors", "scipy", "snakemake", "tenacity"),
-    *("tokenizers", "torch", "transformers"),
-    *("hypothesis", "mypy", "pip", "pytest", "pytest-xdist", "ruff", "setuptools", "snakefmt"),
+    *(
+        "accelerate",
+        "babel",
+        "boto3",
+        "datasets",
+        "django",
+        "huggingface_hub",
+        "jinja2",
+        "numpy",
+        "pandas",
+        "pyarrow",
+    ),
+    *("pydantic", "pyyaml", "requests", "rich", "safetensors", "scipy", "snakemake"),
+    *("snakemake-executor-plugin-slurm", "tenacity", "tensorboardX", "tokenizers", "torch"),
+    *("transformers",),
+    *(
+        "hypothesis",
+        "flask",
+        "flask-cors",
+        "moto[s3]",
+        "mypy",
+        "pip",
+        "pytest",
+        "pytest-xdist",
+        "ruff",
+        "setuptools",
+        "snakefmt",
+    ),
 ]
 
 
