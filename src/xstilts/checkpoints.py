@@ -74,7 +74,7 @@ def words(folder: Path, checkpoint: Checkpoint | None, rows: torch.Tensor) -> to
 
 def build(folder: Path, checkpoint: Checkpoint | None, rows: torch.Tensor) -> network.Encoder:
     """An encoder over these rows of the vocabulary, as the checkpoint left it."""
-    encoder = network.Encoder(network.Shape.read(folder), len(rows))
+    encoder = network.blank(folder, len(rows))
     body = checkpoint.body if checkpoint else network.Weights(folder).body()
     with torch.no_grad():
         network.load_body(encoder, body)

@@ -22,12 +22,11 @@ EVERY_ROW = torch.arange(tiny.ROWS)
 
 
 def some_checkpoint(folder, rows=(3, 5, 40), scale=0.75) -> Checkpoint:
-    shape = network.Shape.read(folder)
     torch.manual_seed(2)
-    made = network.Encoder(shape, 1)
+    made = network.blank(folder, 1)
     return Checkpoint(
         rows=torch.tensor(rows),
-        values=torch.randn(len(rows), shape.hidden),
+        values=torch.randn(len(rows), made.shape.hidden),
         scale=scale,
         body=network.body_tensors(made),
         heads={"a.out.weight": torch.randn(2, 3), "ab.out.weight": torch.randn(4, 3)},

@@ -74,7 +74,7 @@ def encoder(
     }
     (folder / "config.json").write_text(json.dumps(config))
     torch.manual_seed(seed)
-    made = network.Encoder(network.Shape.read(folder), ROWS)
+    made = network.blank(folder, ROWS)
     tensors = network.body_tensors(made)
     tensors[network.WORD_EMBEDDINGS] = made.words.weight.detach().clone()
     save_file({k: v.detach().clone() for k, v in tensors.items()}, folder / "model.safetensors")

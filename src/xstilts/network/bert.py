@@ -1,0 +1,130 @@
+"""BERT's architecture: BERT, XLM-R and all that have their shape; and XLM-R XL, its pre-norm kin.
+
+Devlin et al. 2019; Conneau et al. 2020; Goyal et al. 2021 for XL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torch.nn import functional as F
+
+from xstilts.network.encoder import Dropout, Encoder, Shape, attend, keys_seen, split_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from xstilts.batching import Batch
+    from xstilts.network.encoder import Config
+
+# model_type -> position of the first token (RoBERTa counts from padding_idx + 1)
+_FIRST_POSITION = {"bert": 0, "roberta": 2, "xlm-roberta": 2, "camembert": 2, "xlm-roberta-xl": 2}
+
+
+class Layer(nn.Module):
+    """One transformer layer. Query, key and value are one matrix: one product."""
+
+    def __init__(self, shape: Shape, config: Config, *, pre_norm: bool) -> None:
+        super().__init__()
+        epsilon = config["layer_norm_eps"]
+        self.heads, self.pre_norm = shape.heads, pre_norm
+        self.attention_dropout = config["attention_probs_dropout_prob"]
+        self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden)
+        self.out = nn.Linear(shape.hidden, shape.hidden)
+        self.attention_norm = nn.LayerNorm(shape.hidden, eps=epsilon)
+        self.up = nn.Linear(shape.hidden, shape.inner)
+        self.down = nn.Linear(shape.inner, shape.hidden)
+        self.norm = nn.LayerNorm(shape.hidden, eps=epsilon)
+        self.dropout = Dropout(config["hidden_dropout_prob"])
+
+    def forward(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(T, H) -> (T, H)."""
+        if self.pre_norm:  # XL has no dropout after its feed-forward part
+            x = x + self.dropout(self.out(self._attend(self.attention_norm(x), batch)))
+            return x + self.down(F.gelu(self.up(self.norm(x))))  # type: ignore[no-any-return]
+        x = self.attention_norm(x + self.dropout(self.out(self._attend(x, batch))))
+        return self.norm(x + self.dropout(self.down(F.gelu(self.up(x)))))  # type: ignore[no-any-return]
+
+    def _attend(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
+        query, key, value = split_heads(batch.padded(self.qkv(x), 0.0), self.heads)
+        dropout = self.attention_dropout if self.training else 0.0
+        return batch.flat(attend(query, key, value, keys_seen(batch), dropout))
+
+
+class Bert(Encoder):
+    """Word, position and type embeddings, normed; then layers that norm what they gave."""
+
+    word_embeddings = "embeddings.word_embeddings.weight"
+    pre_norm = False
+    norm_name = "embeddings.LayerNorm"
+    attention_norm_name = "attention.output.LayerNorm"
+    inner_norm_name = "output.LayerNorm"
+
+    def __init__(self, config: Config, rows: int) -> None:
+        """Raises `EncoderError` for an activation or a kind of position that is not BERT's."""
+        config.require("hidden_act", "gelu", default="gelu")
+        config.require("position_embedding_type", "absolute", default="absolute")
+        self.first_position = _FIRST_POSITION[config["model_type"]]
+        shape = Shape.read(config, self.first_position)
+        super().__init__(shape, rows)
+        self.positions = nn.Embedding(shape.longest + self.first_position, shape.hidden)
+        self.types = nn.Embedding(config["type_vocab_size"], shape.hidden)
+        self.norm = nn.LayerNorm(shape.hidden, eps=config["layer_norm_eps"])
+        self.dropout = Dropout(config["hidden_dropout_prob"])
+        self.layers = nn.ModuleList(
+            Layer(shape, config, pre_norm=self.pre_norm) for _ in range(shape.layers)
+        )
+
+    def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
+        x = self.dropout(self.norm(self._embed(batch)))
+        yield x
+        for module in self.layers:
+            x = module(x, batch)
+            yield x
+
+    def _embed(self, batch: Batch) -> torch.Tensor:
+        types = batch.types.clamp(max=self.types.num_embeddings - 1)
+        positions = self.positions(batch.positions + self.first_position)
+        return self.words(batch.ids) + self.types(types) + positions  # type: ignore[no-any-return]
+
+    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Our parameters and theirs."""
+        parts = {
+            "out": "attention.output.dense",
+            "attention_norm": self.attention_norm_name,
+            "up": "intermediate.dense",
+            "down": "output.dense",
+            "norm": self.inner_norm_name,
+        }
+        yield "positions.weight", ("embeddings.position_embeddings.weight",)
+        yield "types.weight", ("embeddings.token_type_embeddings.weight",)
+        for kind in ("weight", "bias"):
+            yield f"norm.{kind}", (f"{self.norm_name}.{kind}",)
+        for i in range(self.shape.layers):
+            theirs = f"encoder.layer.{i}"
+            for kind in ("weight", "bias"):
+                yield (
+                    f"layers.{i}.qkv.{kind}",
+                    tuple(f"{theirs}.attention.self.{x}.{kind}" for x in ("query", "key", "value")),
+                )
+                for ours, name in parts.items():
+                    yield f"layers.{i}.{ours}.{kind}", (f"{theirs}.{name}.{kind}",)
+
+
+class BertXL(Bert):
+    """XLM-R XL: embeddings without norm, layers that norm what they read, one norm at the end."""
+
+    pre_norm = True
+    norm_name = "encoder.LayerNorm"
+    attention_norm_name = "attention.self_attn_layer_norm"
+    inner_norm_name = "LayerNorm"
+
+    def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
+        x = self.dropout(self._embed(batch))
+        yield x
+        for number, module in enumerate(self.layers, start=1):
+            x = module(x, batch)
+            yield self.norm(x) if number == len(self.layers) else x

@@ -1,0 +1,159 @@
+"""ModernBERT's architecture (mmBERT): rotary positions, local and global attention, gated units.
+
+Warner et al. 2024 (arXiv 2412.13663); Marone et al. 2025 for mmBERT.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from xstilts.errors import EncoderError
+from xstilts.network.encoder import Dropout, Encoder, Shape, attend, keys_seen, split_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xstilts.batching import Batch
+    from xstilts.network.encoder import Config
+
+_GLOBAL, _LOCAL = "full_attention", "sliding_attention"
+
+
+class Layer(nn.Module):
+    """One pre-norm layer; ``kind`` is global or local attention."""
+
+    def __init__(self, shape: Shape, config: Config, kind: str, *, first: bool) -> None:
+        super().__init__()
+        attention_bias = config.get("attention_bias", False)
+        inner_bias = config.get("mlp_bias", False)
+        self.kind, self.heads = kind, shape.heads
+        self.attention_dropout = config.get("attention_dropout", 0.0)
+        self.attention_norm = nn.Identity() if first else _norm(shape, config)
+        self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden, bias=attention_bias)
+        self.out = nn.Linear(shape.hidden, shape.hidden, bias=attention_bias)
+        self.out_dropout = Dropout(self.attention_dropout)
+        self.norm = _norm(shape, config)
+        self.up = nn.Linear(shape.hidden, 2 * shape.inner, bias=inner_bias)
+        self.down = nn.Linear(shape.inner, shape.hidden, bias=inner_bias)
+        self.inner_dropout = Dropout(config.get("mlp_dropout", 0.0))
+
+    def forward(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
+        """(T, H) -> (T, H)."""
+        x = x + self.out_dropout(self.out(self._attend(self.attention_norm(x), batch, places)))
+        value, gate = self.up(self.norm(x)).chunk(2, dim=-1)
+        return x + self.down(self.inner_dropout(F.gelu(value) * gate))  # type: ignore[no-any-return]
+
+    def _attend(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
+        query, key, value = split_heads(batch.padded(self.qkv(x), 0.0), self.heads)
+        query, key = (_rotated(y, *places.rotations[self.kind]) for y in (query, key))
+        dropout = self.attention_dropout if self.training else 0.0
+        return batch.flat(attend(query, key, value, places.masks[self.kind], dropout))
+
+
+class Places:
+    """What layers of either kind know of positions, computed once for a batch.
+
+    ``rotations``: cosine and sine (L, D); ``masks``: which keys a query sees, None for all.
+    """
+
+    def __init__(self, batch: Batch, thetas: dict[str, float], window: int, size: int) -> None:
+        device = batch.ids.device
+        positions = torch.arange(batch.longest, device=device)
+        halves = torch.arange(0, size, 2, dtype=torch.float, device=device) / size
+        self.rotations = {}
+        for kind, theta in thetas.items():
+            angles = (positions[:, None] / theta**halves).repeat(1, 2)
+            self.rotations[kind] = angles.cos(), angles.sin()
+        self.masks = {_GLOBAL: keys_seen(batch), _LOCAL: keys_seen(batch)}
+        if batch.longest > window + 1:
+            near = (positions[:, None] - positions[None, :]).abs() <= window
+            if batch.mask is None:
+                self.masks[_LOCAL] = near[None, None]
+            else:  # a place of padding sees all real tokens: it must see something
+                query, key = batch.mask[:, None, :, None], batch.mask[:, None, None, :]
+                self.masks[_LOCAL] = (near | ~query) & key
+
+
+def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Rotary positions (Su et al. 2021) of (S, heads, L, D), computed in float32."""
+    first, second = x.float().chunk(2, dim=-1)
+    return (x.float() * cosine + torch.cat((-second, first), dim=-1) * sine).to(x.dtype)
+
+
+def _norm(shape: Shape, config: Config) -> nn.LayerNorm:
+    return nn.LayerNorm(shape.hidden, eps=config["norm_eps"], bias=config.get("norm_bias", False))
+
+
+class ModernBert(Encoder):
+    """Word embeddings, normed; layers of global and local attention in turn; a norm at the end."""
+
+    word_embeddings = "embeddings.tok_embeddings.weight"
+
+    def __init__(self, config: Config, rows: int) -> None:
+        """Raises `EncoderError` for an activation or a kind of rotation that is not the usual."""
+        config.require("hidden_activation", "gelu", default="gelu")
+        shape = Shape.read(config)
+        super().__init__(shape, rows)
+        self.kinds = _layer_kinds(config, shape.layers)
+        self.thetas = _thetas(config)
+        self.window = config.get("local_attention", 128) // 2
+        self.embedding_norm = _norm(shape, config)
+        self.dropout = Dropout(config.get("embedding_dropout", 0.0))
+        self.layers = nn.ModuleList(
+            Layer(shape, config, kind, first=i == 0) for i, kind in enumerate(self.kinds)
+        )
+        self.norm = _norm(shape, config)
+
+    def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
+        places = Places(batch, self.thetas, self.window, self.shape.hidden // self.shape.heads)
+        x = self.dropout(self.embedding_norm(self.words(batch.ids)))
+        yield x
+        for number, module in enumerate(self.layers, start=1):
+            x = module(x, batch, places)
+            yield self.norm(x) if number == len(self.layers) else x
+
+    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Our parameters and theirs: which biases there are is the configuration's choice."""
+        top = {"embedding_norm": "embeddings.norm", "norm": "final_norm"}
+        parts = {
+            "attention_norm": "attn_norm",
+            "qkv": "attn.Wqkv",
+            "out": "attn.Wo",
+            "norm": "mlp_norm",
+            "up": "mlp.Wi",
+            "down": "mlp.Wo",
+        }
+        for ours, _ in self.named_parameters():
+            module, _, kind = ours.rpartition(".")
+            if module in top:
+                yield ours, (f"{top[module]}.{kind}",)
+            elif module != "words":
+                layers, number, part = module.split(".")
+                yield ours, (f"{layers}.{number}.{parts[part]}.{kind}",)
+
+
+def _layer_kinds(config: Config, layers: int) -> list[str]:
+    """Of every layer; transformers 4 wrote how often a global one comes, 5 writes all of them."""
+    every = config.get("global_attn_every_n_layers", 3)
+    default = [_LOCAL if i % every else _GLOBAL for i in range(layers)]
+    return list(config.get("layer_types", default))[:layers]
+
+
+def _thetas(config: Config) -> dict[str, float]:
+    """The base of the rotations of each kind, as transformers 4 or 5 wrote it."""
+    rope = config.get("rope_parameters", {})
+    for kind, values in rope.items():
+        if (found := values.get("rope_type", "default")) != "default":
+            raise EncoderError(
+                f"{config.path}: rope_parameters.{kind}.rope_type is {found!r}; "
+                "only 'default' is supported"
+            )
+    old = {
+        _GLOBAL: config.get("global_rope_theta", 160_000.0),
+        _LOCAL: config.get("local_rope_theta", 10_000.0),
+    }
+    return {k: float(rope.get(k, {}).get("rope_theta", theta)) for k, theta in old.items()}
