@@ -13,7 +13,8 @@ import re
 import reprlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -26,9 +27,6 @@ from pydantic import (
 )
 
 from xstilts.errors import StudyError, unknown
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval", "mlm"]
@@ -395,6 +393,14 @@ class Catalogue:
         self.folder = folder
         self.task = cache(self._task)
         self.encoder = cache(self._encoder)
+
+    def of(self, folder: str) -> Catalogue:
+        """The catalogue of a study that keeps its cards in a folder of its own."""
+        there = Path(folder)
+        missing = [n for n in ("tasks", "encoders", "languages.tsv") if not (there / n).exists()]
+        if missing:
+            raise StudyError(f"cards: {folder!r} has no {', '.join(missing)}")
+        return Catalogue(there)
 
     @property
     def tasks(self) -> list[str]:

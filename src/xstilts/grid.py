@@ -436,6 +436,10 @@ class _FrozenCatalogue(Catalogue):
         super().__init__(Path(frozen["config"]))
         self._frozen = frozen
 
+    def of(self, folder: str) -> Catalogue:
+        """These very cards: they were the study's own when they were frozen."""
+        return self
+
     @property
     def tasks(self) -> list[str]:
         return sorted(self._frozen["tasks"])

@@ -115,7 +115,8 @@ def prepare_examples(
 
     card = grid.cards.task(task)
     mirror = Path(grid.study.mirror) if grid.study.mirror else None
-    checksums = read_checksums(grid.cards.folder / "downloads.tsv")
+    known = grid.cards.folder / "downloads.tsv"  # a folder of one's own cards may have none
+    checksums = read_checksums(known) if known.is_file() else {}
     (languages,) = (ls for t, s, ls in grid.needed_examples() if (t, s) == (task, split))
     for language in languages:
         stamp = grid.examples_stamp(task, split, language)

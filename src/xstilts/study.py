@@ -155,6 +155,9 @@ class Study(Model):
     mlm: Mlm = Mlm()
     evaluation: Evaluation = Evaluation()
     compute: Compute = Compute()
+    cards: Name | None = Field(
+        None, description="folder with tasks/, encoders/ and languages.tsv, in place of config/"
+    )
     mirror: Name | None = Field(None, description="folder of raw files that is tried first")
     results: Name = Field("results", description="folder of the results")
     resources: Name = Field("resources", description="folder of downloads and examples, shared")
@@ -480,11 +483,12 @@ def _unknown_in(key: str, names: list[str], kind: str, allowed: Any) -> list[str
 def resolve(config: dict[str, Any], where: str, cards: Catalogue) -> Resolved:
     """Read a study from configuration and check it against the cards.
 
-    Raises `StudyError`, every line of which begins with ``where``, the file that was read.
+    ``cards`` is the project's catalogue, unless the study names one of its own. Raises
+    `StudyError`, every line of which begins with ``where``, the file that was read.
     """
     study = load(Study, config, where)
     try:
-        return Resolved(study, cards)
+        return Resolved(study, cards.of(study.cards) if study.cards else cards)
     except StudyError as error:
         lines = str(error).splitlines()
         prefix = re.compile(r"^\S+\.(yaml|tsv)[:\d]*: ")

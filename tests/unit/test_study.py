@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +12,7 @@ from world import ALL, ROOT
 
 from xstilts.cards import Catalogue, Hyperparameters, read_yaml
 from xstilts.errors import StudyError
+from xstilts.grid import Grid
 from xstilts.study import Cell, resolve
 
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
@@ -439,3 +442,31 @@ def test_a_study_is_a_mapping(world):
     """An empty file is not."""
     with pytest.raises(StudyError, match=r"study\.yaml: must be a mapping of keys, not NoneType"):
         resolve(None, "study.yaml", world.cards)
+
+
+class TestCardsOfOnesOwn:
+    """A study may name a folder of cards in place of the project's."""
+
+    def test_they_replace_the_projects(self, world, tmp_path):
+        """Also in the frozen copy, where the folder is not asked again."""
+        own = tmp_path / "own"
+        shutil.copytree(world.config, own)
+        (own / "tasks/nli.yaml").rename(own / "tasks/mine.yaml")
+        (own / "tasks/mine.yaml").write_text(
+            (own / "tasks/mine.yaml").read_text().replace("task: nli", "task: mine")
+        )
+        grid = world.grid(conditions=["none", "mine"], targets=["xqa"], cards=str(own))
+        assert grid.cards.folder == own
+        grid.freeze()
+        shutil.rmtree(own)
+        thawed = Grid.thaw(grid.frozen_path)
+        assert thawed.training("tiny", "mine", 1, "qa").digest == (
+            grid.training("tiny", "mine", 1, "qa").digest
+        )
+
+    def test_a_folder_that_holds_no_cards_is_told(self, world, tmp_path):
+        """By what it lacks."""
+        (tmp_path / "own/tasks").mkdir(parents=True)
+        assert world.problem(cards=str(tmp_path / "own")) == (
+            f"study.yaml: cards: '{tmp_path}/own' has no encoders, languages.tsv"
+        )
