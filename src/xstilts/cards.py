@@ -241,6 +241,9 @@ class TaskCard(Model):
         default_factory=list,
         description="tasks whose training examples are this task's, under one head",
     )
+    tuned_on: SplitName | None = Field(
+        None, description="split that the scorer's threshold is chosen on; default: the scored one"
+    )
     chance: Number | None = Field(None, description="expected score of guessing, in per cent")
     splits: dict[SplitName, Split] = Field(default_factory=dict)
     training: Hyperparameters = Hyperparameters()
@@ -258,6 +261,19 @@ class TaskCard(Model):
             raise ValueError("needs splits, or parts to take its training examples from")
         if self.parts and "train" in self.splits:
             raise ValueError("parts: its training examples are theirs; drop splits.train")
+        return self
+
+    @model_validator(mode="after")
+    def _tuned_where_tested(self) -> Self:
+        if self.tuned_on is None:
+            return self
+        if self.tuned_on not in self.splits:
+            raise ValueError(f"tuned_on: there is no split {self.tuned_on!r}")
+        if "test" in self.splits:
+            languages = self.split_languages("test")
+            lacking = sorted(set(languages) - set(self.split_languages(self.tuned_on)))
+            if lacking:
+                raise ValueError(f"tuned_on: split {self.tuned_on!r} lacks {', '.join(lacking)}")
         return self
 
     @property

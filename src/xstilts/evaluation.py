@@ -4,13 +4,19 @@ The checkpoint is loaded once. Each language's result is kept in a work folder a
 known and published at the end, so that what was computed before a failure is not computed again. A
 cell that exists is kept only if its stamp is the one that would be written: a cell of another
 checkpoint, other examples or other code is stale and is made again.
+
+While one language is in its forward passes, the next one is read and tokenised in a thread. What
+languages share (the candidates of a multilingual pool) is tokenised and encoded once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
-from dataclasses import dataclass
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +41,11 @@ from xstilts.lineage import (
 from xstilts.tokenization import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
-    from xstilts.batching import Features
+    from xstilts.batching import Batch, Features
     from xstilts.cards import Hyperparameters
     from xstilts.examples import Example
     from xstilts.study import Compute, Evaluation
@@ -48,7 +55,11 @@ CELL_VERSION = 1
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """One evaluation, whole. ``cells`` and ``examples`` give a path for each language."""
+    """One evaluation, whole. ``cells`` and ``examples`` give a path for each language.
+
+    ``tuning``: the examples that the scorer's threshold is chosen on, by language; the scored ones
+    themselves where there are none. ``sweep``: score every layer, not only ``layer``.
+    """
 
     spec: str
     identity: dict[str, Any]  # encoder, condition, seed, target: what the cells are of
@@ -66,6 +77,9 @@ class EvaluationJob:
     cells: dict[str, Path]
     examples: dict[str, Path]
     work: Path  # folder, undeclared to Snakemake
+    tuning: Mapping[str, Path] = field(default_factory=dict)
+    tuned_on: str | None = None  # the split of these
+    sweep: bool = False
 
 
 def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
@@ -74,23 +88,35 @@ def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
     todo = [lang for lang, path in job.cells.items() if not is_current(path, expected[lang])]
     say(f"{len(job.cells) - len(todo)} of {len(job.cells)} cells are up to date")
     clock = Run()
-    model: Model | None = None
+    missing = [x for x in todo if not is_current(job.work / f"{x}.json", expected[x])]
     seconds: dict[str, float] = {}
-    for number, language in enumerate(todo, start=1):
-        kept = job.work / f"{language}.json"
-        if is_current(kept, expected[language]):
-            continue
-        model = model or Model(job)
-        say(f"{language} ({number} of {len(todo)})")
-        began = time.monotonic()
-        _compute(job, model, language, expected[language], kept)
-        seconds[language] = round(time.monotonic() - began, 3)
+    if missing:
+        model = Model(job)
+        for language, coming in _ahead(model, missing):
+            say(f"{language} ({todo.index(language) + 1} of {len(todo)})")
+            began = time.monotonic()
+            _compute(job, model, language, coming.result(), expected[language])
+            seconds[language] = round(time.monotonic() - began, 3)
     for language in todo:
         _publish(job.work, job.cells[language], language)
-    if model:
+    if missing:
         folder = next(iter(job.cells.values())).parent
         clock.write(folder / "run.json", seconds_by_language=seconds, **model.device.facts())
     shutil.rmtree(job.work, ignore_errors=True)
+
+
+def _ahead(model: Model, languages: Sequence[str]) -> Iterator[tuple[str, Future[Texts]]]:
+    """Each language with its texts, read and tokenised while the one before it is computed.
+
+    What goes wrong with a language comes up where its texts are asked for.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = thread.submit(model.texts, languages[0])
+        for language, following in zip(languages, [*languages[1:], None], strict=True):
+            ready = coming
+            if following is not None:
+                coming = thread.submit(model.texts, following)
+            yield language, ready
 
 
 # --- cells ---------------------------------------------------------------------------------------
@@ -99,6 +125,8 @@ def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
 def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     """The part of a cell that says what it is a result of."""
     inputs = {"checkpoint": job.checkpoint, "examples": job.examples[language]}
+    if language in job.tuning:
+        inputs["tuning"] = job.tuning[language]
     return {
         "cell": CELL_VERSION,
         **job.identity,
@@ -123,23 +151,21 @@ def is_current(path: Path, expected: dict[str, Any]) -> bool:
 
 
 def _compute(
-    job: EvaluationJob, model: Model, language: str, expected: dict[str, Any], kept: Path
+    job: EvaluationJob, model: Model, language: str, texts: Texts, expected: dict[str, Any]
 ) -> None:
-    verify(job.examples[language])
-    rows = examples.read(job.examples[language].with_suffix(".parquet"))
-    rows = _first(rows, job.evaluation.limit(job.identity["target"]))
-    predictions, counts = model.predict(rows)
-    n, metrics = model.form.score(rows, predictions, job.scorer, language)
+    """Predict, score and keep one language."""
+    result = model.result(texts, language)
+    kept = job.work / f"{language}.json"
     file = kept.with_suffix(".parquet")
     with write_atomically(file) as temporary:
-        pq.write_table(pa.Table.from_pylist(predictions), temporary, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
     cell = expected | {
         "format": job.format,
         "primary": job.primary,
-        "n": n,
-        "metrics": metrics,
-        "counts": counts,
-        "warnings": _warnings(job.format, predictions),
+        "n": result.n,
+        "metrics": result.metrics,
+        "counts": result.counts,
+        "warnings": _warnings(job.format, result.predictions),
         "device": model.device.kind,
         "precision": model.device.precision,
         "predictions": {
@@ -148,14 +174,16 @@ def _compute(
             "bytes": file.stat().st_size,
         },
     }
+    if result.threshold is not None:
+        cell["threshold"] = {"value": result.threshold, "tuned_on": job.tuned_on or "test"}
     write_json(kept, cell)
 
 
 def _first(rows: list[Example], limit: int | None) -> list[Example]:
-    """The first examples; for retrieval the first queries and the candidates that are right."""
+    """The first examples; for retrieval the first queries that have one, and what is right."""
     if limit is None or "side" not in rows[0]:
         return rows[:limit]
-    queries = [row for row in rows if row["side"] == "query"][:limit]
+    queries = [row for row in rows if row["relevant"]][:limit]
     right = {name for query in queries for name in query["relevant"]}
     return queries + [row for row in rows if row["side"] == "candidate" and row["id"] in right]
 
@@ -175,6 +203,40 @@ def _publish(work: Path, cell: Path, language: str) -> None:
     for suffix in (".parquet", ".json"):
         with write_atomically(cell.with_suffix(suffix)) as temporary:
             shutil.copyfile(work / f"{language}{suffix}", temporary)
+
+
+# --- texts and results ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples that are encoded together. ``key`` tells equal parts of different languages."""
+
+    key: str
+    features: Features
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A language's examples, in the order of their parts, and in tokens.
+
+    ``tuning`` are the examples to choose the scorer's threshold on, if it has one.
+    """
+
+    rows: list[Example]
+    parts: list[Part]
+    tuning: Texts | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a language came to. ``counts``: what of its examples could not be represented."""
+
+    predictions: list[dict[str, Any]]
+    counts: dict[str, int]
+    n: int
+    metrics: dict[str, float]
+    threshold: float | None = None
 
 
 # --- the model -----------------------------------------------------------------------------------
@@ -203,24 +265,99 @@ class Model:
         if job.head is not None and self.checkpoint is not None:
             self.head.load_state_dict(self.checkpoint.head(job.head))
         self.head.to(self.device.torch).eval()
+        self._encoded: list[Part] = []  # of the last language; the reading thread's own
+        self._known: dict[str, list[np.ndarray]] = {}  # outputs of its parts
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The encoder's tokenizer."""
         return Tokenizer(self.folder)
 
-    def predict(self, rows: list[Example]) -> tuple[list[dict[str, Any]], dict[str, int]]:
-        """Predictions, and what of the examples could not be represented."""
+    # -- texts (in a thread of their own) ---------------------------------------------------------
+
+    def texts(self, language: str) -> Texts:
+        """Read, cut and tokenise a language's examples; raises `LineageError` if not as stamped."""
         job = self.job
-        with self.device.threads():
-            features = self.form.encode(
-                rows, self.tokenizer, job.labels, job.limits, training=False
-            )
-            outputs = self._outputs(self._with_embeddings(features))
-        if not all(np.isfinite(o).all() for o in outputs):
-            raise TrainingError(f"{job.checkpoint}: gives outputs that are no numbers")
-        decoded = self.form.decode(rows, features, outputs, job.labels, job.scorer)
-        return decoded, dict(sorted(features.counts.items()))
+        found = self._texts(job.examples[language])
+        if language not in job.tuning:
+            return found
+        return Texts(found.rows, found.parts, self._texts(job.tuning[language]))
+
+    def _texts(self, stamp: Path) -> Texts:
+        verify(stamp)
+        rows = examples.read(stamp.with_suffix(".parquet"))
+        return self.encoded(_first(rows, self.job.evaluation.limit(self.job.identity["target"])))
+
+    def encoded(self, rows: list[Example]) -> Texts:
+        """Examples in tokens; a part that the language before had as well is not made again."""
+        chosen = [[rows[i] for i in part] for part in formats.parts(self.form, rows)]
+        known = {part.key: part for part in self._encoded if part.key}
+        self._encoded = []
+        for part in chosen:
+            key = _digest(part) if len(chosen) > 1 else ""
+            self._encoded.append(known.get(key) or Part(key, self._features(part)))
+        return Texts([row for part in chosen for row in part], self._encoded)
+
+    def _features(self, rows: list[Example]) -> Features:
+        job = self.job
+        return self.form.encode(rows, self.tokenizer, job.labels, job.limits, training=False)
+
+    # -- results ----------------------------------------------------------------------------------
+
+    def result(self, texts: Texts, language: str) -> Result:
+        """Predictions and scores of a language, its scorer's threshold tuned if it has one."""
+        job = self.job
+        outputs = self.outputs(texts)
+        official = outputs
+        if job.sweep:
+            layer = -1 if job.layer is None else job.layer
+            official = [states[layer] for states in outputs]
+        predictions = self._decoded(texts, official)
+        threshold = None
+        if form := formats.tuned(self.form, job.scorer):
+            tuning, found = texts, predictions
+            if texts.tuning:
+                tuning = texts.tuning
+                found = self._decoded(tuning, self.outputs(tuning))
+            threshold = form.tune(tuning.rows, found)
+            predictions = form.tuned(predictions, threshold)
+        n, metrics = self.form.score(texts.rows, predictions, job.scorer, language)
+        if job.sweep:
+            metrics |= self._by_layer(texts, outputs, language)
+        counts = sum((part.features.counts for part in texts.parts), Counter())
+        return Result(predictions, dict(sorted(counts.items())), n, metrics, threshold)
+
+    def _decoded(self, texts: Texts, outputs: list[np.ndarray]) -> list[dict[str, Any]]:
+        job = self.job
+        features = texts.parts[0].features  # formats of several parts decode without
+        return self.form.decode(texts.rows, features, outputs, job.labels, job.scorer)
+
+    def _by_layer(self, texts: Texts, outputs: list[np.ndarray], language: str) -> dict[str, float]:
+        """The primary metric of every layer; 00 is the embeddings'."""
+        job, found = self.job, {}
+        for layer in range(len(outputs[0])):
+            predictions = self._decoded(texts, [states[layer] for states in outputs])
+            _, metrics = self.form.score(texts.rows, predictions, job.scorer, language)
+            found[f"{job.primary}_layer_{layer:02d}"] = metrics[job.primary]
+        return found
+
+    def outputs(self, texts: Texts) -> list[np.ndarray]:
+        """The head's outputs, an item each, part after part.
+
+        A part is batched on its own, so that its numbers do not hang on what else there is; only
+        the last language's parts are kept for the next one.
+        """
+        known = self._known
+        self._known = {}
+        for part in texts.parts:
+            found = known.get(part.key) if part.key else None
+            if found is None:
+                with self.device.threads():
+                    found = self._outputs(self._with_embeddings(part.features))
+                if not all(np.isfinite(o).all() for o in found):
+                    raise TrainingError(f"{self.job.checkpoint}: gives outputs that are no numbers")
+            self._known[part.key] = found
+        return [o for found in self._known.values() for o in found]
 
     def _with_embeddings(self, features: Features) -> Features:
         """Give the encoder the rows that these features need, and renumber their ids."""
@@ -238,8 +375,24 @@ class Model:
         for items in by_tokens(features.lengths(), range(len(features)), budget):
             batch = pack(features, items, self.device.torch)
             with self.device.autocast():
-                hidden = self.encoder(batch, self.job.layer)
-                outputs = self.head(hidden, batch)
-            for item, output in zip(items, self.form.outputs(outputs, batch), strict=True):
+                outputs = self._heads(batch)
+            for item, output in zip(items, outputs, strict=True):
                 found[item] = output
         return found  # type: ignore[return-value]
+
+    def _heads(self, batch: Batch) -> list[np.ndarray]:
+        """The head's outputs, an item each; of every state, stacked, where layers are swept."""
+        if not self.job.sweep:
+            hidden = self.encoder(batch, self.job.layer)
+            return self.form.outputs(self.head(hidden, batch), batch)
+        states = (self.head(hidden, batch) for hidden in self.encoder.states(batch))
+        by_state = [self.form.outputs(output, batch) for output in states]
+        return [np.stack(item) for item in zip(*by_state, strict=True)]
+
+
+def _digest(rows: Sequence[Example]) -> str:
+    """What tells a part of one language from that of another: all that its examples say."""
+    found = hashlib.sha256()
+    for row in rows:
+        found.update(repr(row).encode())
+    return found.hexdigest()

@@ -105,8 +105,22 @@ class Grid:
             for task, split, language in self._examples_of_training(condition, stage):
                 found.setdefault((task, split), {})[language] = None
         for target, languages in self.resolved.languages.items():
-            found.setdefault((target, "test"), {}).update(dict.fromkeys(languages))
+            for split in self.read_of(target):
+                found.setdefault((target, split), {}).update(dict.fromkeys(languages))
         return [(task, split, list(languages)) for (task, split), languages in found.items()]
+
+    def read_of(self, target: str) -> list[str]:
+        """The splits of a target that its evaluation reads."""
+        tuned_on = self.cards.task(target).tuned_on
+        return ["test", tuned_on] if tuned_on not in (None, "test") else ["test"]
+
+    def evaluation_examples(self, target: str) -> list[Path]:
+        """Stamps of the examples that an evaluation reads."""
+        return [
+            self.examples_stamp(target, split, code)
+            for split in self.read_of(target)
+            for code in self.resolved.languages[target]
+        ]
 
     def training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of all examples that a training reads."""
@@ -263,12 +277,13 @@ class Grid:
             lambda: {
                 "checkpoint": start,
                 "target": self.task_spec(target),
-                "examples": self.examples(target, "test").digest,
-                "labels": self.cards.task(recipe or target).labels,
+                "examples": [self.examples(target, split).digest for split in self.read_of(target)],
+                "labels": self.cards.task(self.read_as(target)).labels,
                 "limits": self.limits(target).model_dump(
                     include={"max_length", "doc_stride", "max_query_length"}
                 ),
                 "retrieval_layer": self.retrieval_layer(encoder, target),
+                "layer_sweep": self.layer_sweep(target),
                 "max_examples": self.study.evaluation.limit(target),
                 "batch_tokens": self.study.evaluation.batch_tokens,
                 "compute": self.study.compute.model_dump(include={"precision", "threads"}),
@@ -321,14 +336,24 @@ class Grid:
 
     def limits(self, target: str) -> Hyperparameters:
         """How much of a target's inputs is read: as much as of its recipe's, if it has its head."""
-        recipe = self.resolved.recipe_of(target)
-        reads_head = recipe and self.cards.task(target).format != "retrieval"
-        return self.hyperparameters(recipe if recipe and reads_head else target, "recipe")
+        return self.hyperparameters(self.read_as(target), "recipe")
 
     def retrieval_layer(self, encoder: str, target: str) -> int | None:
         """The hidden state that a target is read from, if it is a retrieval target."""
         retrieval = self.cards.task(target).format == "retrieval"
         return self.cards.encoder(encoder).retrieval_layer if retrieval else None
+
+    def layer_sweep(self, target: str) -> bool:
+        """Whether a target is scored at every layer."""
+        return self.study.evaluation.layer_sweep and self.cards.task(target).scorer == "nearest"
+
+    def read_as(self, target: str) -> str:
+        """The task whose labels and lengths a target is read with: its recipe's, if one has a head.
+
+        A retrieval target has none: whatever its checkpoint was trained on, it is pooled.
+        """
+        retrieval = self.cards.task(target).format == "retrieval"
+        return (None if retrieval else self.resolved.recipe_of(target)) or target
 
     def task_spec(self, task: str) -> dict[str, Any]:
         """What of a card decides how a task is scored (not its prose)."""

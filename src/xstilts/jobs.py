@@ -83,8 +83,7 @@ def evaluation_job(
 
     plan = grid.evaluation(encoder, condition, seed, target)
     card = grid.cards.task(target)
-    recipe = grid.resolved.recipe_of(target)
-    learnt = grid.cards.task(recipe) if recipe else card
+    learnt = grid.cards.task(grid.read_as(target))
     languages = grid.resolved.languages[target]
     return EvaluationJob(
         spec=plan.digest,
@@ -95,7 +94,7 @@ def evaluation_job(
         primary=card.primary,
         encoder=grid.encoder_stamp(encoder),
         checkpoint=grid.evaluated(encoder, condition, seed, target),
-        head=recipe if card.format != "retrieval" else None,
+        head=learnt.task if card.format != "retrieval" else None,
         layer=grid.retrieval_layer(encoder, target),
         limits=grid.limits(target),
         evaluation=grid.study.evaluation,
@@ -103,6 +102,13 @@ def evaluation_job(
         cells={lang: grid.cell(encoder, condition, seed, target, lang) for lang in languages},
         examples={lang: grid.examples_stamp(target, "test", lang) for lang in languages},
         work=Path(grid.results) / "work" / plan.digest,
+        tuning={
+            lang: grid.examples_stamp(target, split, lang)
+            for split in grid.read_of(target)[1:]
+            for lang in languages
+        },
+        tuned_on=card.tuned_on,
+        sweep=grid.layer_sweep(target),
     )
 
 

@@ -107,6 +107,9 @@ class Evaluation(Model):
         "A number for all targets, or numbers by target (key `default` for the others)",
     )
     batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
+    layer_sweep: bool = Field(
+        True, description="nearest-neighbour retrieval: score every layer, beside the official one"
+    )
 
     def limit(self, target: str) -> int | None:
         """How many examples of a language of this target are scored; None means all."""

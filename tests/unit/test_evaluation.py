@@ -421,6 +421,138 @@ def test_retrieval_reads_an_encoder_that_was_never_trained(layer, tmp_path):
     assert read_json(job.cells["sw"])["metrics"] == {"accuracy": 100.0}
 
 
+def retrieval_job(folder, tests, **changes):
+    """An evaluation of the random encoder as it is."""
+    trained = tiny.training_job(folder)
+    values = {"format": "retrieval", "scorer": "nearest", "head": None, "layer": 1}
+    values |= {"checkpoint": trained.encoder} | changes
+    return tiny.evaluation_job(folder, trained, tests, **values)
+
+
+def test_a_sweep_scores_every_layer_beside_the_official_one(tmp_path):
+    """The embeddings are layer 00; the official numbers are those of a run without a sweep."""
+    test = tiny.split(tmp_path / "test/sw.json", "retrieval", tiny.translations(30, shift=3))
+    scores = {}
+    for layer in (0, 1, 2):
+        job = retrieval_job(tmp_path / f"layer{layer}", {"sw": test}, layer=layer)
+        evaluated(job)
+        scores[f"accuracy_layer_{layer:02d}"] = read_json(job.cells["sw"])["metrics"]["accuracy"]
+        predictions = job.cells["sw"].with_suffix(".parquet").read_bytes()
+        swept = replace(job, sweep=True, spec="swept")
+        evaluated(swept)
+        assert job.cells["sw"].with_suffix(".parquet").read_bytes() == predictions
+    assert (
+        read_json(job.cells["sw"])["metrics"] == {"accuracy": scores["accuracy_layer_02"]} | scores
+    )
+    assert len(set(scores.values())) > 1
+
+
+def test_the_last_layer_is_the_official_one_where_the_encoder_names_none(tmp_path):
+    """In a sweep as without one."""
+    test = tiny.split(tmp_path / "test/sw.json", "retrieval", tiny.translations(30, shift=3))
+    job = retrieval_job(tmp_path, {"sw": test}, layer=None, sweep=True)
+    evaluated(job)
+    metrics = read_json(job.cells["sw"])["metrics"]
+    assert metrics["accuracy"] == metrics["accuracy_layer_02"]
+
+
+def pool(language, others=("x", "y")):
+    """Three queries of a language, among the candidates of all."""
+    queries = [
+        {"id": f"{language}{i}", "side": "query", "text": language * (i + 1), "relevant": [f"x{i}"]}
+        for i in range(3)
+    ]
+    candidates = [
+        {"id": f"{other}{i}", "side": "candidate", "text": other * (i + 2), "relevant": []}
+        for other in others
+        for i in range(4)
+    ]
+    return queries + candidates
+
+
+def test_candidates_that_languages_share_are_encoded_once(tmp_path, monkeypatch):
+    """And a language has the same bytes as if it were alone."""
+    tests = {
+        code: tiny.split(tmp_path / f"test/{code}.json", "retrieval", pool(letter))
+        for code, letter in (("de", "a"), ("sw", "b"), ("th", "c"))
+    }
+    seen: list[int] = []
+    outputs = evaluation.Model._outputs
+    monkeypatch.setattr(
+        evaluation.Model, "_outputs", lambda m, f: seen.append(len(f)) or outputs(m, f)
+    )
+    job = retrieval_job(tmp_path / "all", tests, scorer="map20", primary="map_at_20")
+    evaluated(job)
+    assert seen == [3, 8, 3, 3]
+    for code in tests:
+        alone = retrieval_job(tmp_path / code, tests, scorer="map20", primary="map_at_20")
+        evaluated(only(alone, code))
+        assert alone.cells[code].read_bytes() == job.cells[code].read_bytes()
+    tiny.split(tests["sw"], "retrieval", pool("b", others=("x", "z")))
+    seen.clear()
+    assert evaluated(job) == ["sw"]
+    evaluated(replace(job, spec="new"))
+    assert seen[2:] == [3, 8, 3, 8, 3, 8]
+
+
+def mined(folder, n, partners):
+    """Sentences of two languages; the first ones are translations: the same letters."""
+    queries = [
+        {
+            "id": f"f{i}",
+            "side": "query",
+            "text": tiny.LETTERS[i] * 2 + "1",
+            "relevant": [f"e{i}"] if i < partners else [],
+        }
+        for i in range(n)
+    ]
+    candidates = [
+        {
+            "id": f"e{i}",
+            "side": "candidate",
+            "text": tiny.LETTERS[i] * 2 + ("1" if i < partners else "是 今 天"),
+            "relevant": [],
+        }
+        for i in range(n)
+    ]
+    return tiny.split(folder / "zh.json", "retrieval", queries + candidates)
+
+
+def test_a_threshold_is_tuned_on_dev_and_applied_to_test(tmp_path):
+    """The cell says which; other dev examples make it stale."""
+    test, dev = mined(tmp_path / "test", 20, 8), mined(tmp_path / "dev", 12, 5)
+    about = {"scorer": "bucc", "primary": "f1"}
+    job = retrieval_job(tmp_path, {"zh": test}, tuning={"zh": dev}, tuned_on="dev", **about)
+    on_dev = retrieval_job(tmp_path / "dev", {"zh": dev}, **about)
+    for each in (job, on_dev):
+        evaluated(each)
+    cell, own = read_json(job.cells["zh"]), read_json(on_dev.cells["zh"])
+    assert cell["threshold"] == own["threshold"] | {"tuned_on": "dev"}
+    assert own["threshold"]["tuned_on"] == "test"
+    assert cell["inputs"]["tuning"] == own["inputs"]["examples"] == file_sha256(dev)
+    assert cell["n"] == 8
+    rows = pq.read_table(job.cells["zh"].with_suffix(".parquet")).to_pylist()
+    assert [r["kept"] for r in rows] == [r["score"] >= cell["threshold"]["value"] for r in rows]
+    kept = {(r["id"], r["prediction"]) for r in rows if r["kept"]}
+    right = len(kept & {(f"f{i}", f"e{i}") for i in range(8)})
+    assert cell["metrics"]["recall"] == 100 * right / 8
+    mined(tmp_path / "dev", 12, 6)
+    assert evaluated(job) == ["zh"]
+
+
+def test_retrieval_reads_a_checkpoint_of_another_format(tmp_path):
+    """XTREME-R tunes on SQuAD first: the pooling is the head, whatever the checkpoint's was."""
+    trained = tiny.training_job(tmp_path, tiny.task(tmp_path, "span_qa", epochs=1))
+    training.run(trained)
+    test = tiny.split(tmp_path / "test/sw.json", "retrieval", tiny.translations(30, shift=3))
+    scores = []
+    for name, checkpoint in (("before", trained.encoder), ("after", trained.stamp)):
+        job = retrieval_job(tmp_path, {"sw": test}, checkpoint=checkpoint, sweep=True, spec=name)
+        evaluated(job)
+        scores.append(read_json(job.cells["sw"])["metrics"])
+    assert scores[0] != scores[1]
+
+
 def test_every_format_can_be_evaluated(tmp_path):
     """From a checkpoint of several tasks, each with its own head."""
     tasks = [tiny.task(tmp_path, form, epochs=1) for form in tiny.ROWS_OF]

@@ -8,6 +8,7 @@ import tiny
 import torch
 
 from xstilts.batching import pack
+from xstilts.errors import DataError
 from xstilts.formats import retrieval
 from xstilts.tokenization import Tokenizer
 
@@ -80,3 +81,100 @@ def test_cut_sentences_are_counted(letters):
     features = encoded(rows, letters)
     assert [len(s) for s in features.sequences] == [16, 16]
     assert features.counts == {"truncated": 1}
+
+
+# --- ranking -------------------------------------------------------------------------------------
+
+
+def test_twenty_candidates_are_ranked_and_scored_by_average_precision(letters):
+    """Best first; several may be right; the mean is over the queries."""
+    rows = [row("a", "query", ["c1", "c3"]), row("b", "query", ["c24"])]
+    rows += [row(f"c{i}", "candidate") for i in range(25)]
+    angles = [0.0, 0.0, *(0.01 * i for i in range(25))]
+    outputs = [np.array([np.cos(a), np.sin(a)]) for a in angles]
+    predictions = retrieval.decode(rows, encoded(rows, letters), outputs, (), "map20")
+    assert predictions[0]["prediction"] == [f"c{i}" for i in range(20)]
+    assert retrieval.score(rows, predictions, "map20", "en") == (
+        2,
+        {"map_at_20": 100 * ((1 / 2 + 2 / 4) / 2 + 0) / 2},
+    )
+
+
+# --- mining --------------------------------------------------------------------------------------
+
+
+def corpora(n, partners, seed=0):
+    """``n`` sentences a side, of which the first ``partners`` have the other's vector, nearly."""
+    rng = np.random.default_rng(seed)
+    source = rng.normal(size=(n, 16))
+    target = rng.normal(size=(n, 16))
+    target[:partners] = source[:partners] + 0.05 * rng.normal(size=(partners, 16))
+    rows = [
+        row(f"x{i}", "query", [f"en{i}"] if i < partners else (), f"x{i}") for i in range(n)
+    ] + [row(f"en{i}", "candidate", text=f"e{i}") for i in range(n)]
+    return rows, [*source, *target]
+
+
+def mined(rows, outputs, letters):
+    return retrieval.decode(rows, encoded(rows, letters), outputs, (), "bucc")
+
+
+def test_pairs_are_mined_and_kept_above_the_threshold(letters):
+    """Found on one set of sentences, applied to another."""
+    dev, test = corpora(40, 10), corpora(60, 12, seed=1)
+    threshold = retrieval.tune(dev[0], mined(*dev, letters))
+    found = retrieval.tuned(mined(*test, letters), threshold)
+    kept = {(p["id"], p["prediction"]) for p in found if p["kept"]}
+    assert kept <= {(f"x{i}", f"en{i}") for i in range(12)}
+    assert len(kept) > 8
+    assert all((p["score"] >= threshold) == p["kept"] for p in found)
+    n, metrics = retrieval.score(test[0], found, "bucc", "de")
+    assert (n, metrics["precision"], metrics["recall"]) == (12, 100.0, len(kept) / 12 * 100)
+
+
+def test_a_threshold_of_other_sentences_may_be_wrong(letters):
+    """Nothing of the scored set's gold is used."""
+    rows, outputs = corpora(40, 10)
+    predictions = mined(rows, outputs, letters)
+    for threshold, recall in ((99.0, 0.0), (0.0, 100.0)):
+        _, metrics = retrieval.score(rows, retrieval.tuned(predictions, threshold), "bucc", "de")
+        assert metrics["recall"] == recall
+    assert metrics["precision"] < 50
+
+
+def test_repeated_sentences_are_left_out_of_the_pairs(letters):
+    """As XTREME does: their ids are ambiguous."""
+    rows, outputs = corpora(20, 5)
+    rows[1] = rows[1] | {"text": rows[0]["text"]}
+    assert not {"x0", "x1"} & {p["id"] for p in mined(rows, outputs, letters)}
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def test_queries_and_candidates_are_parts_of_their_own():
+    """In the order in which they come."""
+    rows = [row("x", "candidate"), row("a", "query"), row("y", "candidate")]
+    assert retrieval.parts(rows) == [[1], [0, 2]]
+
+
+@pytest.mark.parametrize("side", ["query", "candidate"])
+def test_one_side_alone_is_refused(side, letters):
+    """Nothing could be found."""
+    rows = [row("a", side)]
+    with pytest.raises(DataError, match="at least one query and one candidate"):
+        retrieval.decode(rows, encoded(rows, letters), [np.ones(2)], (), "nearest")
+
+
+def test_the_scorers_are_those_that_cards_may_name(letters):
+    """With the metrics that each of them gives."""
+    rows, outputs = corpora(12, 4)
+    for scorer, metrics in retrieval.SCORERS.items():
+        found = retrieval.decode(rows, encoded(rows, letters), outputs, (), scorer)
+        if scorer in retrieval.TUNED:
+            found = retrieval.tuned(found, 1.0)
+        if scorer == "map20":
+            found = [p for p in found if p["gold"]]
+        assert tuple(retrieval.score(rows, found, scorer, "de")[1]) == metrics
+    with pytest.raises(DataError, match="unknown scorer 'farthest'"):
+        retrieval.decode(rows, encoded(rows, letters), outputs, (), "farthest")

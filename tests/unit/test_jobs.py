@@ -89,3 +89,37 @@ class TestEvaluationJob:
         """It reads a hidden state of the encoder's card."""
         job = evaluation_job(grid, "tiny", "none", 1, "pairs")
         assert (job.head, job.layer, job.checkpoint) == (None, 2, grid.encoder_stamp("tiny"))
+
+    def test_retrieval_after_a_recipe_reads_the_recipe_s_checkpoint(self, world):
+        """With the pooling for a head, at the layer and with the lengths of its own."""
+        world.change_card("pairs", recipe="qa", training={"max_length": 77})
+        job = evaluation_job(world.grid(), "tiny", "nli", 1, "pairs")
+        assert job.checkpoint == world.grid().checkpoint_stamp("tiny", "nli", 1, "qa")
+        assert (job.head, job.layer, job.limits.max_length) == (None, 2, 77)
+
+    def test_layers_are_swept_where_the_nearest_sentence_is_sought(self, world):
+        """Unless the study does without; no other kind of target has them."""
+        key = ("tiny", "none", 1)
+        assert evaluation_job(world.grid(), *key, "pairs").sweep
+        assert not evaluation_job(world.grid(), *key, "xnli").sweep
+        plain = world.grid(evaluation={"layer_sweep": False})
+        assert not evaluation_job(plain, *key, "pairs").sweep
+        assert (
+            plain.evaluation(*key, "pairs").digest != world.grid().evaluation(*key, "pairs").digest
+        )
+
+    def test_a_scorer_that_is_tuned_reads_a_second_split(self, world):
+        """In every language; it decides the cells and is prepared with the others."""
+        before = world.grid().evaluation("tiny", "none", 1, "pairs").digest
+        splits = CARDS["pairs"]["splits"]
+        world.change_card(
+            "pairs", scorer="bucc", primary="f1", tuned_on="dev",
+            splits={"test": splits["test"], "dev": splits["test"]},
+        )  # fmt: skip
+        grid = world.grid()
+        job = evaluation_job(grid, "tiny", "none", 1, "pairs")
+        assert job.tuning == {c: grid.examples_stamp("pairs", "dev", c) for c in ("de", "sw")}
+        assert (job.tuned_on, job.sweep) == ("dev", False)
+        assert grid.evaluation("tiny", "none", 1, "pairs").digest != before
+        assert ("pairs", "dev", ["de", "sw"]) in grid.needed_examples()
+        assert set(job.tuning.values()) < set(grid.evaluation_examples("pairs"))

@@ -11,10 +11,7 @@ for target in resolved.targets:
             checkpoint=lambda w, target=target: grid.evaluated(
                 w.encoder, w.condition, int(w.seed), target
             ),
-            examples=[
-                grid.examples_stamp(target, "test", code)
-                for code in resolved.languages[target]
-            ],
+            examples=grid.evaluation_examples(target),
         output:
             cells=update(
                 [

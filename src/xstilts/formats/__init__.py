@@ -81,6 +81,39 @@ class Format(Protocol):
         """How many things were scored, and the metrics in per cent."""
 
 
+class Pooled(Format, Protocol):
+    """A format whose examples are encoded in parts, because languages may share some of them."""
+
+    def parts(self, examples: Sequence[Example]) -> list[list[int]]:
+        """The places of each part's examples; every example is in one part."""
+
+
+class Tuned(Format, Protocol):
+    """A format some of whose scorers need a number that is chosen on other examples."""
+
+    TUNED: Sequence[str]
+
+    def tune(self, examples: Sequence[Example], predictions: Sequence[dict[str, Any]]) -> float:
+        """The number that is best for these predictions of these examples."""
+
+    def tuned(
+        self, predictions: Sequence[dict[str, Any]], threshold: float
+    ) -> list[dict[str, Any]]:
+        """Predictions to which the number is applied: only these can be scored."""
+
+
+def parts(form: Format, examples: Sequence[Example]) -> list[list[int]]:
+    """The places of the examples that are encoded together; one part where nothing is shared."""
+    if hasattr(form, "parts"):
+        return cast("Pooled", form).parts(examples)
+    return [list(range(len(examples)))]
+
+
+def tuned(form: Format, scorer: str) -> Tuned | None:
+    """The format, if this scorer of it is tuned."""
+    return cast("Tuned", form) if scorer in getattr(form, "TUNED", ()) else None
+
+
 def get(name: str) -> Format:
     """The format of this name (checked when its card was read)."""
     return cast("Format", import_module(f"xstilts.formats.{name}"))
