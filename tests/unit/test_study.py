@@ -94,8 +94,8 @@ class TestSlips:
         """At the top."""
         assert world.problem(condition=["none"], conditions=["none"]) == (
             "study.yaml: condition: unknown key 'condition'; did you mean 'conditions'? Allowed: "
-            "compute, conditions, encoders, evaluation, languages, mirror, mlm, multi, recipes, "
-            "resources, results, seeds, study, targets, training"
+            "cards, compute, conditions, encoders, evaluation, languages, mirror, mlm, multi, "
+            "recipes, resources, results, seeds, study, targets, training"
         )
 
     @pytest.mark.parametrize("scope", ["all", "intermediate", "recipe"])
