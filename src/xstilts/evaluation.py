@@ -30,6 +30,7 @@ from xstilts.batching import by_tokens, pack
 from xstilts.checkpoints import Checkpoint
 from xstilts.devices import Device
 from xstilts.errors import LineageError, TrainingError
+from xstilts.lease import lease
 from xstilts.lineage import (
     Run,
     file_sha256,
@@ -83,20 +84,36 @@ class EvaluationJob:
 
 
 def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
-    """Bring every cell of a job up to date."""
+    """Bring every cell of a job up to date.
+
+    A language that fails does not keep the others from being computed; then its error is raised.
+    """
+    with lease(next(iter(job.cells.values())).parent, say):
+        _run(job, say)
+
+
+def _run(job: EvaluationJob, say: Callable[[str], None]) -> None:
     expected = {language: _expected(job, language) for language in job.cells}
     todo = [lang for lang, path in job.cells.items() if not is_current(path, expected[lang])]
     say(f"{len(job.cells) - len(todo)} of {len(job.cells)} cells are up to date")
     clock = Run()
     missing = [x for x in todo if not is_current(job.work / f"{x}.json", expected[x])]
     seconds: dict[str, float] = {}
+    failures: list[Exception] = []
     if missing:
         model = Model(job)
         for language, coming in _ahead(model, missing):
             say(f"{language} ({todo.index(language) + 1} of {len(todo)})")
             began = time.monotonic()
-            _compute(job, model, language, coming.result(), expected[language])
+            try:
+                _compute(job, model, language, coming.result(), expected[language])
+            except Exception as error:  # whatever it is, it is raised below
+                say(f"{language}: failed: {error}")
+                failures.append(error)
+                continue
             seconds[language] = round(time.monotonic() - began, 3)
+    if failures:
+        raise failures[0]
     for language in todo:
         _publish(job.work, job.cells[language], language)
     if missing:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import time
 import zlib
@@ -30,6 +31,7 @@ from xstilts.checkpoints import Checkpoint
 from xstilts.devices import Device
 from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.heads import initialise
+from xstilts.lease import lease
 from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp, write_text
 from xstilts.seeds import derive, rank
 from xstilts.tokenization import Tokenizer
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from xstilts.study import Compute, Mlm, Multi
 
 STATE = "resume.safetensors"
+MADE = "made.json"  # the stamp, once more, where Snakemake does not delete it
 LOG = "log.jsonl"
 
 
@@ -96,11 +99,36 @@ class TrainingJob:
 
 
 def run(job: TrainingJob) -> None:
-    """Train, save the checkpoint and stamp it. Raises `TrainingError` on an infinite loss."""
-    clock = Run()
+    """Train, save the checkpoint and stamp it. Raises `TrainingError` on an infinite loss.
+
+    Where this very checkpoint lies there whole, only its stamp is put back: Snakemake deletes a
+    stamp before it runs a job, also one that another process is finishing.
+    """
     inputs = _verified_inputs(job)
-    for left in job.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
-        left.unlink()
+    with lease(job.folder):
+        if not _made_before(job, inputs):
+            _train(job, inputs)
+        with write_atomically(job.stamp) as temporary:
+            shutil.copyfile(job.folder / MADE, temporary)
+        (job.folder / STATE).unlink(missing_ok=True)
+
+
+def _made_before(job: TrainingJob, inputs: dict[str, str]) -> bool:
+    try:
+        made = verify(job.folder / MADE)
+    except LineageError:
+        return False
+    if made["spec"] != job.spec or made["inputs"] != inputs:
+        return False
+    print("made before: nothing to train", flush=True)
+    return True
+
+
+def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
+    clock = Run()
+    # of a process that was killed while it wrote: ours, and those of safetensors beneath
+    for left in (*job.folder.glob(".*.tmp"), *job.folder.glob(".tmp*")):
+        left.unlink(missing_ok=True)
     training = Training(job)
     with training.device.threads(), _politely_interrupted() as interrupted:
         resumed_from = training.resume()
@@ -108,9 +136,9 @@ def run(job: TrainingJob) -> None:
             pass
     weights = job.folder / checkpoints.FILE
     training.checkpoint().save(weights)
-    write_stamp(job.stamp, spec=job.spec, inputs=inputs, files=[weights], facts=training.facts())
     clock.write(job.folder / "run.json", resumed_from=resumed_from, **training.device.facts())
-    (job.folder / STATE).unlink(missing_ok=True)
+    facts = training.facts()
+    write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
 
 
 def _verified_inputs(job: TrainingJob) -> dict[str, str]:

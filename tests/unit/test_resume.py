@@ -231,18 +231,35 @@ def test_killed_after_the_weights_and_before_the_stamp(tmp_path, reference, monk
     assert outcome(job) == reference
 
 
-def test_killed_after_the_stamp_and_before_the_state_is_removed(tmp_path, reference, monkeypatch):
-    """A training that is wanted again takes the left state up and ends alike."""
+def test_finished_but_for_its_stamp_it_is_not_trained_again(tmp_path, reference, capsys):
+    """Snakemake deletes the stamp before it starts a job that another process has just finished."""
     job = one_task(tmp_path, save_every=0)
-    monkeypatch.setattr(training.Run, "write", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run(job)
-    assert (job.folder / STATE).exists()
-    assert outcome(job) == reference
-    monkeypatch.undo()
     run(job)
+    record = (job.folder / "run.json").read_bytes()
+    job.stamp.unlink()
+    (job.folder / STATE).write_bytes(b"left by a kill before it was removed")
+    run(job)
+    assert "nothing to train" in capsys.readouterr().out
     assert outcome(job) == reference
+    assert (job.folder / "run.json").read_bytes() == record
     assert not (job.folder / STATE).exists()
+
+
+@pytest.mark.parametrize("other", ["spec", "inputs", "weights"])
+def test_a_finished_training_of_something_else_is_no_excuse(other, tmp_path, capsys):
+    """It is trained anew for another spec, from other examples, and when its weights changed."""
+    job = one_task(tmp_path, spec="another" if other == "spec" else "spec1")
+    run(job)
+    if other == "inputs":
+        tiny.split(job.tasks[0].examples[0], "classification", tiny.sentences(14)[::-1])
+    if other == "weights":
+        flip(job.folder / "weights.safetensors")
+    wanted = one_task(tmp_path)
+    run(wanted)
+    assert "nothing to train" not in capsys.readouterr().out
+    fresh = one_task(tmp_path, "fresh")
+    run(fresh)
+    assert outcome(wanted) == outcome(fresh)
 
 
 def test_a_full_disk_leaves_the_last_good_state(tmp_path, reference, monkeypatch):
@@ -269,11 +286,12 @@ def test_a_full_disk_leaves_the_last_good_state(tmp_path, reference, monkeypatch
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     """A state may be gigabytes: it must not lie there for ever under a hidden name."""
     job = one_task(tmp_path)
-    left = job.folder / f".{STATE}.0123.tmp"
-    left.parent.mkdir()
-    left.write_bytes(b"half")
+    left = [job.folder / name for name in (f".{STATE}.0123.tmp", ".tmpAbC123")]
+    job.folder.mkdir()
+    for path in left:
+        path.write_bytes(b"half")
     run(job)
-    assert not left.exists()
+    assert not any(path.exists() for path in left)
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):

@@ -209,7 +209,7 @@ def test_what_ran_before_changes_nothing(tmp_path):
 
 
 def test_a_training_leaves_weights_a_stamp_that_proves_them_and_no_state(tmp_path):
-    """Nothing else lies in its folder but the log and the record of the run."""
+    """Nothing else lies in its folder but the log, the record of the run and the stamp's copy."""
     job = tiny.training_job(tmp_path, save_every=0)
     run(job)
     stamp = verify(job.stamp)
@@ -220,6 +220,7 @@ def test_a_training_leaves_weights_a_stamp_that_proves_them_and_no_state(tmp_pat
     assert sorted(p.name for p in job.folder.iterdir()) == [
         "checkpoint.json",
         "log.jsonl",
+        "made.json",
         "run.json",
         "weights.safetensors",
     ]
