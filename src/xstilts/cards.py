@@ -21,7 +21,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -205,15 +207,49 @@ class RawFile(Model):
         return [name for name in names if getattr(self, name)]
 
 
-class Split(Model):
-    """One split: the reader that understands its raw files, and the files."""
+class Form(Model):
+    """Raw files and the reader that understands them."""
 
     reader: Name
     files: dict[str, RawFile] = Field(min_length=1, description="files by the reader's part names")
     options: Annotated[dict[str, Any], BeforeValidator(_json_keys)] = Field(
         default_factory=dict, description="passed to the reader"
     )
+
+
+Code = Annotated[
+    Annotated[Name, Tag("<value>")] | Annotated[list[Name], Field(min_length=1), Tag("<list>")],
+    Discriminator(yaml_kind),
+]
+
+
+class Split(Form):
+    """One split: how its files are read, and in which languages there are any.
+
+    Examples of the same rows may be had in several forms (the official archive, a parquet copy):
+    the first form is the one given here, and those under ``otherwise`` are taken, in order, where
+    its files cannot be had.
+    """
+
     languages: list[Name] | None = Field(None, description="default: the card's")
+    codes: dict[Name, Code] | None = Field(None, description="default: the card's")
+    otherwise: list[Form] = Field(
+        default_factory=list, description="other forms of the same examples"
+    )
+
+    @property
+    def forms(self) -> list[Form]:
+        """All forms, the preferred one first."""
+        return [self, *self.otherwise]
+
+
+FROM_DATA = "from_data"
+
+
+def _labels(value: object) -> object:
+    if isinstance(value, str) and value != FROM_DATA:
+        raise ValueError(f"{value!r} is neither a list of labels nor {FROM_DATA}")
+    return value
 
 
 class TaskCard(Model):
@@ -226,8 +262,19 @@ class TaskCard(Model):
     licence: Name
     citation: Name
     languages: list[Name] = Field(min_length=1)
-    codes: dict[Name, Name] = Field(default_factory=dict, description="our code -> the task's own")
-    labels: list[Name] | None = Field(None, description="classes or tags, in order")
+    codes: dict[Name, Code] = Field(
+        default_factory=dict,
+        description="our code -> the task's own; of a list, each has files of its own",
+    )
+    labels: Annotated[list[Name] | Literal["from_data"] | None, BeforeValidator(_labels)] = Field(
+        None,
+        description="classes or tags, in order; from_data: those that occur in the training "
+        "examples, sorted, as the stamp of these says",
+    )
+    untaught: list[Name] = Field(
+        default_factory=list,
+        description="labels that the recipe does not teach: wherever they are right, it is wrong",
+    )
     scorer: Name = Field(description="the official scoring, one of the format's")
     primary: Name = Field(description="the metric that enters the grid")
     recipe: Name | None = Field(
@@ -293,12 +340,33 @@ class TaskCard(Model):
         languages = self.languages if self.parts else self.split_languages("train")
         return "en" if "en" in languages else languages[0]
 
-    def raw_file(self, file: RawFile, language: str) -> RawFile:
-        """A file entry with its language filled in."""
-        code = self.codes.get(language, language)
-        folder, _, name = code.rpartition("/")
-        values = {"language": language, "code": code, "folder": folder, "name": name}
-        return RawFile.model_validate(_fill(file.model_dump(exclude_unset=True), values))
+    @property
+    def label_list(self) -> list[str]:
+        """The labels that the card names; empty where the training examples tell them."""
+        return self.labels if isinstance(self.labels, list) else []
+
+    def raw_files(self, split: str, language: str, form: Form | None = None) -> dict[str, RawFile]:
+        """The files of a split's form (the first) in a language, by the reader's part names.
+
+        Where a language has several codes, each gives files: of part ``words`` these are
+        ``words.0``, ``words.1`` and so on.
+        """
+        entry = self.splits[split]  # type: ignore[index]
+        codes = (self.codes if entry.codes is None else entry.codes).get(language, language)
+        if isinstance(codes, str):
+            return {part: _of(f, language, codes) for part, f in (form or entry).files.items()}
+        return {
+            f"{part}.{number}": _of(file, language, code)
+            for part, file in (form or entry).files.items()
+            for number, code in enumerate(codes)
+        }
+
+
+def _of(file: RawFile, language: str, code: str) -> RawFile:
+    """A file entry with its language filled in."""
+    folder, _, name = code.rpartition("/")
+    values = {"language": language, "code": code, "folder": folder, "name": name}
+    return RawFile.model_validate(_fill(file.model_dump(exclude_unset=True), values))
 
 
 def _fill(value: Any, values: dict[str, str]) -> Any:

@@ -102,6 +102,16 @@ def fetch(
     return target
 
 
+def is_at_hand(file: RawFile, resources: Path, mirror: Path | None) -> bool:
+    """Whether a file can be had without network: it is there, built, or in the mirror."""
+    if file.embedded or (resources / "raw" / _inside(file.path)).is_file():
+        return True
+    if not file.mirror or mirror is None:
+        return False
+    plain = mirror / _inside(file.mirror)
+    return plain.is_file() or plain.with_name(f"{plain.name}.gz").is_file()
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What the lock says of a file: the sha256 of its bytes and where they came from."""

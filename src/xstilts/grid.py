@@ -186,7 +186,7 @@ class Grid:
     def examples(self, task: str, split: str) -> Stage:
         """Reading one split of a task in all its languages. Its stamps are one per language."""
         card = self.cards.task(task)
-        reader = card.splits[split].reader  # type: ignore[index]
+        readers = {form.reader for form in card.splits[split].forms}  # type: ignore[index]
         built = any(f.embedded for f in card.splits[split].files.values())  # type: ignore[index]
         return self._stage(
             ("examples", task, split),
@@ -199,13 +199,14 @@ class Grid:
                     exclude_defaults=True,
                     exclude={
                         "languages": True,
-                        "files": {"__all__": {"mirror", "hub", "url", "member"}},
+                        "files": _WHERE_FROM,
+                        "otherwise": {"__all__": {"files": _WHERE_FROM}},
                     },
                 ),
                 "codes": dict(card.codes),
                 "labels": card.labels,
             },
-            ["xstilts.prepare", f"xstilts.readers.{reader}"]
+            ["xstilts.prepare", *(f"xstilts.readers.{reader}" for reader in sorted(readers))]
             + (["xstilts.embedded.build"] if built else []),
         )
 
@@ -487,6 +488,7 @@ def _kind(stage: str) -> Literal["intermediate", "recipe"]:
     return "intermediate" if stage == INTERMEDIATE else "recipe"
 
 
+_WHERE_FROM: Any = {"__all__": {"mirror", "hub", "url", "member", "order"}}
 _NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer"}
 
 

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from xstilts import lineage
+from xstilts.cards import FROM_DATA
 from xstilts.errors import LineageError
 from xstilts.grid import INTERMEDIATE, Grid, Stage, check_code
 
@@ -51,7 +53,7 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
         TaskJob(
             name,
             grid.cards.task(name).format,
-            tuple(grid.cards.task(name).labels or ()),
+            labels_of(grid, name, condition, stage),
             stamps(grid.train_split(condition, stage, name)),
             grid.hyperparameters(name, kind),
             grid.cards.task(name).scorer,
@@ -89,7 +91,7 @@ def evaluation_job(
         spec=plan.digest,
         identity={"encoder": encoder, "condition": condition, "seed": seed, "target": target},
         format=card.format,
-        labels=tuple(learnt.labels or ()),
+        labels=labels_of(grid, learnt.task, condition, grid.resolved.stage_of(target)),
         scorer=card.scorer,
         primary=card.primary,
         encoder=grid.encoder_stamp(encoder),
@@ -110,6 +112,20 @@ def evaluation_job(
         tuned_on=card.tuned_on,
         sweep=grid.layer_sweep(target),
     )
+
+
+def labels_of(grid: Grid, task: str, condition: str, stage: str) -> tuple[str, ...]:
+    """The labels that a training stage learns for a task: its card's, or those of its examples.
+
+    The latter stand in the stamps of the training examples, so that a training and an evaluation
+    take them from data that both name. Raises `LineageError` where such a stamp is missing.
+    """
+    card = grid.cards.task(task)
+    if card.labels != FROM_DATA:
+        return tuple(card.label_list)
+    stamps = (grid.examples_stamp(*of) for of in grid.train_split(condition, stage, task))
+    facts = [lineage.read_json(path)["facts"] for path in stamps]
+    return tuple(sorted({label for fact in facts for label in fact["labels"]}))
 
 
 def prepare_examples(

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xstilts import examples, lineage
-from xstilts.errors import DataError, LineageError, StudyError, unknown
-from xstilts.fetch import fetch
+from xstilts.cards import FROM_DATA
+from xstilts.errors import DataError, LineageError, MissingFile, StudyError, unknown
+from xstilts.fetch import fetch, is_at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from xstilts.cards import Split, TaskCard
+    from xstilts.cards import Form, Split, TaskCard
     from xstilts.examples import Example
     from xstilts.fetch import Progress
 
@@ -43,7 +44,8 @@ def prepare(
     `DataError` for files that cannot be had or read, and for examples that the card's own labels
     and format do not allow.
     """
-    files = _fetched(
+    entry: Split = card.splits[split]  # type: ignore[index]
+    form, files = _fetched(
         card,
         split,
         language,
@@ -52,15 +54,19 @@ def prepare(
         checksums=checksums,
         progress=progress,
     )
-    rows = read_split(card, split, language, files)
+    rows = read_split(card, split, language, files, form)
     parquet = stamp.with_suffix(".parquet")
-    count = examples.write(parquet, card.format, rows)
+    facts: dict[str, Any] = {"rows": examples.write(parquet, card.format, rows)}
+    if entry.otherwise:
+        facts["form"] = entry.forms.index(form)
+    if card.labels == FROM_DATA:
+        facts["labels"] = sorted(set(map(str, _labels(rows))))
     lineage.write_stamp(
         stamp,
         spec=spec,
         inputs={part: lineage.file_sha256(path) for part, path in sorted(files.items())},
         files=[parquet],
-        facts={"rows": count},
+        facts=facts,
     )
 
 
@@ -75,26 +81,42 @@ def is_current(stamp: Path, spec: str) -> bool:
 
 
 def read_split(
-    card: TaskCard, split: str, language: str, files: Mapping[str, Path]
+    card: TaskCard, split: str, language: str, files: Mapping[str, Path], form: Form | None = None
 ) -> list[Example]:
-    """Read raw files with the card's reader and check what came out."""
+    """Read raw files with the reader of a split's form (the first), and check what came out."""
     if language not in card.split_languages(split):
         allowed = card.split_languages(split)
         raise StudyError(f"task {card.task!r}, {split}: {unknown('language', language, allowed)}")
     where = f"{card.task}/{split}/{language}"
-    entry: Split = card.splits[split]  # type: ignore[index]
-    rows = list(reader(entry.reader, entry.options, where)(files, language, **entry.options))
+    how = form or card.splits[split]  # type: ignore[index]
+    rows = list(reader(how.reader, how.options, where)(files, language, **how.options))
     examples.check(card.format, rows, where)
     check_labels(card, rows, where)
     return rows
 
 
-def _fetched(card: TaskCard, split: str, language: str, **how: Any) -> dict[str, Path]:
+def _fetched(
+    card: TaskCard, split: str, language: str, *, resources: Path, mirror: Path | None, **how: Any
+) -> tuple[Form, dict[str, Path]]:
+    """The first form of a split whose files can be had, and these.
+
+    A form whose files are all at hand goes before one that would need the network.
+    """
     entry: Split = card.splits[split]  # type: ignore[index]
-    return {
-        part: fetch(card.raw_file(file, language), split=split, language=language, **how)
-        for part, file in entry.files.items()
-    }
+    forms = [(form, card.raw_files(split, language, form)) for form in entry.forms]
+    forms.sort(key=lambda f: not all(is_at_hand(file, resources, mirror) for file in f[1].values()))
+    failures = []
+    for form, files in forms:
+        try:
+            return form, {
+                part: fetch(
+                    file, resources=resources, mirror=mirror, split=split, language=language, **how
+                )
+                for part, file in files.items()
+            }
+        except MissingFile as error:
+            failures.append(str(error))
+    raise MissingFile("\n".join(failures))
 
 
 # --- readers -------------------------------------------------------------------------------------
@@ -130,8 +152,9 @@ def check_labels(card: TaskCard, rows: list[Example], where: str) -> None:
     XTREME's downloader overwrites most test labels by one constant; scored against, that gives a
     third on XNLI and nothing on TyDiQA (google-research/xtreme issues 24 and 66).
     """
+    labels = sorted(set(map(str, _labels(rows)))) if card.labels == FROM_DATA else card.label_list
     for row in rows:
-        for problem in _FAULTS[card.format](row, card.labels or []):
+        for problem in _FAULTS[card.format](row, labels):
             raise DataError(f"{where}: example {row['id']!r}: {problem}")
     if card.format == "retrieval":
         _check_relevant(rows, where)

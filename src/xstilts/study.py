@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from xstilts.cards import Hyperparameters, Model, Name, Number, load, yaml_kind
+from xstilts.cards import FROM_DATA, Hyperparameters, Model, Name, Number, load, yaml_kind
 from xstilts.errors import StudyError, unknown
 
 if TYPE_CHECKING:
@@ -376,10 +376,11 @@ class Resolved:
             return []
         if recipe.format != card.format:
             return [f"{key}: {name!r} is {recipe.format}, but {card.task!r} is {card.format}"]
-        if strange := sorted(set(card.labels or ()) - set(recipe.labels or ())):
+        taught = {*recipe.label_list, *card.untaught}
+        if recipe.labels != FROM_DATA and (strange := sorted(set(card.label_list) - taught)):
             return [
                 f"{key}: {name!r} does not teach {', '.join(strange)}, "
-                f"labels of {card.task!r}; it has {', '.join(recipe.labels or ())}"
+                f"labels of {card.task!r}; it has {', '.join(recipe.label_list)}"
             ]
         return []
 

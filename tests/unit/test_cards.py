@@ -192,11 +192,30 @@ class TestTaskCards:
 
     def test_a_path_is_filled_in_with_language_and_code(self):
         """``{code}`` is the task's own code; ``{folder}`` and ``{name}`` are its parts."""
-        card = self.card(codes={"de": "x/ger"})
+        made = load(TaskCard, self.card(codes={"de": "x/ger"}), "card.yaml")
+        assert made.raw_files("test", "de")["data"].path == "xnli/test.x/ger.txt"
+        assert made.raw_files("test", "sw")["data"].path == "xnli/test.sw.txt"
+
+    def test_a_language_of_several_codes_has_the_files_of_each(self):
+        """XTREME joins all treebanks of a language."""
+        made = load(TaskCard, self.card(codes={"de": ["gsd", "pud"]}), "card.yaml")
+        paths = {part: file.path for part, file in made.raw_files("test", "de").items()}
+        assert paths == {"data.0": "xnli/test.gsd.txt", "data.1": "xnli/test.pud.txt"}
+
+    def test_a_split_may_have_codes_of_its_own(self):
+        """Some treebanks are for testing only."""
+        card = self.card(codes={"de": ["gsd", "pud"]})
+        card["splits"]["test"]["codes"] = {"de": "gsd"}
         made = load(TaskCard, card, "card.yaml")
-        file = made.splits["test"].files["data"]
-        assert made.raw_file(file, "de").path == "xnli/test.x/ger.txt"
-        assert made.raw_file(file, "sw").path == "xnli/test.sw.txt"
+        assert [file.path for file in made.raw_files("test", "de").values()] == [
+            "xnli/test.gsd.txt"
+        ]
+
+    def test_labels_are_listed_or_taken_from_the_data(self):
+        """The labels of a licensed corpus cannot be listed here."""
+        assert load(TaskCard, self.card(labels="from_data"), "card.yaml").label_list == []
+        (line,) = refused(TaskCard, self.card(labels="from_dat"))
+        assert line == "card.yaml: labels: 'from_dat' is neither a list of labels nor from_data"
 
     def test_an_unknown_split_is_an_error(self):
         """With the splits that there are."""

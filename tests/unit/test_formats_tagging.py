@@ -157,3 +157,12 @@ def test_training_leaves_out_what_has_no_tags(letters):
     assert len(features) == 1
     assert features.counts == {"unlabelled": 1}
     assert len(encoded(rows, letters)) == 2
+
+
+def test_a_tag_that_was_never_taught_is_an_error_of_the_prediction(letters):
+    """Dates for a model that learnt from PAN-X: they count as missed."""
+    rows = [sentence(["ab", "c"], ["B-DATE", "B-PER"])]
+    features = encoded(rows, letters)
+    outputs = [np.asarray([[9, 0, 0, 0], [0, 9, 0, 0]])]
+    decoded = tagging.decode(rows, features, outputs, LABELS, "span_f1")
+    assert tagging.score(rows, decoded, "span_f1", "sw")[1]["recall"] == 50.0

@@ -8,7 +8,7 @@ from world import CARDS
 from xstilts import lineage
 from xstilts.errors import LineageError
 from xstilts.grid import Grid
-from xstilts.jobs import checked, evaluation_job, training_job
+from xstilts.jobs import checked, evaluation_job, labels_of, training_job
 
 
 @pytest.fixture
@@ -46,6 +46,28 @@ class TestChecked:
             f"{stage.stamp}: this job would make {stage.digest[:12]}, the workflow asked for "
             "000000000000; the study was edited after the run had started: start it again"
         )
+
+
+class TestLabels:
+    def test_labels_are_the_cards(self, grid):
+        """In the card's order."""
+        assert labels_of(grid, "nli", "nli", "intermediate") == ("yes", "no")
+
+    def test_labels_from_data_are_read_from_the_stamp_of_the_training_examples(self, world):
+        """Known before the training starts, and the same for its evaluation."""
+        world.change_card("nli", labels="from_data")
+        grid = world.grid(resources=str(world.folder / "resources"))
+        stamp = grid.examples_stamp("nli", "train", "en")
+        lineage.write_stamp(stamp, spec="", inputs={}, files=[], facts={"labels": ["b", "a"]})
+        assert labels_of(grid, "nli", "nli", "intermediate") == ("a", "b")
+        assert evaluation_job(grid, "tiny", "none", 1, "xnli").labels == ("a", "b")
+
+    def test_without_the_examples_the_labels_cannot_be_known(self, world):
+        """The message names the stamp that is missing."""
+        world.change_card("nli", labels="from_data")
+        grid = world.grid(resources=str(world.folder / "resources"))
+        with pytest.raises(LineageError, match=r"nli/train/en\.json"):
+            labels_of(grid, "nli", "nli", "intermediate")
 
 
 class TestTrainingJob:

@@ -8,7 +8,7 @@ import pytest
 
 from xstilts import examples, lineage
 from xstilts.cards import TaskCard
-from xstilts.errors import DataError, StudyError
+from xstilts.errors import DataError, MissingFile, StudyError
 from xstilts.prepare import check_labels, is_current, prepare, read_split, reader, readers
 
 ROWS = [
@@ -27,7 +27,7 @@ def card(reader="jsonl_rows", labels=("yes", "maybe"), options=None, **changes):
         "citation": "nobody",
         "languages": ["en", "sw"],
         "codes": {"sw": "swa"},
-        "labels": list(labels),
+        "labels": labels if isinstance(labels, str) else list(labels),
         "scorer": "accuracy",
         "primary": "accuracy",
         "splits": {
@@ -179,3 +179,53 @@ def test_options_are_checked_before_anything_is_read():
         reader("squad_json", {"repare": True}, "toy/test/sw")
     with pytest.raises(StudyError, match="reader 'labelled_texts' needs the option tables, text"):
         reader("labelled_texts", {}, "toy/test/sw")
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+
+def two_forms(labels=("yes", "maybe")):
+    """A card whose test set is JSON lines, or else a table."""
+    first = card(labels=labels).splits["test"].model_dump(exclude_unset=True)
+    table = {
+        "reader": "labelled_texts",
+        "files": {"table": {"path": "toy/{code}.tsv", "mirror": "toy-{code}.tsv"}},
+        "options": {"tables": {"*": {"form": "tsv"}}, "text": "text", "label": "label"},
+    }
+    return card(labels=labels, splits={"test": first | {"otherwise": [table]}})
+
+
+def prepare_toy(folder, toy):
+    stamp = folder / "examples/toy/test/sw.json"
+    how = {"resources": folder, "mirror": folder, "checksums": {}, "spec": "spec1"}
+    prepare(toy, "test", "sw", stamp=stamp, **how)
+    return examples.read(stamp.with_suffix(".parquet")), lineage.read_json(stamp)["facts"]
+
+
+def test_another_form_is_read_where_the_first_cannot_be_had(tmp_path):
+    """The same rows in another file format; the stamp says which form it was."""
+    (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
+    rows, facts = prepare_toy(tmp_path, two_forms())
+    assert [row["text"] for row in rows] == ["a", "b"]
+    assert facts == {"rows": 2, "form": 1}
+
+
+def test_the_first_form_is_preferred(tmp_path, prepared):
+    """It is the official one."""
+    (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\n")
+    prepared(toy=two_forms())
+    assert prepare_toy(tmp_path, two_forms())[1] == {"rows": 2, "form": 0}
+
+
+def test_every_form_that_fails_is_told(tmp_path):
+    """Any of them may be mended."""
+    with pytest.raises(MissingFile) as caught:
+        prepare_toy(tmp_path, two_forms())
+    assert "toy/swa.jsonl" in str(caught.value)
+    assert "toy/swa.tsv" in str(caught.value)
+
+
+def test_labels_that_no_card_lists_stand_in_the_stamp(tmp_path):
+    """Sorted, so that the same data give the same head."""
+    (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
+    assert prepare_toy(tmp_path, two_forms("from_data"))[1]["labels"] == ["maybe", "yes"]

@@ -30,6 +30,8 @@ SCORERS = {
     "chunk_f1_upos": ("f1", "precision", "recall", "accuracy"),
     "token_accuracy": ("accuracy",),
 }
+UNTAUGHT = -100
+"""Stands for a tag that the labels do not hold: it is scored as text and never trained on."""
 
 
 def encode(
@@ -61,9 +63,8 @@ def encode(
             sizes = [len(word) for word in run]
             sequences.append(tokenizer.single(np.concatenate(run)))
             tags = example["tags"][begin:end] if example["tags"] is not None else []
-            targets.append(
-                (number, prefix + np.cumsum([0, *sizes[:-1]]), np.asarray([ids[t] for t in tags]))
-            )
+            known = [ids[t] if training else ids.get(t, UNTAUGHT) for t in tags]
+            targets.append((number, prefix + np.cumsum([0, *sizes[:-1]]), np.asarray(known)))
     lengths = [len(s) for s in sequences]
     weights = [len(places) for _, places, _ in targets]
     return one_sequence_items(sequences, lengths, targets, weights, +counts)

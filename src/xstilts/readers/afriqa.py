@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from xstilts.examples import Example
 
 
-def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
-    """Yield every question whose answer the passage holds."""
+def read(
+    files: Mapping[str, Path], language: str, *, question: str = "question_lang"
+) -> Iterator[Example]:
+    """Yield every question whose answer the passage holds.
+
+    ``question`` names the column: ``question_lang``, or ``question_translated``, the translation
+    into the language of the passage by people.
+    """
     for _, path in in_order(files):
         for line, item in json_lines(path):
             context = field(item, "context", (str, type(None)), path, line, "")
@@ -32,7 +38,7 @@ def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
                 yield {
                     "id": str(field(item, "id", (str, int), path, line, "")),
                     "context": context,
-                    "question": field(item, "question_lang", str, path, line, "").strip(),
+                    "question": field(item, question, str, path, line, "").strip(),
                     "answers": answers,
                 }
 

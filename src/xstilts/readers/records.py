@@ -9,8 +9,9 @@ A card describes each part of a split under the option ``tables``::
 The one key ``*`` describes all parts; they are then read one after the other, by part name.
 
 ``form`` is ``csv`` (comma, quotes double to escape), ``tsv`` (tab, every character literal),
-``jsonl`` (one JSON object a line) or ``lines`` (one value a line). Several parts are joined row by
-row. ``errors: replace`` admits bytes that are not UTF-8; the default refuses them.
+``jsonl`` (one JSON object a line), ``lines`` (one value a line) or ``parquet`` (the Hub's copies).
+Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the default
+refuses them. Of a parquet file the row's number from 1 stands for the line.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import csv
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xstilts.errors import MalformedFile, unknown
-from xstilts.readers.text import in_order, json_lines, lines, part, same_length
+from xstilts.readers.text import in_order, json_lines, lines, parquet_rows, part, same_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-FORMS = ("csv", "tsv", "jsonl", "lines")
+FORMS = ("csv", "tsv", "jsonl", "lines", "parquet")
 
 
 class Record(NamedTuple):
@@ -103,8 +104,8 @@ def _records(
             raise MalformedFile(path, None, f"option tables: {unknown('key', key, allowed)}")
     form = table.get("form", "tsv")
     errors = str(table.get("errors", "strict"))
-    if form == "jsonl":
-        yield from json_lines(path)
+    if form in ("jsonl", "parquet"):
+        yield from json_lines(path) if form == "jsonl" else parquet_rows(path)
         return
     if form not in FORMS:
         raise MalformedFile(path, None, f"option tables: {unknown('form', form, FORMS)}")

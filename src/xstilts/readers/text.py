@@ -88,6 +88,21 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
+def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (row number from 1, row) of a parquet file, without holding the whole file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=4096):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except pa.ArrowException as error:
+        raise MalformedFile(path, None, f"not a parquet file ({error})") from error
+
+
 def field(
     record: object, key: str, kind: type | tuple[type, ...], path: Path, line: int | None, at: str
 ) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xstilts.errors import MalformedFile
-from xstilts.readers import ccg_auto, conllu, token_lines
+from xstilts.readers import ccg_auto, conllu, conllu_text, token_lines
 
 WORDS = st.text(st.characters(categories=["L", "M", "N", "P", "S"]), min_size=1, max_size=6)
 TAGS = st.sampled_from(["O", "B-PER", "I-PER"])
@@ -192,3 +192,10 @@ def test_a_damaged_derivation_is_named(tmp_path, old, new, problem):
     """A leaf that cannot be read is not passed over."""
     with pytest.raises(MalformedFile, match=problem):
         list(ccg_auto.read(one(tmp_path, DERIVATION.replace(old, new)), "en"))
+
+
+def test_sentences_of_a_treebank_are_text_too(tmp_path):
+    """The comments hold them; a treebank whose text is withheld has underscores."""
+    path = tmp_path / "x.conllu"
+    path.write_text("# sent_id = 1\n# text = Habari ya mji.\n1\tx\n\n# text = _ _ _\n\n")
+    assert list(conllu_text.read({"x": path}, "sw")) == [{"id": "0", "text": "Habari ya mji."}]
