@@ -127,7 +127,8 @@ class TestTaskCards:
             "card.yaml: citation: is missing",
             "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: after, "
             "chance, citation, codes, format, labels, languages, licence, parts, primary, recipe, "
-            "scorer, splits, summary, task, title, training, training_source, tuned_on",
+            "scorer, splits, summary, task, title, training, training_source, tuned_on, "
+            "untaught",
         ]
 
     def test_a_slip_deep_inside_is_found(self):

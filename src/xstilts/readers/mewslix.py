@@ -1,11 +1,11 @@
 """Mewsli-X: a mention of an entity in its sentence, and the entities' descriptions to find it in.
 
-The format is that of the release (``mewsli_x/schema.py`` of google-research/google-research): a line
-of the mentions holds a document with its sentences and several mentions, a line of the entities one
-description, a line of the Wikipedia pairs one mention and its entity. Texts are put together as
-XTREME-R's baseline does it (google-research/xtreme @ 66367fa, ``third_party/utils_mewslix.py``):
-one sentence of context, the mention before it and marked inside it; of an entity the sentences of
-its description.
+The format is that of the release (``mewsli_x/schema.py`` of google-research/google-research): a
+line of the mentions holds a document with its sentences and several mentions, a line of the
+entities one description, a line of the Wikipedia pairs one mention and its entity. Texts are put
+together as XTREME-R's baseline does it (google-research/xtreme @ 66367fa,
+``third_party/utils_mewslix.py``): one sentence of context, the mention before it and marked inside
+it; of an entity the sentences of its description.
 """
 
 from __future__ import annotations
@@ -87,10 +87,9 @@ def _candidate(entity: Any, path: Path, line: int) -> Example:
 
 def _spans(holder: Any, path: Path, line: int) -> list[tuple[int, int]]:
     spans = field(holder, "sentence_spans", list, path, line, "")
-    return [
-        (field(s, "start", int, path, line, ""), field(s, "end", int, path, line, ""))
-        for s in spans
-    ]
+    ends = ("start", "end")
+    edges = [[field(s, end, int, path, line, "sentence_spans") for end in ends] for s in spans]
+    return [(start, end) for start, end in edges]
 
 
 def _one_line(text: str) -> str:

@@ -1,7 +1,7 @@
 """Plain text for masked language modelling: Wikipedia's articles, any table with a column of text.
 
-Articles are long and an example is one input, so texts are cut at ``split``; short pieces (headings,
-list items) are left out.
+Articles are long and an example is one input, so texts are cut at ``split``; short pieces
+(headings, list items) are left out.
 """
 
 from __future__ import annotations

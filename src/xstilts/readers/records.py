@@ -10,8 +10,8 @@ The one key ``*`` describes all parts; they are then read one after the other, b
 
 ``form`` is ``csv`` (comma, quotes double to escape), ``tsv`` (tab, every character literal),
 ``jsonl`` (one JSON object a line), ``lines`` (one value a line) or ``parquet`` (the Hub's copies).
-Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the default
-refuses them. Of a parquet file the row's number from 1 stands for the line.
+Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the
+default refuses them. Of a parquet file the row's number from 1 stands for the line.
 """
 
 from __future__ import annotations

@@ -35,19 +35,19 @@ def read(
             continue
         context, given = _string(record, "context"), _answers(record)
         found = [(text, locate(context, text, at) if repair else at) for text, at in given]
-        answers = [{"text": text, "start": at} for text, at in found if at is not None]
-        for answer in answers:
-            if not context.startswith(str(answer["text"]), int(answer["start"])):
+        answers = [(text, at) for text, at in found if at is not None]
+        for text, at in answers:
+            if not context.startswith(text, at):
                 raise record.fault(
-                    f"question {identity!r}: the answer {answer['text']!r:.60} is not in the "
-                    f"context at {answer['start']}; `repair: true` takes the nearest occurrence"
+                    f"question {identity!r}: the answer {text!r:.60} is not in the "
+                    f"context at {at}; `repair: true` takes the nearest occurrence"
                 )
         if answers or not given:
             yield {
                 "id": identity,
                 "context": context,
                 "question": _string(record, "question"),
-                "answers": answers,
+                "answers": [{"text": text, "start": at} for text, at in answers],
             }
 
 
