@@ -1,0 +1,240 @@
+"""Training speed beside the Hugging Face Trainer, on real MNLI and SQuAD examples, as ratios.
+
+    snakemake --cores all --configfile bench/trainer.yaml download
+    python bench/trainer.py [--steps 12] [--rounds 2] [--tasks mnli_part squad_part]
+
+Both sides train the same encoder on the same examples in the same batches, with the same number
+of steps, learning rates, weight decay and clipping, on the same threads. The Trainer is used as
+its example scripts (run_glue, run_qa) use it: dense embedding matrix, dynamic padding to the
+longest of a batch, in float32 and under bf16 autocast. Its data are tokenised beforehand; only
+the time in its training loop counts. On our side the loop is timed in the same way, and beside it
+the whole training with reading, tokenising and building. Rounds alternate, so that a noisy machine
+disturbs both alike. The losses of both are printed: they differ by dropout and the new head alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import transformers
+
+from xstilts import jobs
+from xstilts.cards import read_yaml
+from xstilts.grid import INTERMEDIATE, Grid, open_grid
+from xstilts.training import Training
+
+if TYPE_CHECKING:
+    from xstilts.batching import Features
+    from xstilts.training import TrainingJob
+
+HOME = Path(__file__).parents[1]
+
+
+@dataclass
+class Outcome:
+    """Seconds in the training loop, seconds from nothing to the end, loss of every step."""
+
+    loop: float
+    whole: float
+    losses: list[float]
+
+
+def training_job(grid: Grid, task: str, steps: int, precision: str) -> TrainingJob:
+    """The intermediate training of a task, cut after some steps."""
+    job = jobs.training_job(grid, grid.study.encoders[0], task, 1, INTERMEDIATE)
+    (learnt,) = job.tasks
+    hyperparameters = learnt.hyperparameters.model_copy(update={"max_steps": steps})
+    return replace(
+        job,
+        tasks=(replace(learnt, hyperparameters=hyperparameters),),
+        compute=job.compute.model_copy(update={"precision": precision}),
+    )
+
+
+def ours(job: TrainingJob) -> Outcome:
+    """The engine: reading, tokenising, building, stepping."""
+    with TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        training = Training(replace(job, stamp=Path(folder) / "stamp.json"))
+        losses = []
+        with training.device.threads():
+            first = time.perf_counter()
+            for _ in training.steps(lambda: False):
+                losses.append(training.losses[job.tasks[0].name])
+        end = time.perf_counter()
+    return Outcome(end - first, end - began, losses)
+
+
+class Batches(torch.utils.data.Dataset[dict[str, Any]]):
+    """The items of a training in the order of its steps, as the example scripts' features."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        """Take them from a training, with the ids of the whole vocabulary."""
+        with TemporaryDirectory() as folder:
+            training = Training(replace(job, stamp=Path(folder) / "stamp.json"))
+        (task,) = job.tasks
+        self.features: Features = training.features[task.name]
+        self.rows = training.rows.numpy()
+        self.span = task.format == "span_qa"
+        steps = range(training.plan.total)
+        self.batches = [training.plan.batch(step)[1] for step in steps]
+        self.order = [int(i) for batch in self.batches for i in batch]
+        self.tokens = int(self.features.lengths()[self.order].sum())
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        item = self.order[place]
+        ids = self.rows[self.features.sequences[item]]
+        gold = self.features.targets[item]
+        example = {"input_ids": ids.tolist(), "attention_mask": [1] * len(ids)}
+        if self.span:
+            return example | {"start_positions": gold.gold[0], "end_positions": gold.gold[1]}
+        return example | {"labels": gold}
+
+
+class Losses(transformers.TrainerCallback):  # type: ignore[misc]
+    """Keeps the loss of every step."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.values: list[float] = []
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """The Trainer's logs, one a step."""
+        if logs and "loss" in logs:
+            self.values.append(float(logs["loss"]))
+
+
+def trainer(job: TrainingJob, data: Batches, *, bf16: bool) -> Outcome:
+    """The Hugging Face Trainer."""
+    folder = job.encoder.parent
+    h = job.tasks[0].hyperparameters
+    kind = (
+        transformers.AutoModelForQuestionAnswering
+        if data.span
+        else transformers.AutoModelForSequenceClassification
+    )
+    transformers.set_seed(job.seed)
+    torch.set_num_threads(job.compute.threads)
+    began = time.perf_counter()
+    model = kind.from_pretrained(
+        folder, **({} if data.span else {"num_labels": len(job.tasks[0].labels)})
+    )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>"
+    )
+    losses = Losses()
+    with TemporaryDirectory() as out:
+        arguments = transformers.TrainingArguments(
+            out,
+            per_device_train_batch_size=h.batch_size,
+            max_steps=len(data.batches),
+            learning_rate=h.learning_rate,
+            weight_decay=h.weight_decay,
+            adam_epsilon=h.adam_epsilon,
+            max_grad_norm=h.clip_norm,
+            lr_scheduler_type="linear",
+            warmup_steps=int(np.ceil(h.warmup * len(data.batches))),
+            train_sampling_strategy="sequential",
+            bf16=bf16,
+            use_cpu=not torch.cuda.is_available(),
+            logging_steps=1,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        made = transformers.Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=data,
+            data_collator=transformers.DataCollatorWithPadding(tokenizer),
+            callbacks=[losses],
+        )
+        made.remove_callback(transformers.PrinterCallback)
+        first = time.perf_counter()
+        made.train()
+        end = time.perf_counter()
+    return Outcome(end - first, end - began, losses.values)
+
+
+def compare(grid: Grid, task: str, steps: int, rounds: int) -> None:
+    """Print one task's table."""
+    job = training_job(grid, task, steps, "fp32")
+    data = Batches(job)
+    padded = sum(len(b) * int(data.features.lengths()[b].max()) for b in data.batches)
+    print(
+        f"\n{task}: {steps} steps of {job.tasks[0].hyperparameters.batch_size}, {data.tokens} "
+        f"tokens ({padded} with dynamic padding), {len(data.rows)} of the vocabulary's rows"
+    )
+    sides = {
+        "Trainer, fp32": lambda: trainer(job, data, bf16=False),
+        "Trainer, bf16": lambda: trainer(job, data, bf16=True),
+        "ours, fp32": lambda: ours(job),
+        "ours, bf16": lambda: ours(training_job(grid, task, steps, "bf16")),
+    }
+    found: dict[str, list[Outcome]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            found[name].append(side())  # type: ignore[no-untyped-call]
+    half = steps // 2
+    for name, outcomes in found.items():
+        loop = statistics.median(o.loop for o in outcomes)
+        whole = statistics.median(o.whole for o in outcomes)
+        early, late = (
+            statistics.mean(float(np.mean(o.losses[part])) for o in outcomes)
+            for part in (slice(None, half), slice(half, None))
+        )
+        print(
+            f"  {name:14} loop {loop:7.1f} s, {data.tokens / loop:6.0f} tokens/s; whole "
+            f"{whole:7.1f} s; mean loss {early:.3f} then {late:.3f}"
+        )
+    best = min(("ours, fp32", "ours, bf16"), key=lambda n: min(o.loop for o in found[n]))
+    for plain, mine in (
+        ("Trainer, fp32", "ours, fp32"),
+        ("Trainer, bf16", "ours, bf16"),
+        ("Trainer, bf16", best),
+    ):
+        ratios = [p.loop / o.loop for p, o in zip(found[plain], found[mine], strict=True)]
+        print(
+            f"  {mine} is {statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f}) "
+            f"{plain}"
+        )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--tasks", nargs="+", default=["mnli_part", "squad_part"])
+    args = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    config = read_yaml(HOME / "bench/trainer.yaml")
+    grid = open_grid(config, "bench/trainer.yaml", HOME / "config", HOME / "envs/lock.txt")
+    stamps = [grid.encoder_stamp(grid.study.encoders[0])]
+    stamps += [grid.examples_stamp(task, "train", "en") for task in args.tasks]
+    if missing := [str(stamp) for stamp in stamps if not stamp.exists()]:
+        sys.exit(f"{missing[0]} is missing: run the download of the first line of this file")
+    print(
+        f"{grid.study.encoders[0]}; torch {torch.__version__}, transformers "
+        f"{transformers.__version__}, {torch.backends.cpu.get_cpu_capability()}, "
+        f"{grid.study.compute.threads} threads"
+    )
+    for task in args.tasks:
+        compare(grid, task, args.steps, args.rounds)
+
+
+if __name__ == "__main__":
+    main()
