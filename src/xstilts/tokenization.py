@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer as FastTokenizer
 
 from xstilts.errors import EncoderError
+from xstilts.token_cache import Ragged, TokenCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,10 +58,11 @@ class Tokenizer:
     def __init__(self, folder: Path) -> None:
         """Read ``tokenizer.json``; raises `EncoderError` where it is missing or not readable."""
         path = folder / "tokenizer.json"
+        self._cache_folder = folder / "tokens"
         if not path.is_file():
             raise EncoderError(f"{path}: missing; the encoder needs a fast tokenizer")
         try:
-            self._fast = FastTokenizer.from_file(str(path))
+            self._path, self._fast = path, FastTokenizer.from_file(str(path))
         except Exception as error:  # the Rust side raises bare Exception
             raise EncoderError(f"{path}: not a tokenizer ({error})") from error
         self._fast.no_padding()
@@ -93,15 +95,40 @@ class Tokenizer:
         raise EncoderError("the tokenizer has neither <unk> nor [UNK]")
 
     def __call__(self, texts: Iterable[str]) -> list[Tokens]:
-        """Tokenise texts without special tokens."""
-        encodings = self._fast.encode_batch(list(texts), add_special_tokens=False)
-        return [
-            Tokens(
-                np.asarray(e.ids, dtype=np.int32),
-                np.asarray(e.offsets, dtype=np.int32).reshape(-1, 2),
-            )
-            for e in encodings
-        ]
+        """Tokenise texts without special tokens; equal texts are tokenised once.
+
+        Many texts are kept on disk (`token_cache`), so that another job need not tokenise them.
+        """
+        given = list(texts)
+        distinct = dict.fromkeys(given)
+        tokens = dict(zip(distinct, self._tokenised(list(distinct)), strict=True))
+        return [tokens[text] for text in given]
+
+    def _tokenised(self, texts: list[str]) -> list[Tokens]:
+        path = self._cache.path(texts)
+        found = self._cache.read(path) if path else None
+        if found is None:
+            found = self._joined_tokens(texts)
+            if path:
+                self._cache.write(path, found)
+        cuts = found.ends[:-1]
+        ids, spans = np.split(found.ids, cuts), np.split(found.spans, cuts)
+        return [Tokens(*both) for both in zip(ids, spans, strict=True)] if texts else []
+
+    def _joined_tokens(self, texts: list[str]) -> Ragged:
+        """The tokenizer's own work; it uses all cores, and their number decides nothing."""
+        encodings = self._fast.encode_batch(texts, add_special_tokens=False)
+        ids = [np.asarray(e.ids, dtype=np.int32) for e in encodings]
+        spans = [np.asarray(e.offsets, dtype=np.int32).reshape(-1, 2) for e in encodings]
+        return Ragged(
+            np.concatenate([np.empty(0, np.int32), *ids]),
+            np.concatenate([np.empty((0, 2), np.int32), *spans]),
+            np.cumsum([len(i) for i in ids], dtype=np.int64),
+        )
+
+    @cached_property
+    def _cache(self) -> TokenCache:
+        return TokenCache(self._cache_folder, self._path.read_bytes())
 
     def words(self, words: Iterable[str]) -> dict[str, np.ndarray]:
         """The pieces of each distinct word, tokenised on its own; ``<unk>`` where it has none."""
