@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import resource
-import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -140,11 +139,6 @@ def code_of(modules: Iterable[str]) -> dict[str, str]:
         todo.extend(named)
         todo.append(parent)  # a package's __init__ runs as well
     return dict(sorted(found.items()))
-
-
-def loaded_modules() -> set[str]:
-    """The modules of this library that the running process has imported."""
-    return {name for name in sys.modules if name.split(".")[0] == LIBRARY.name}
 
 
 # --- files ---------------------------------------------------------------------------------------
