@@ -275,7 +275,7 @@ class Model:
                 raise LineageError(
                     f"{job.checkpoint}: was trained from another {job.encoder} than there is now"
                 )
-            self.checkpoint = Checkpoint.load(job.checkpoint.parent / checkpoints.FILE)
+            self.checkpoint = Checkpoint.load(job.checkpoint.parent / checkpoints.FILE, self.folder)
         self.encoder = checkpoints.build(self.folder, self.checkpoint, torch.arange(1))
         self.encoder.to(self.device.torch).eval()
         self.head = self.form.head(self.encoder.shape.hidden, job.labels)

@@ -135,7 +135,7 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
         for _ in training.steps(interrupted):
             pass
     weights = job.folder / checkpoints.FILE
-    training.checkpoint().save(weights)
+    training.checkpoint().save(weights, job.encoder.parent)
     clock.write(job.folder / "run.json", resumed_from=resumed_from, **training.device.facts())
     facts = training.facts()
     write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
@@ -186,7 +186,7 @@ class Training:
             name: features.renumbered(self.rows.numpy()) for name, features in raw.items()
         }
         start = job.start.parent / checkpoints.FILE if job.start else None
-        self.before = Checkpoint.load(start) if start else None
+        self.before = Checkpoint.load(start, folder) if start else None
         self.encoder = checkpoints.build(folder, self.before, self.rows).to(self.device.torch)
         self._check_lengths()
         self.heads = nn.ModuleDict({task.name: self._head(task) for task in job.tasks})

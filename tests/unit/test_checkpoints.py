@@ -44,8 +44,8 @@ def folder(tmp_path):
 def test_a_checkpoint_is_read_back_bit_by_bit(folder, tmp_path):
     """Rows, values, scale, body and heads."""
     saved = some_checkpoint(folder, scale=1 - 1e-12)
-    saved.save(tmp_path / "weights")
-    read = Checkpoint.load(tmp_path / "weights")
+    saved.save(tmp_path / "weights", folder)
+    read = Checkpoint.load(tmp_path / "weights", folder)
     assert read.rows.tolist() == [3, 5, 40]
     assert torch.equal(read.values, saved.values)
     assert read.scale == saved.scale
@@ -57,7 +57,7 @@ def test_a_checkpoint_is_read_back_bit_by_bit(folder, tmp_path):
 def test_the_same_state_gives_the_same_bytes(folder, tmp_path):
     """So that a stamp's sha256 proves that two trainings ended alike."""
     for name in "ab":
-        some_checkpoint(folder).save(tmp_path / name)
+        some_checkpoint(folder).save(tmp_path / name, folder)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -67,13 +67,33 @@ def test_a_tasks_head_is_found_by_its_whole_name(folder):
     assert {name: tuple(v.shape) for name, v in head.items()} == {"out.weight": (2, 3)}
 
 
-def test_a_checkpoint_is_as_small_as_what_was_trained(folder, tmp_path):
-    """The rows that occurred, the body and the heads in float32, and a header."""
+def test_a_checkpoint_is_smaller_than_what_was_trained(tmp_path):
+    """Of the rows that occurred and the body, the bits that changed, and a header."""
+    folder = tiny.encoder(tmp_path / "encoder", hidden=64).parent
+    rows = torch.arange(3, 20)
+    encoder = checkpoints.build(folder, None, rows)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter += 1e-3 * parameter.std() * torch.randn_like(parameter)
+    checkpoints.after_training(encoder, {}, rows, 0.9, None).save(tmp_path / "weights", folder)
+    trained = 4 * sum(parameter.numel() for parameter in encoder.parameters())
+    assert (tmp_path / "weights").stat().st_size < 0.72 * trained + 8192
+
+
+def test_another_encoder_than_it_was_stored_with_is_told(folder, tmp_path):
+    """Its bits would make other numbers: the checksum of each tensor says so."""
     checkpoint = some_checkpoint(folder)
-    checkpoint.save(tmp_path / "weights")
-    numbers = sum(v.numel() for v in (checkpoint.body | checkpoint.heads).values())
-    stored = 4 * (numbers + checkpoint.values.numel() + len(checkpoint.rows))
-    assert stored < (tmp_path / "weights").stat().st_size < stored + 8192
+    checkpoint.save(tmp_path / "weights", folder)
+    other = tiny.encoder(tmp_path / "other", seed=1).parent
+    with pytest.raises(EncoderError, match=r"weights: \S+ was stored from another .*other"):
+        Checkpoint.load(tmp_path / "weights", other)
+
+
+def test_a_file_of_another_version_is_refused(folder, tmp_path):
+    """With what to do."""
+    save_file({"words.rows": torch.zeros(1)}, tmp_path / "weights")
+    with pytest.raises(EncoderError, match="weights: is no checkpoint of this version; train it"):
+        Checkpoint.load(tmp_path / "weights", folder)
 
 
 # --- words ---------------------------------------------------------------------------------------
@@ -147,8 +167,10 @@ def test_building_reads_back_what_training_left(folder, tmp_path):
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter += torch.randn_like(parameter)
-    checkpoints.after_training(encoder, {}, rows, 0.9, None).save(tmp_path / "weights")
-    again = checkpoints.build(folder, Checkpoint.load(tmp_path / "weights"), torch.arange(10, 30))
+    checkpoints.after_training(encoder, {}, rows, 0.9, None).save(tmp_path / "weights", folder)
+    again = checkpoints.build(
+        folder, Checkpoint.load(tmp_path / "weights", folder), torch.arange(10, 30)
+    )
     assert torch.equal(again.words.weight[:10], encoder.words.weight[6:])
     ours, theirs = network.body_tensors(again), network.body_tensors(encoder)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -212,9 +234,9 @@ def trained(job, dense: Dense) -> Checkpoint:
     for _ in training.steps(lambda: False):
         pass
     dense.train(job, heads)
-    training.checkpoint().save(job.folder / checkpoints.FILE)
+    training.checkpoint().save(job.folder / checkpoints.FILE, job.encoder.parent)
     job.stamp.write_text("{}")
-    return Checkpoint.load(job.folder / checkpoints.FILE)
+    return Checkpoint.load(job.folder / checkpoints.FILE, job.encoder.parent)
 
 
 def assert_same(folder, checkpoint, dense) -> None:

@@ -114,7 +114,9 @@ def test_the_score_is_that_of_the_predictions(job):
 def test_the_predictions_are_those_of_the_trained_network(job):
     """Each sentence alone through the whole vocabulary gives the same classes."""
     evaluated(only(job, "en"))
-    saved = checkpoints.Checkpoint.load(job.checkpoint.parent / checkpoints.FILE)
+    saved = checkpoints.Checkpoint.load(
+        job.checkpoint.parent / checkpoints.FILE, job.encoder.parent
+    )
     folder = job.encoder.parent
     whole = checkpoints.build(folder, saved, torch.arange(tiny.ROWS)).eval()
     model = evaluation.Model(job)
@@ -267,9 +269,9 @@ def test_cells_of_another_checkpoint_are_made_again(job):
     """A checkpoint that was trained anew under them makes all of them stale."""
     evaluated(job)
     weights = job.checkpoint.parent / checkpoints.FILE
-    saved = checkpoints.Checkpoint.load(weights)
+    saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
     saved.values += 1.0
-    saved.save(weights)
+    saved.save(weights, job.encoder.parent)
     stamp = read_json(job.checkpoint)
     write_stamp(job.checkpoint, spec="spec1", inputs=stamp["inputs"], files=[weights])
     assert evaluated(job) == ["en", "sw", "th"]
@@ -319,9 +321,9 @@ def test_killed_while_publishing_nothing_is_lost(job, monkeypatch):
 def test_weights_that_were_swapped_under_their_stamp_are_refused(job):
     """The error names the file; no cell is written."""
     weights = job.checkpoint.parent / checkpoints.FILE
-    saved = checkpoints.Checkpoint.load(weights)
+    saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
     saved.values += 1.0
-    saved.save(weights)
+    saved.save(weights, job.encoder.parent)
     with pytest.raises(LineageError, match=r"weights.safetensors: its bytes are not the ones"):
         evaluated(job)
     assert files(job) == {}
@@ -336,9 +338,9 @@ def test_a_checkpoint_of_another_encoder_is_refused(job):
 
 def restamped(job, change):
     weights = job.checkpoint.parent / checkpoints.FILE
-    saved = checkpoints.Checkpoint.load(weights)
+    saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
     change(saved)
-    saved.save(weights)
+    saved.save(weights, job.encoder.parent)
     inputs = read_json(job.checkpoint)["inputs"]
     write_stamp(job.checkpoint, spec="spec1", inputs=inputs, files=[weights])
 

@@ -299,7 +299,7 @@ def test_every_format_can_be_trained_alone_and_together(forms, tmp_path):
     """One head a task is left."""
     job = tiny.training_job(tmp_path, *(tiny.task(tmp_path, f, epochs=1) for f in forms))
     run(job)
-    saved = checkpoints.Checkpoint.load(job.folder / checkpoints.FILE)
+    saved = checkpoints.Checkpoint.load(job.folder / checkpoints.FILE, job.encoder.parent)
     assert {name.split(".")[0] for name in saved.heads} == {f"t_{form}" for form in forms}
     assert set(read_json(job.stamp)["facts"]["last_loss"]) == {f"t_{form}" for form in forms}
 
@@ -311,7 +311,7 @@ def test_an_intermediate_checkpoint_is_taken_up_exactly(tmp_path):
     second = tiny.training_job(
         tmp_path, tiny.task(tmp_path, "tagging"), name="second", start=first.stamp
     )
-    saved = checkpoints.Checkpoint.load(first.folder / checkpoints.FILE)
+    saved = checkpoints.Checkpoint.load(first.folder / checkpoints.FILE, first.encoder.parent)
     training = Training(second)
     words = checkpoints.words(first.encoder.parent, saved, training.rows)
     assert torch.equal(training.encoder.words.weight, words)

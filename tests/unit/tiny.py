@@ -54,13 +54,19 @@ def letter_tokenizer(second_type: int = 0) -> Tokenizer:
 
 
 def encoder(
-    folder: Path, *, dropout: float = 0.1, positions: int = 130, seed: int = 0, types: int = 1
+    folder: Path,
+    *,
+    dropout: float = 0.1,
+    positions: int = 130,
+    seed: int = 0,
+    types: int = 1,
+    hidden: int = 16,
 ) -> Path:
     """Write a random XLM-R of two layers as an ordinary folder; gives its stamp."""
     tokenizer_file(folder)
     config = {
         "model_type": "xlm-roberta",
-        "hidden_size": 16,
+        "hidden_size": hidden,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "intermediate_size": 24,
