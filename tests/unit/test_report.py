@@ -91,7 +91,7 @@ class TestPage:
         """The condition of all tasks at once names them, and its settings are on the page."""
         conditions = ["none", "mnli", "squad", "multi"]
         text = words(parsed(written(tmp_path, conditions=conditions)))
-        assert "all at once: mnli, squad" in text
+        assert "all of mnli, squad at once (English) first" in text
         assert "multi.temperature" in text
 
 

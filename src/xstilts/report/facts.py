@@ -18,7 +18,7 @@ from xstilts.gains import (
     members,
 )
 from xstilts.report.numbers import count, plain
-from xstilts.study import MULTI, NONE
+from xstilts.study import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from xstilts.cards import EncoderCard, Language, Model, TaskCard
     from xstilts.grid import Grid
+    from xstilts.study import Condition
 
 SATURATED = 95.0
 """A baseline above this score leaves a gain no room."""
@@ -58,7 +59,7 @@ def of(
             (grid.cards.encoder(name), _source(grid.cards.encoder(name)))
             for name in grid.study.encoders
         ],
-        "condition_tasks": [(c.name, _told(c.name, c.tasks)) for c in _conditions(grid)],
+        "condition_tasks": [(c.name, told(c, grid)) for c in _conditions(grid)],
         "tasks": _tasks(grid),
         "hyperparameters": _hyperparameters(grid),
         "settings": _settings(grid),
@@ -251,16 +252,25 @@ def _source(card: EncoderCard) -> str:
     return f"folder {card.folder}"
 
 
-def _conditions(grid: Grid) -> Iterable[Any]:
+def _conditions(grid: Grid) -> Iterable[Condition]:
     return grid.resolved.conditions.values()
 
 
-def _told(name: str, tasks: tuple[str, ...]) -> str:
-    if name == NONE:
+def told(condition: Condition, grid: Grid) -> str:
+    """What a condition's intermediate stage trains on, in words."""
+    if condition.name == NONE:
         return "no intermediate training: the baseline of every gain"
-    if name == MULTI:
-        return f"all at once: {', '.join(tasks)}"
-    return f"fine-tuned on {', '.join(tasks)} (English) first"
+    tasks = [_with_parts(grid.cards.task(name)) for name in condition.tasks]
+    language = "English" if not condition.languages else " and ".join(condition.languages)
+    text = "fine-tuned on " + (f"all of {', '.join(tasks)} at once" if tasks[1:] else tasks[0])
+    text += f" ({language})"
+    if condition.mlm:
+        text += f", with masked language modelling of {grid.study.mlm.text} mixed in,"
+    return f"{text} first"
+
+
+def _with_parts(card: TaskCard) -> str:
+    return f"{card.task} ({' + '.join(card.parts)})" if card.parts else card.task
 
 
 def _tasks(grid: Grid) -> list[dict[str, Any]]:
@@ -269,13 +279,22 @@ def _tasks(grid: Grid) -> list[dict[str, Any]]:
     for name in grid.resolved.recipes():
         roles.setdefault(name, []).append("recipe")
     for condition in _conditions(grid):
-        for name in condition.tasks if condition.name != MULTI else ():
-            roles.setdefault(name, []).append("intermediate")
+        for name in condition.tasks:
+            _play(roles, name, "intermediate")
+            for part in grid.cards.task(name).parts:
+                _play(roles, part, f"part of {name}")
+        if condition.mlm:
+            _play(roles, str(grid.study.mlm.text), "text")
     return [
         {"card": grid.cards.task(name), "roles": named, "embedded": is_embedded(card)}
         for name, named in roles.items()
         for card in [grid.cards.task(name)]
     ]
+
+
+def _play(roles: dict[str, list[str]], task: str, role: str) -> None:
+    if role not in roles.setdefault(task, []):
+        roles[task].append(role)
 
 
 def _hyperparameters(grid: Grid) -> list[dict[str, Any]]:
@@ -297,8 +316,10 @@ def _settings(grid: Grid) -> list[tuple[str, str]]:
     """The study's other settings, as ``key: value`` lines."""
     study = grid.study
     sections: dict[str, Model] = {"evaluation": study.evaluation, "compute": study.compute}
-    if MULTI in grid.resolved.conditions:
+    if any(len(condition.tasks) > 1 for condition in _conditions(grid)):
         sections["multi"] = study.multi
+    if any(condition.mlm for condition in _conditions(grid)):
+        sections["mlm"] = study.mlm
     return [
         (f"{section}.{key}", str(value))
         for section, model in sections.items()
