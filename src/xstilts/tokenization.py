@@ -7,7 +7,7 @@ padding: cutting is the formats' business, because only they know what must not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from xstilts.errors import EncoderError
 from xstilts.token_cache import Ragged, TokenCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 
@@ -130,6 +130,12 @@ class Tokenizer:
     def _cache(self) -> TokenCache:
         return TokenCache(self._cache_folder, self._path.read_bytes())
 
+    def each(self, texts: Sequence[str]) -> list[Tokens]:
+        """As a call, but a text that comes again is tokenised once: questions share contexts."""
+        distinct = list(dict.fromkeys(texts))
+        found = dict(zip(distinct, self(distinct), strict=True))
+        return [found[text] for text in texts]
+
     def words(self, words: Iterable[str]) -> dict[str, np.ndarray]:
         """The pieces of each distinct word, tokenised on its own; ``<unk>`` where it has none."""
         distinct = list(dict.fromkeys(words))
@@ -138,6 +144,24 @@ class Tokenizer:
             word: tokens.ids if len(tokens.ids) else nothing
             for word, tokens in zip(distinct, self(distinct), strict=True)
         }
+
+    def spelt(self, ids: Iterable[int]) -> str:
+        """What pieces spell, as the official scripts join them: words set apart by single spaces.
+
+        SentencePiece marks where a word begins, WordPiece where it goes on.
+        """
+        pieces = [self._piece(int(i)) or "" for i in ids]
+        if self._wordpiece:
+            return " ".join(pieces).replace(" ##", "").removeprefix("##").strip()
+        return "".join(pieces).replace("\u2581", " ").strip()
+
+    @cached_property
+    def _wordpiece(self) -> bool:
+        return self._fast.token_to_id("##s") is not None
+
+    @cached_property
+    def _piece(self) -> Callable[[int], str | None]:
+        return cache(self._fast.id_to_token)
 
     def single(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """``prefix ids suffix``."""

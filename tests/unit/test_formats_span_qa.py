@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny
@@ -12,6 +16,8 @@ from test_tokenization import REAL
 
 from xstilts.batching import pack
 from xstilts.formats import span_qa
+from xstilts.metrics.answers import normalize_squad
+from xstilts.readers import afriqa, squad_json
 from xstilts.tokenization import Tokenizer
 
 GRAPHEMES = [
@@ -218,6 +224,55 @@ def test_words_survive_the_packaged_encoders_tokenizer(real, words, data):
     assert answers([row], features, perfect(features)) == [text]
 
 
+MIRROR = Path(os.environ.get("XSTILTS_MIRROR", Path(__file__).parents[3] / "shared/mirror"))
+KNOWN = Path(__file__).parents[1] / "data/answers_inside_tokens.tsv"
+
+
+def known_counts():
+    """For each file of the mirror: its distinct answers, and those that no token borders."""
+    with KNOWN.open(encoding="utf-8") as stream:
+        lines = (line for line in stream if not line.startswith("#"))
+        return [
+            pytest.param(path, int(answers), int(inside), id=path)
+            for path, answers, inside in csv.reader(lines, delimiter="\t")
+        ]
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(("path", "count", "inside"), known_counts())
+def test_every_gold_answer_of_the_benchmarks_survives_the_way_back(path, count, inside, real):
+    """Characters -> tokens -> windows -> characters, with XLM-R's vocabulary.
+
+    Every gold answer is shown whole by a window, and what its tokens cover contains it and equals
+    it after the metric's normalisation, but for answers that begin or end inside a token: no span
+    of tokens can give these. Their number is known exactly, file by file.
+    """
+    if not (MIRROR / path).is_file():
+        pytest.skip(f"no {MIRROR / path}: set XSTILTS_MIRROR to the mirror's folder")
+    reader = afriqa if path.startswith("afriqa") else squad_json
+    golds = {
+        (row["context"], gold["text"], gold["start"]): row["question"]
+        for row in reader.read({"questions": MIRROR / path}, "")
+        for gold in row["answers"]
+    }
+    rows = [
+        example(context, text, question, start, str(number))
+        for number, ((context, text, start), question) in enumerate(golds.items())
+    ]
+    features = encoded(rows, real, max_length=384, doc_stride=128, max_query_length=64)
+    found = {}
+    for window in features.targets:
+        if window.gold != (0, 0):
+            begin, end = (place - window.offset for place in window.gold)
+            found[window.example] = window.text(rows[window.example]["context"], begin, end + 1)
+    wanted = [span_qa.bare(row["answers"][0]["text"]) for row in rows]
+    assert [i for i, text in enumerate(wanted) if text not in found[i]] == []
+    differ = [i for i, t in enumerate(wanted) if normalize_squad(found[i]) != normalize_squad(t)]
+    assert (len(rows), len(differ)) == (count, inside)
+    assert features.counts["inexact_answers"] == inside
+    assert features.counts["unreachable_answers"] == 0
+
+
 @pytest.mark.parametrize("scorer", ["squad", "mlqa", "squad2"])
 def test_perfect_outputs_score_100(scorer, letters):
     """Exact match, F1 and their mean, over questions with one window and with several."""
@@ -229,15 +284,18 @@ def test_perfect_outputs_score_100(scorer, letters):
     predictions = span_qa.decode(rows, features, perfect(features), (), scorer)
     n, metrics = span_qa.score(rows, predictions, scorer, "en")
     assert n == len(rows)
-    assert metrics == {"em_f1": 100.0, "exact_match": 100.0, "f1": 100.0}
+    assert metrics == dict.fromkeys(span_qa.SCORERS[scorer], 100.0)
 
 
 def test_em_f1_is_the_mean_of_both():
     """XTREME averages exact match and F1."""
     rows = [example("big cat", "big cat")]
-    n, metrics = span_qa.score(rows, [{"id": "1", "prediction": "cat"}], "squad", "en")
+    n, metrics = span_qa.score(
+        rows, [{"id": "1", "prediction": "cat", "legacy_words": "big cat"}], "squad", "en"
+    )
     assert (n, metrics["exact_match"]) == (1, 0.0)
     assert metrics["em_f1"] == pytest.approx(metrics["f1"] / 2) == pytest.approx(100 / 3)
+    assert metrics["em_f1_legacy_words"] == 100.0
 
 
 # --- the official rule ---------------------------------------------------------------------------

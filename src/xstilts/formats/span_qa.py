@@ -3,7 +3,8 @@
 Long contexts are read through windows that overlap, so that no answer is out of reach; decoding
 follows the BERT scripts that XTREME uses (20 best starts and ends, at most 30 tokens, the window
 with most context decides on a token), except that the answer's text is cut out by character
-offsets instead of being rebuilt from whitespace words.
+offsets. Beside it stands the text that those scripts rebuild from whitespace words
+(`xstilts.metrics.legacy_words`), and every metric is given for both.
 """
 
 from __future__ import annotations
@@ -18,20 +19,21 @@ from torch import nn
 
 from xstilts.batching import Batch, Features, one_sequence_items
 from xstilts.heads import TokenHead
-from xstilts.metrics.answers import AnswerScore, mlqa, squad, squad_v2
+from xstilts.metrics import legacy_words
+from xstilts.metrics.answers import AnswerScore, mlqa, normalize_squad, squad, squad_v2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xstilts.examples import Example
     from xstilts.formats import Limits
     from xstilts.tokenization import Tokenizer
 
-SCORERS = {
-    "squad": ("em_f1", "exact_match", "f1"),
-    "mlqa": ("em_f1", "exact_match", "f1"),
-    "squad2": ("em_f1", "exact_match", "f1"),
-}
+METRICS = ("em_f1", "exact_match", "f1")
+LEGACY = "legacy_words"
+SCORERS = dict.fromkeys(
+    ("squad", "mlqa", "squad2"), (*METRICS, *(f"{m}_{LEGACY}" for m in METRICS))
+)
 BEST, LONGEST_ANSWER = 20, 30  # n_best_size and max_answer_length of the official scripts
 NO_ANSWER = "empty"  # what the official scripts answer when no span is possible
 
@@ -43,7 +45,8 @@ class Window:
     ``spans`` (n, 2): code-point spans of the context tokens in it; ``offset``: place of the first
     of them in the sequence; ``deciding`` (n,): whether this is the window that decides on a token
     (the one that shows most context around it); ``gold``: places of the answer's first and last
-    token in the sequence, (0, 0) where it shows none.
+    token in the sequence, (0, 0) where it shows none; ``ids`` (n,): the context tokens, as the
+    tokenizer numbers them, and ``spelt``: what some of them spell.
     """
 
     example: int
@@ -51,6 +54,25 @@ class Window:
     offset: int
     deciding: np.ndarray
     gold: tuple[int, int]
+    ids: np.ndarray
+    spelt: Callable[[Iterable[int]], str]
+
+    def text(self, context: str, begin: int, end: int) -> str:
+        """What the context has under the tokens ``[begin, end)`` of this window."""
+        return bare(context[self.spans[begin, 0] : self.spans[end - 1, 1]])
+
+    def legacy_text(self, context: str, begin: int, end: int) -> str:
+        """What the official scripts make of these tokens."""
+        first, last = int(self.spans[begin, 0]), int(self.spans[end - 1, 1])
+        return legacy_words.answer(context, first, last, self.spelt(self.ids[begin:end]))
+
+
+def bare(text: str) -> str:
+    """A text without white space and zero-width characters around it; a token may cover both."""
+    return text.strip(_NOT_SEEN)
+
+
+_NOT_SEEN = "".join(c for c in map(chr, range(0x10000)) if c.isspace()) + "\ufeff\u200b\u2060"
 
 
 def encode(
@@ -63,7 +85,7 @@ def encode(
 ) -> Features:
     """One item a window; the first gold answer is the one that is trained towards."""
     questions = tokenizer(e["question"] for e in examples)
-    contexts = tokenizer(e["context"] for e in examples)
+    contexts = tokenizer.each([e["context"] for e in examples])
     counts: Counter[str] = Counter()
     sequences, second, windows = [], [], []
     # half of the tokens at least are the context's, or there would be no end of windows
@@ -74,7 +96,8 @@ def encode(
         question = questions[number].ids[:longest_question]
         counts["truncated_questions"] += len(questions[number].ids) > longest_question
         spans = contexts[number].spans
-        answer = _answer_tokens(example, spans)
+        answer = _answer_tokens(example["answers"][0], spans) if example["answers"] else None
+        counts.update(_unattainable(example, spans))
         if training and answer is None and example["answers"]:
             counts["unreachable_answers"] += 1
             continue
@@ -89,7 +112,12 @@ def encode(
             second.append(where)
             gold = _within(answer, begin, end, offset)
             shown |= gold != (0, 0)
-            windows.append(Window(number, spans[begin:end], offset, deciding, gold))
+            context_ids = contexts[number].ids[begin:end]
+            windows.append(
+                Window(
+                    number, spans[begin:end], offset, deciding, gold, context_ids, tokenizer.spelt
+                )
+            )
         counts["unreachable_answers"] += bool(example["answers"]) and not shown
     return one_sequence_items(sequences, second, windows, counts=+counts)
 
@@ -120,16 +148,34 @@ def _deciding(tokens: int, cuts: Sequence[tuple[int, int]]) -> list[np.ndarray]:
     return [best[begin:end] == row for row, (begin, end) in enumerate(cuts)]
 
 
-def _answer_tokens(example: Example, spans: np.ndarray) -> tuple[int, int] | None:
-    """The first and last token that overlap the first gold answer; None where no token does."""
-    if not example["answers"]:
-        return None
-    begin = example["answers"][0]["start"]
-    end = begin + len(example["answers"][0]["text"])
+def _answer_tokens(answer: Mapping[str, Any], spans: np.ndarray) -> tuple[int, int] | None:
+    """The first and last token that overlap an answer; None where no token does."""
+    begin = answer["start"]
+    end = begin + len(answer["text"])
     overlap = np.flatnonzero(
         (spans[:, 0] < end) & (spans[:, 1] > begin) & (spans[:, 1] > spans[:, 0])
     )
     return (int(overlap[0]), int(overlap[-1])) if len(overlap) else None
+
+
+def _unattainable(example: Example, spans: np.ndarray) -> Iterator[str]:
+    """Why no perfect model could answer a question with exactly one of its gold texts.
+
+    ``inexact_answers``: each begins or ends inside a token. ``long_answers``: those that do not are
+    longer than an answer may be.
+    """
+    found = [(a["text"], at) for a in example["answers"] if (at := _answer_tokens(a, spans))]
+    exact = [at for text, at in found if _gives(example["context"], spans, at, text)]
+    if found and not exact:
+        yield "inexact_answers"
+    elif exact and all(last - first >= LONGEST_ANSWER for first, last in exact):
+        yield "long_answers"
+
+
+def _gives(context: str, spans: np.ndarray, at: tuple[int, int], wanted: str) -> bool:
+    """Whether tokens give an answer's text, after the metric's normalisation."""
+    text = bare(context[spans[at[0], 0] : spans[at[1], 1]])
+    return text == wanted or normalize_squad(text) == normalize_squad(wanted)
 
 
 def _within(answer: tuple[int, int] | None, begin: int, end: int, offset: int) -> tuple[int, int]:
@@ -176,25 +222,31 @@ def decode(
     scorer: str,
 ) -> list[dict[str, Any]]:
     """The text of the best span of each question, over all its windows."""
-    best: list[tuple[float, str]] = [(float("-inf"), NO_ANSWER) for _ in examples]
+    best: list[tuple[float, Window | None, int, int]] = [(float("-inf"), None, 0, 0)] * len(
+        examples
+    )
     null = [float("inf")] * len(examples)
     for window, scores in zip(features.targets, outputs, strict=True):
         number = window.example
         null[number] = min(null[number], float(scores[0, 0]) + float(scores[0, 1]))
         found = best_span(scores, window)
         if found and found[0] > best[number][0]:
-            value, begin, end = found
-            best[number] = (value, examples[number]["context"][begin:end].strip())
+            best[number] = (found[0], window, *found[1:])
     rows = []
-    for example, (value, text), nothing in zip(examples, best, null, strict=True):
-        answer = "" if scorer == "squad2" and nothing - value > 0.0 else text
+    for example, (value, window, begin, end), nothing in zip(examples, best, null, strict=True):
+        text = legacy = NO_ANSWER
+        if scorer == "squad2" and nothing - value > 0.0:
+            text = legacy = ""
+        elif window:
+            text = window.text(example["context"], begin, end)
+            legacy = window.legacy_text(example["context"], begin, end)
         gold = [a["text"] for a in example["answers"]]
-        rows.append({"id": example["id"], "prediction": answer, "gold": gold})
+        rows.append({"id": example["id"], "prediction": text, "gold": gold, LEGACY: legacy})
     return rows
 
 
 def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | None:
-    """The best allowed span of a window: its score and its code points ``[begin, end)``.
+    """The best allowed span of a window: its score and its context tokens ``[begin, end)``.
 
     Starts and ends come from the 20 highest scores of the whole sequence each; a start must be a
     token that this window decides on, an answer has at most 30 tokens. None: no span is allowed.
@@ -215,7 +267,7 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | No
     i, j = np.unravel_index(total.argmax(), total.shape)
     if total[i, j] == -np.inf:
         return None
-    return float(total[i, j]), int(window.spans[starts[i], 0]), int(window.spans[ends[j], 1])
+    return float(total[i, j]), int(starts[i]), int(ends[j]) + 1
 
 
 def score(
@@ -224,13 +276,24 @@ def score(
     scorer: str,
     language: str,
 ) -> tuple[int, dict[str, float]]:
-    """Exact match and F1 of the official scorer, and their mean, which XTREME averages."""
+    """Exact match and F1 of the official scorer, and their mean, which XTREME averages.
+
+    Of the texts that the spans cover, and of those rebuilt from whitespace words.
+    """
     golds = {e["id"]: [a["text"] for a in e["answers"]] for e in examples}
-    answers = {p["id"]: p["prediction"] for p in predictions}
+    metrics: dict[str, float] = {}
+    for column, suffix in (("prediction", ""), (LEGACY, f"_{LEGACY}")):
+        answers = {p["id"]: p[column] for p in predictions}
+        exact, f1 = _scored(golds, answers, scorer, language)
+        values = ((exact + f1) / 2, exact, f1)
+        metrics |= {m + suffix: value for m, value in zip(METRICS, values, strict=True)}
+    return len(golds), metrics
+
+
+def _scored(
+    golds: Mapping[str, list[str]], answers: Mapping[str, str], scorer: str, language: str
+) -> AnswerScore:
     if scorer == "squad2":
         report = squad_v2(golds, answers)
-        result = AnswerScore(report["exact"], report["f1"])
-    else:
-        result = mlqa(golds, answers, language) if scorer == "mlqa" else squad(golds, answers)
-    exact, f1 = result
-    return len(golds), {"em_f1": (exact + f1) / 2, "exact_match": exact, "f1": f1}
+        return AnswerScore(report["exact"], report["f1"])
+    return mlqa(golds, answers, language) if scorer == "mlqa" else squad(golds, answers)
