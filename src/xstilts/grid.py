@@ -340,9 +340,15 @@ class Grid:
         return self.hyperparameters(self.read_as(target), "recipe")
 
     def retrieval_layer(self, encoder: str, target: str) -> int | None:
-        """The hidden state that a target is read from, if it is a retrieval target."""
-        retrieval = self.cards.task(target).format == "retrieval"
-        return self.cards.encoder(encoder).retrieval_layer if retrieval else None
+        """The hidden state that a retrieval target is read from; None: the last one.
+
+        An encoder that was trained for retrieval is read where it was trained, at the end.
+        """
+        recipe = self.resolved.recipe_of(target)
+        formats = [self.cards.task(task).format for task in (target, recipe) if task]
+        if formats[0] != "retrieval" or formats[1:] == ["retrieval"]:
+            return None
+        return self.cards.encoder(encoder).retrieval_layer
 
     def layer_sweep(self, target: str) -> bool:
         """Whether a target is scored at every layer."""

@@ -331,8 +331,8 @@ class Resolved:
     def _training_problems(self, key: str, task: str) -> list[str]:
         """What keeps an encoder from being fine-tuned on a task that has a card."""
         card = self.cards.task(task)
-        if card.format in ("retrieval", "mlm"):
-            return [f"{key}: {task!r} is {card.format}, which is no task to fine-tune on"]
+        if card.format == "mlm":
+            return [f"{key}: {task!r} is text for mlm, which is no task to fine-tune on"]
         if not card.trainable:
             return [f"{key}: {task!r} has no train split to fine-tune on"]
         problems = []

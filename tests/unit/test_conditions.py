@@ -57,7 +57,7 @@ class TestNames:
                 "conditions: 'nli@yo'[0]: unknown language 'yo'. Allowed: de, en, sw",
             ),
             ("nli@de+de", "conditions: 'nli@de+de': a language is listed twice"),
-            ("text", "conditions: 'text' is mlm, which is no task to fine-tune on"),
+            ("text", "conditions: 'text' is text for mlm, which is no task to fine-tune on"),
         ],
     )
     def test_what_no_name_can_mean(self, world, condition, problem):
@@ -185,6 +185,14 @@ class TestRetrievalAfterARecipe:
             "tiny", "nli", 1, "qa"
         )
         assert grid.limits("pairs") == grid.hyperparameters("pairs", "recipe")
+
+    def test_a_trained_retriever_is_read_at_its_end(self, world):
+        """Where its training pooled; an untrained one at the layer that its card says."""
+        assert world.grid().retrieval_layer("tiny", "pairs") == 2
+        kind = ("retrieval", "parallel_lines", "map20", "map_at_20")
+        world.write("tasks", task_card("mined", kind, {"train": ["en"]}))
+        world.change_card("pairs", recipe="mined")
+        assert world.grid().retrieval_layer("tiny", "pairs") is None
 
 
 class TestFrozen:

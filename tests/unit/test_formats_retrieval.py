@@ -178,3 +178,42 @@ def test_the_scorers_are_those_that_cards_may_name(letters):
         assert tuple(retrieval.score(rows, found, scorer, "de")[1]) == metrics
     with pytest.raises(DataError, match="unknown scorer 'farthest'"):
         retrieval.decode(rows, encoded(rows, letters), outputs, (), "farthest")
+
+
+class TestTraining:
+    def pairs(self, letters):
+        rows = [
+            row("q1", "query", ["c2", "c9"], "abc"),
+            row("q2", "query", ["c1"], "b"),
+            row("q3", "query", ["c8"], "c"),
+            row("c1", "candidate", text="dd"),
+            row("c2", "candidate", text="ee"),
+        ]
+        limits = tiny.hyperparameters(max_length=16)
+        return retrieval.encode(rows, letters, (), limits, training=True)
+
+    def test_an_item_is_a_query_and_its_first_candidate(self, letters):
+        """A query whose candidate is not there is left out, counted."""
+        features = self.pairs(letters)
+        sequences = [letters.single(letters([text])[0].ids) for text in ("abc", "ee", "b", "dd")]
+        assert [s.tolist() for s in features.sequences] == [s.tolist() for s in sequences]
+        assert features.starts.tolist() == [0, 2, 4]
+        assert features.targets == ["c2", "c1"]
+        assert features.counts == {"without_a_candidate": 1}
+
+    def loss(self, vectors, names):
+        class Step:
+            targets = names
+
+        return float(retrieval.loss(torch.tensor(vectors), Step()))
+
+    def test_every_other_candidate_of_the_step_is_wrong(self):
+        """Softmax over scaled cosines."""
+        vectors = [[1.0, 0.0], [3.0, 0.0], [0.0, 2.0], [0.0, 1.0]]
+        one = np.log1p(np.exp(-retrieval.SCALE))
+        assert self.loss(vectors, ["a", "b"]) == pytest.approx(2 * one, rel=1e-3)
+
+    def test_a_twin_is_not_wrong(self):
+        """Two queries of a step may have one and the same right answer."""
+        vectors = [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
+        assert self.loss(vectors, ["a", "a"]) == 0.0

@@ -1,8 +1,9 @@
 """Retrieval: texts are compared by their mean-pooled hidden states.
 
 The vectors are means over all tokens, special ones included, of one layer (XTREME pools the 14th
-of XLM-R Large's 24; an encoder's card says which), and are compared by cosine. Nothing of this is
-trained: a target is read from whatever checkpoint there is, with this pooling for a head. Scorers:
+of XLM-R Large's 24; an encoder's card says which), and are compared by cosine. Most targets are
+read from whatever checkpoint there is, with this pooling for a head; a task with a train split
+(Mewsli-X) trains the encoder as a dual encoder, pooled after its last layer. Scorers:
 
 - ``nearest`` (Tatoeba): each query takes its nearest candidate.
 - ``bucc`` (BUCC 2018): pairs are mined by margin, and those above a threshold are kept.
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from xstilts.batching import Batch, Features, one_sequence_items
 from xstilts.errors import DataError, unknown
@@ -62,13 +64,36 @@ def encode(
     *,
     training: bool,
 ) -> Features:
-    """One sequence a sentence, cut at the longest length, which is counted."""
+    """One sequence a sentence, cut at the longest length, which is counted.
+
+    In training an item is a query and its first right candidate.
+    """
     room = limits.max_length - tokenizer.layout.single_specials
     tokens = tokenizer(e["text"] for e in examples)
     sequences = [tokenizer.single(t.ids[:room]) for t in tokens]
     counts = Counter(truncated=sum(len(t.ids) > room for t in tokens))
+    if training:
+        return _pairs_to_train(examples, sequences, counts)
     lengths = [len(s) for s in sequences]
     return one_sequence_items(sequences, lengths, [None] * len(sequences), counts=+counts)
+
+
+def _pairs_to_train(
+    examples: Sequence[Example], sequences: Sequence[np.ndarray], counts: Counter[str]
+) -> Features:
+    place = {e["id"]: i for i, e in enumerate(examples) if e["side"] == "candidate"}
+    queries = [(i, e["relevant"]) for i, e in enumerate(examples) if e["side"] == "query"]
+    pairs = [(i, place[names[0]]) for i, names in queries if names and names[0] in place]
+    counts["without_a_candidate"] = len(queries) - len(pairs)
+    both = [sequences[i] for pair in pairs for i in pair]
+    return Features(
+        both,
+        np.array([len(s) for s in both], dtype=np.int64),
+        np.arange(0, len(both) + 1, 2),
+        np.ones(len(pairs)),
+        [examples[candidate]["id"] for _, candidate in pairs],
+        +counts,
+    )
 
 
 class Head(nn.Module):
@@ -83,6 +108,29 @@ class Head(nn.Module):
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     """The pooling."""
     return Head()
+
+
+WHOLE_STEP = True
+"""The loss compares every item of a step with every other: it cannot be summed over parts."""
+SCALE = 20.0
+"""What cosines are multiplied by before the softmax (our choice: papers do not say theirs)."""
+
+
+def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """In-batch softmax over the step's candidates, summed over its queries.
+
+    ``outputs`` (2I, H): query, candidate, query, candidate ... Candidates with the same id as a
+    query's own are no wrong answers and are left out of its sum.
+    """
+    queries, candidates = (
+        F.normalize(outputs.float(), dim=1).view(-1, 2, outputs.shape[1]).unbind(1)
+    )
+    scores = SCALE * queries @ candidates.T
+    names = np.asarray(batch.targets)
+    twins = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
+    scores = scores.masked_fill(torch.from_numpy(twins).to(scores.device), float("-inf"))
+    gold = torch.arange(len(names), device=scores.device)
+    return F.cross_entropy(scores, gold, reduction="sum")
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
