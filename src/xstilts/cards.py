@@ -215,6 +215,7 @@ class Form(Model):
     options: Annotated[dict[str, Any], BeforeValidator(_json_keys)] = Field(
         default_factory=dict, description="passed to the reader"
     )
+    only: list[Name] | None = Field(None, description="languages that have this form; default: all")
 
 
 Code = Annotated[
@@ -241,6 +242,10 @@ class Split(Form):
     def forms(self) -> list[Form]:
         """All forms, the preferred one first."""
         return [self, *self.otherwise]
+
+    def forms_of(self, language: str) -> list[Form]:
+        """The forms that a language's examples may be had in."""
+        return [form for form in self.forms if form.only is None or language in form.only]
 
 
 FROM_DATA = "from_data"

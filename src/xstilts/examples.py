@@ -59,6 +59,13 @@ SCHEMAS: dict[str, pa.Schema] = {
             pa.field("answers", pa.list_(_ANSWER), nullable=False),
         ]
     ),
+    # plain text, for masked language modelling
+    "mlm": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("text", pa.string(), nullable=False),
+        ]
+    ),
     # side is "query" or "candidate"; relevant names the ids of a query's right candidates
     "retrieval": pa.schema(
         [

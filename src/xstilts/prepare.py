@@ -103,7 +103,7 @@ def _fetched(
     A form whose files are all at hand goes before one that would need the network.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
-    forms = [(form, card.raw_files(split, language, form)) for form in entry.forms]
+    forms = [(form, card.raw_files(split, language, form)) for form in entry.forms_of(language)]
     forms.sort(key=lambda f: not all(is_at_hand(file, resources, mirror) for file in f[1].values()))
     failures = []
     for form, files in forms:
@@ -208,12 +208,18 @@ def _retrieval(row: Example, _: list[str]) -> Iterator[str]:
         yield unknown("side", row["side"], ["query", "candidate"])
 
 
+def _mlm(row: Example, _: list[str]) -> Iterator[str]:
+    if not row["text"].strip():
+        yield "has no text"
+
+
 _FAULTS: dict[str, Callable[[Example, list[str]], Iterator[str]]] = {
     "classification": _classification,
     "multiple_choice": _multiple_choice,
     "tagging": _tagging,
     "span_qa": _span_qa,
     "retrieval": _retrieval,
+    "mlm": _mlm,
 }
 
 

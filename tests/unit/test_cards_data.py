@@ -28,6 +28,7 @@ SCORERS = {
         "token_accuracy": {"accuracy"},
     },
     "span_qa": {"squad": {"em_f1"}, "mlqa": {"em_f1"}, "squad2": {"em_f1"}},
+    "mlm": {"none": {"loss"}},
     "retrieval": {"nearest": {"accuracy"}, "bucc": {"f1"}, "map20": {"map_at_20"}},
 }
 
@@ -53,7 +54,8 @@ def test_a_recipe_exists_fits_and_has_english_to_train_on(task):
         assert card.format in (recipe.format, "retrieval")  # retrieval reads any checkpoint
         assert "en" in recipe.split_languages("train")
         if card.format in ("classification", "tagging"):
-            assert set(card.labels) <= set(recipe.labels)
+            assert set(card.label_list) - set(card.untaught) <= set(recipe.label_list)
+            assert not set(card.untaught) & set(recipe.label_list)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -144,6 +146,8 @@ AFRIQA = {
 """Questions whose answer the passage holds; counted by the reader, fewer than the files' lines."""
 GIVEN = {"ccg"}
 """Licensed data, which nothing fetches: their files are put into the mirror folder by hand."""
+WITHHELD = {("ud_text", "ta"): 0}
+"""Sentences whose text is only underscores."""
 LAREQA = 13_014
 """Candidates of all languages, as XTREME-R's authors count them (its README)."""
 
@@ -162,11 +166,11 @@ def mirrored(name):
 
 def expected_rows(task, split, language, form, counts):
     """How many examples the manifest's row counts of the files come to."""
-    if task == "afriqa":
+    if task in ("afriqa", "afriqa_translated"):
         return AFRIQA[split, language]
     if task == "lareqa":
         return counts[language] + LAREQA
-    if task == "bucc2018_dev":
+    if task in ("bucc2018", "bucc2018_dev"):
         return counts["foreign"] + counts["english"]
     tables = form.options.get("tables")
     if tables and "*" not in tables:  # joined side by side
@@ -182,6 +186,8 @@ def test_every_file_of_the_mirror_is_read_to_its_last_row(task):
     for card, split, entry in splits(task):
         for language in card.split_languages(split):
             for form in entry.forms:
+                if form not in entry.forms_of(language):
+                    continue
                 files = card.raw_files(split, language, form)
                 paths = {part: mirrored(f.mirror) for part, f in files.items() if f.mirror}
                 if len(paths) < len(files) or None in paths.values():
@@ -189,7 +195,8 @@ def test_every_file_of_the_mirror_is_read_to_its_last_row(task):
                 counts = {part: int(listed[f.mirror]["rows"]) for part, f in files.items()}
                 rows = read_split(card, split, language, paths, form)
                 wanted = expected_rows(task, split, language, form, counts)
-                assert len(rows) == wanted, f"{task}/{split}/{language}"
+                lost = wanted - len(rows)
+                assert lost == WITHHELD.get((task, language), 0), f"{task}/{split}/{language}"
 
 
 @pytest.mark.mirror

@@ -24,6 +24,7 @@ def read(
     *,
     repair: bool = False,
     id_prefixes: Mapping[str, str] | None = None,
+    name_parts: bool = False,
 ) -> Iterator[Example]:
     """Yield every question of every part.
 
@@ -32,13 +33,14 @@ def read(
     (it is answerable, so it must not pass for unanswerable). Without ``repair`` each is an error.
     ``id_prefixes`` maps our language code to the prefix of the ids to keep: the official
     TyDiQA-GoldP files hold all languages together, told apart by ids like ``swahili-123-4``.
+    ``name_parts`` puts the part's name before the ids, where parts ask the same questions (MLQA).
     """
     prefix = _prefix(id_prefixes, language, files)
-    for _, path in in_order(files):
+    for part, path in in_order(files):
         for where, context, question in _questions(path):
             row = _row(path, where, context, question, repair=repair)
             if row is not None and row["id"].startswith(prefix):
-                yield row
+                yield row | {"id": f"{part}:{row['id']}"} if name_parts else row
 
 
 def _prefix(prefixes: Mapping[str, str] | None, language: str, files: Mapping[str, Path]) -> str:
