@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xstilts.dropout import token_noise
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -81,7 +83,9 @@ class Batch:
 
     ``ids``, ``positions``, ``types``: (T,). ``first``: (S,) index of each sequence's first token.
     ``place``: (T,) index of each token in a padded (S*L,) matrix. ``mask``: (S, L), true at real
-    tokens, or None when nothing is padded. ``targets``: one entry an item.
+    tokens, or None when nothing is padded. ``targets``: one entry an item. ``noise``: (T,) a number
+    of each token from which all that is random about it derives, or None where nothing is;
+    ``stream``: the number of the step, which they derive from.
     """
 
     ids: torch.Tensor
@@ -93,11 +97,21 @@ class Batch:
     mask: torch.Tensor | None
     items: list[int]
     targets: list[Any]
+    noise: torch.Tensor | None = None
+    stream: int | None = None
 
     @property
     def longest(self) -> int:
         """L."""
         return max(self.lengths)
+
+    def shared_noise(self, rows: int) -> torch.Tensor | None:
+        """Numbers (rows,) for what belongs to no token: the same in every part of a step."""
+        if self.stream is None:
+            return None
+        nobody, places = np.full(rows, -1), np.arange(rows)
+        noise = token_noise(self.stream, nobody, np.zeros_like(places), places)
+        return torch.from_numpy(noise).to(self.ids.device)
 
     def padded(self, values: torch.Tensor, fill: float) -> torch.Tensor:
         """(T, ...) -> (S, L, ...), ``fill`` where there is no token."""
@@ -114,8 +128,17 @@ class Batch:
         return rows if self.mask is None else rows.index_select(0, self.place)
 
 
-def pack(features: Features, items: Sequence[int], device: torch.device | str = "cpu") -> Batch:
-    """Put items into one batch, in the given order."""
+def pack(
+    features: Features,
+    items: Sequence[int],
+    device: torch.device | str = "cpu",
+    stream: int | None = None,
+) -> Batch:
+    """Put items into one batch, in the given order.
+
+    With ``stream``, which derives from seed and step, every token has a number: a function of
+    stream, item, sequence and position, not of the batch.
+    """
     index = [s for i in items for s in range(features.starts[i], features.starts[i + 1])]
     sequences = [features.sequences[s] for s in index]
     lengths = [len(s) for s in sequences]
@@ -129,6 +152,12 @@ def pack(features: Features, items: Sequence[int], device: torch.device | str = 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.int64)).to(device)
 
+    noise = None
+    if stream is not None:
+        owners = np.repeat(items, [features.starts[i + 1] - features.starts[i] for i in items])
+        place = np.asarray(index) - features.starts[owners]  # which of its item's sequences
+        noise = tensor(token_noise(stream, owners[row], place[row], within))
+
     return Batch(
         ids=tensor(np.concatenate(sequences)),
         positions=tensor(within),
@@ -139,6 +168,8 @@ def pack(features: Features, items: Sequence[int], device: torch.device | str = 
         mask=mask.to(device) if padded else None,
         items=list(items),
         targets=[features.targets[i] for i in items],
+        noise=noise,
+        stream=stream,
     )
 
 

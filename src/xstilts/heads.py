@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
+from xstilts.dropout import Dropout, name_places
+
+if TYPE_CHECKING:
+    from xstilts.batching import Batch
+
 
 class SentenceHead(nn.Module):
-    """dense -> tanh -> dropout -> linear on the first token (RoBERTa's classification head)."""
+    """dense -> tanh -> dropout -> linear on first tokens (RoBERTa's classification head)."""
 
     def __init__(self, hidden: int, outputs: int, dropout: float = 0.1) -> None:
         """``outputs`` numbers per sequence."""
         super().__init__()
         self.dense = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.first_dropout = Dropout(dropout)
+        self.dense_dropout = Dropout(dropout)
+        name_places(self, "head")
 
-    def forward(self, first: torch.Tensor) -> torch.Tensor:
-        """(S, H) -> (S, outputs)."""
-        x = self.dropout(torch.tanh(self.dense(self.dropout(first))))
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(T, H) -> (S, outputs)."""
+        noise = None if batch.noise is None else batch.noise[batch.first]
+        x = self.first_dropout(hidden[batch.first], noise)
+        x = self.dense_dropout(torch.tanh(self.dense(x)), noise)
         return self.out(x)  # type: ignore[no-any-return]
 
 
@@ -29,11 +40,17 @@ class TokenHead(nn.Module):
         """``outputs`` numbers per token."""
         super().__init__()
         self.out = nn.Linear(hidden, outputs)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
+        name_places(self, "head")
 
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(N, H) -> (N, outputs)."""
-        return self.out(self.dropout(tokens))  # type: ignore[no-any-return]
+    def forward(
+        self, hidden: torch.Tensor, batch: Batch, index: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """(T, H) -> (N, outputs) of the tokens ``index`` (N,), by default all of them."""
+        noise = batch.noise
+        if index is not None:
+            hidden, noise = hidden[index], None if noise is None else noise[index]
+        return self.out(self.dropout(hidden, noise))  # type: ignore[no-any-return]
 
 
 def initialise(head: nn.Module, generator: torch.Generator) -> None:

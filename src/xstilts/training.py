@@ -275,9 +275,9 @@ class Training:
         weight = float(features.weights[items].sum())
         total, tokens = 0.0, int(lengths[items].sum())
         budget = self.job.compute.micro_batch_tokens
-        for number, micro in enumerate(by_tokens(lengths, items.tolist(), budget)):
-            torch.manual_seed(derive(self.job.seed, "dropout", self.step, number))
-            batch = pack(features, micro, self.device.torch)
+        stream = derive(self.job.seed, "dropout", self.step)
+        for micro in by_tokens(lengths, items.tolist(), budget):
+            batch = pack(features, micro, self.device.torch, stream)
             with self.device.autocast():
                 hidden = self.encoder(batch)
                 outputs = self.heads[task](hidden, batch)

@@ -14,6 +14,7 @@ from torch import nn
 from xstilts import checkpoints, examples, formats, network
 from xstilts.batching import pack
 from xstilts.checkpoints import Checkpoint
+from xstilts.dropout import AttentionDropout, Dropout
 from xstilts.errors import EncoderError
 from xstilts.tokenization import Tokenizer
 from xstilts.training import Training
@@ -181,7 +182,7 @@ def test_building_reads_back_what_training_left(folder, tmp_path):
 
 def without_dropout(training: Training) -> Training:
     for module in (*training.encoder.modules(), *training.heads.modules()):
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, Dropout | AttentionDropout):
             module.p = 0.0
     return training
 

@@ -146,7 +146,7 @@ def test_the_head_reads_the_words_first_pieces(letters):
     head = tagging.head(4, LABELS).eval()
     hidden = torch.randn(len(batch.ids), 4)
     scores = head(hidden, batch)
-    torch.testing.assert_close(scores, head.token(hidden[[1, 4 + 1, 4 + 3]]))
+    torch.testing.assert_close(scores, head.token.out(hidden[[1, 4 + 1, 4 + 3]]))
     assert [o.shape for o in tagging.outputs(scores.detach(), batch)] == [(1, 4), (2, 4)]
 
 

@@ -11,9 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torch import nn
 
 from xstilts import network
 from xstilts.batching import one_sequence_items, pack
+from xstilts.dropout import AttentionDropout, Dropout
 from xstilts.errors import EncoderError
 from xstilts.network.deberta import log_buckets
 
@@ -85,10 +87,11 @@ def ours(tmp_path) -> network.Encoder:
     return encoder.eval()
 
 
-def some_batch():
+def some_batch(*items: int, stream: int | None = None):
     rng = np.random.default_rng(0)
     sequences = [rng.integers(3, WORDS, size=n).astype(np.int32) for n in (5, 40, 1, 9)]
-    return pack(one_sequence_items(sequences, SECOND, [None] * 4), ORDER), sequences
+    features = one_sequence_items(sequences, SECOND, [None] * 4)
+    return pack(features, items or ORDER, stream=stream), sequences
 
 
 def theirs(model, ids: np.ndarray, second: int) -> tuple[torch.Tensor, ...]:
@@ -184,16 +187,31 @@ def test_a_batch_does_not_mix_its_sequences(variant, tmp_path):
 
 @pytest.mark.parametrize("variant", ["bert", "xlm-r xl", "modernbert", "deberta"])
 def test_dropout_acts_in_training_alone(variant, tmp_path):
-    """Two passes in training differ, two in evaluation do not."""
+    """Steps differ in training only; a place is used once, or it would drop the same twice.
+
+    And parts of a step drop what the whole step does.
+    """
     folder_of(variant, tmp_path)
     path = tmp_path / "config.json"
     rates = ("embedding_dropout", "mlp_dropout", "attention_dropout")
     path.write_text(json.dumps(json.loads(path.read_text()) | dict.fromkeys(rates, 0.2)))
-    encoder, (batch, _) = ours(tmp_path), some_batch()
+    encoder = ours(tmp_path)
+    one, two = (some_batch(stream=step)[0] for step in (1, 2))
+    places = [m for m in encoder.modules() if isinstance(m, Dropout | AttentionDropout)]
+    assert not any(isinstance(module, nn.Dropout) for module in encoder.modules())
+    called = []
+    for module in places:
+        assert module.p > 0
+        module.register_forward_hook(lambda m, *_: called.append(m.place))
     with torch.no_grad():
-        assert torch.equal(encoder(batch), encoder(batch))
+        assert torch.equal(encoder(one), encoder(two))
         encoder.train()
-        assert not torch.equal(encoder(batch), encoder(batch))
+        called.clear()
+        assert not torch.allclose(encoder(one), encoder(two))
+        assert sorted(called) == sorted(2 * [module.place for module in places])
+        assert len(set(called)) == len(places)
+        parts = [encoder(some_batch(i, stream=1)[0]) for i in range(4)]
+        torch.testing.assert_close(encoder(one), torch.cat([parts[i] for i in ORDER]))
 
 
 # --- configurations as they are found ------------------------------------------------------------

@@ -75,7 +75,7 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (S, classes)."""
-        return self.sentence(hidden[batch.first])  # type: ignore[no-any-return]
+        return self.sentence(hidden, batch)  # type: ignore[no-any-return]
 
 
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:

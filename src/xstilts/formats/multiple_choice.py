@@ -69,7 +69,7 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> list[torch.Tensor]:
         """(T, H) -> for each item the scores of its choices."""
-        scores = self.sentence(hidden[batch.first]).squeeze(-1).float()
+        scores = self.sentence(hidden, batch).squeeze(-1).float()
         return list(scores.split([choices for _, choices in batch.targets]))
 
 

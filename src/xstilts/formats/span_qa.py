@@ -193,7 +193,7 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (T, 2)."""
-        return self.token(hidden)  # type: ignore[no-any-return]
+        return self.token(hidden, batch)  # type: ignore[no-any-return]
 
 
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:

@@ -94,7 +94,7 @@ class Head(nn.Module):
         begins = batch.first.tolist()
         places = [begin + where for begin, (_, where, _) in zip(begins, batch.targets, strict=True)]
         index = torch.from_numpy(np.concatenate(places)).to(hidden.device)
-        return self.token(hidden[index])  # type: ignore[no-any-return]
+        return self.token(hidden, batch, index)  # type: ignore[no-any-return]
 
 
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:

@@ -5,6 +5,9 @@ spent on padding; only attention lays them out as (S, L) sequences. The numbers 
 ``transformers`` (tests compare every hidden state), weights have the names of a Hugging Face
 folder, and importing this costs torch alone.
 
+Every dropout is a module of its own (`xstilts.dropout`), called once in a forward pass: it is a
+place, and places and tokens decide what is dropped.
+
 An architecture is found by the ``model_type`` of a folder's ``config.json``:
 
     bert.py         BERT, XLM-R and what has their shape (LaBSE, e5, Glot500, AfroXLMR), XLM-R XL
@@ -16,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xstilts.dropout import name_places
 from xstilts.errors import EncoderError
 from xstilts.network import bert, deberta, modernbert
 from xstilts.network.encoder import Config, Encoder, Shape
@@ -60,4 +64,6 @@ def blank(folder: Path, rows: int) -> Encoder:
             f"{config.path}: model_type {kind!r} is not supported; "
             f"allowed: {', '.join(ARCHITECTURES)}"
         )
-    return ARCHITECTURES[kind](config, rows)
+    encoder = ARCHITECTURES[kind](config, rows)
+    name_places(encoder, "encoder")
+    return encoder

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torch.nn import functional as F
 
-from xstilts.network.encoder import Dropout, Encoder, Shape, attend, keys_seen, split_heads
+from xstilts.dropout import AttentionDropout, Dropout
+from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,27 +32,34 @@ class Layer(nn.Module):
         super().__init__()
         epsilon = config["layer_norm_eps"]
         self.heads, self.pre_norm = shape.heads, pre_norm
-        self.attention_dropout = config["attention_probs_dropout_prob"]
+        self.weights_dropout = AttentionDropout(
+            config["attention_probs_dropout_prob"], shape.heads, shape.longest
+        )
         self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden)
         self.out = nn.Linear(shape.hidden, shape.hidden)
         self.attention_norm = nn.LayerNorm(shape.hidden, eps=epsilon)
         self.up = nn.Linear(shape.hidden, shape.inner)
         self.down = nn.Linear(shape.inner, shape.hidden)
         self.norm = nn.LayerNorm(shape.hidden, eps=epsilon)
-        self.dropout = Dropout(config["hidden_dropout_prob"])
+        self.out_dropout = Dropout(config["hidden_dropout_prob"])
+        if not pre_norm:  # XL has no dropout after its feed-forward part
+            self.down_dropout = Dropout(config["hidden_dropout_prob"])
 
     def forward(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (T, H)."""
-        if self.pre_norm:  # XL has no dropout after its feed-forward part
-            x = x + self.dropout(self.out(self._attend(self.attention_norm(x), batch)))
+        if self.pre_norm:
+            attended = self.out(self._attend(self.attention_norm(x), batch))
+            x = x + self.out_dropout(attended, batch.noise)
             return x + self.down(F.gelu(self.up(self.norm(x))))  # type: ignore[no-any-return]
-        x = self.attention_norm(x + self.dropout(self.out(self._attend(x, batch))))
-        return self.norm(x + self.dropout(self.down(F.gelu(self.up(x)))))  # type: ignore[no-any-return]
+        attended = self.out(self._attend(x, batch))
+        x = self.attention_norm(x + self.out_dropout(attended, batch.noise))
+        fed = self.down(F.gelu(self.up(x)))
+        return self.norm(x + self.down_dropout(fed, batch.noise))  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
         query, key, value = split_heads(batch.padded(self.qkv(x), 0.0), self.heads)
-        dropout = self.attention_dropout if self.training else 0.0
-        return batch.flat(attend(query, key, value, keys_seen(batch), dropout))
+        mask = keys_seen(batch)
+        return batch.flat(attend(query, key, value, mask, self.weights_dropout, batch))
 
 
 class Bert(Encoder):
@@ -79,7 +87,7 @@ class Bert(Encoder):
         )
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
-        x = self.dropout(self.norm(self._embed(batch)))
+        x = self.dropout(self.norm(self._embed(batch)), batch.noise)
         yield x
         for module in self.layers:
             x = module(x, batch)
@@ -123,7 +131,7 @@ class BertXL(Bert):
     inner_norm_name = "LayerNorm"
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
-        x = self.dropout(self._embed(batch))
+        x = self.dropout(self._embed(batch), batch.noise)
         yield x
         for number, module in enumerate(self.layers, start=1):
             x = module(x, batch)

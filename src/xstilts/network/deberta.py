@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from xstilts.dropout import AttentionDropout, Dropout
 from xstilts.errors import EncoderError
-from xstilts.network.encoder import Dropout, Encoder, Shape, attend, keys_seen, split_heads
+from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,22 +31,28 @@ class Layer(nn.Module):
         super().__init__()
         epsilon = config["layer_norm_eps"]
         self.heads = shape.heads
-        self.attention_dropout = config["attention_probs_dropout_prob"]
+        self.weights_dropout = AttentionDropout(
+            config["attention_probs_dropout_prob"], shape.heads, shape.longest
+        )
         self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden)
         self.out = nn.Linear(shape.hidden, shape.hidden)
         self.attention_norm = nn.LayerNorm(shape.hidden, eps=epsilon)
         self.up = nn.Linear(shape.hidden, shape.inner)
         self.down = nn.Linear(shape.inner, shape.hidden)
         self.norm = nn.LayerNorm(shape.hidden, eps=epsilon)
-        self.dropout = Dropout(config["hidden_dropout_prob"])
+        self.distance_dropout = Dropout(config["hidden_dropout_prob"])
+        self.out_dropout = Dropout(config["hidden_dropout_prob"])
+        self.down_dropout = Dropout(config["hidden_dropout_prob"])
 
     def forward(
         self, x: torch.Tensor, batch: Batch, distances: torch.Tensor, buckets: torch.Tensor
     ) -> torch.Tensor:
         """(T, H) -> (T, H). ``distances`` (B, H) embeds buckets, ``buckets`` is (L, L)."""
-        context = self._attend(x, batch, self.dropout(distances), buckets)
-        x = self.attention_norm(x + self.dropout(self.out(context)))
-        return self.norm(x + self.dropout(self.down(F.gelu(self.up(x)))))  # type: ignore[no-any-return]
+        distances = self.distance_dropout(distances, batch.shared_noise(len(distances)))
+        attended = self.out(self._attend(x, batch, distances, buckets))
+        x = self.attention_norm(x + self.out_dropout(attended, batch.noise))
+        fed = self.down(F.gelu(self.up(x)))
+        return self.norm(x + self.down_dropout(fed, batch.noise))  # type: ignore[no-any-return]
 
     def _attend(
         self, x: torch.Tensor, batch: Batch, distances: torch.Tensor, buckets: torch.Tensor
@@ -60,8 +67,8 @@ class Layer(nn.Module):
         scores = (to_position + to_content.transpose(-1, -2)) * scale
         if (seen := keys_seen(batch)) is not None:
             scores = scores.masked_fill(~seen, -math.inf)
-        dropout = self.attention_dropout if self.training else 0.0
-        return batch.flat(attend(query, key, value, scores, dropout, scale))
+        dropout = self.weights_dropout
+        return batch.flat(attend(query, key, value, scores, dropout, batch, scale))
 
 
 class Deberta(Encoder):
@@ -98,7 +105,7 @@ class Deberta(Encoder):
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
         distances = self.distance_norm(self.distances.weight)
         buckets = self._relative(batch.longest).to(batch.ids.device)
-        x = self.dropout(self.norm(self.words(batch.ids)))
+        x = self.dropout(self.norm(self.words(batch.ids)), batch.noise)
         yield x
         for module in self.layers:
             x = module(x, batch, distances, buckets)

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from xstilts.dropout import AttentionDropout, Dropout
 from xstilts.errors import EncoderError
-from xstilts.network.encoder import Dropout, Encoder, Shape, attend, keys_seen, split_heads
+from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +32,12 @@ class Layer(nn.Module):
         attention_bias = config.get("attention_bias", False)
         inner_bias = config.get("mlp_bias", False)
         self.kind, self.heads = kind, shape.heads
-        self.attention_dropout = config.get("attention_dropout", 0.0)
+        attention_dropout = config.get("attention_dropout", 0.0)
+        self.weights_dropout = AttentionDropout(attention_dropout, shape.heads, shape.longest)
         self.attention_norm = nn.Identity() if first else _norm(shape, config)
         self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden, bias=attention_bias)
         self.out = nn.Linear(shape.hidden, shape.hidden, bias=attention_bias)
-        self.out_dropout = Dropout(self.attention_dropout)
+        self.out_dropout = Dropout(attention_dropout)
         self.norm = _norm(shape, config)
         self.up = nn.Linear(shape.hidden, 2 * shape.inner, bias=inner_bias)
         self.down = nn.Linear(shape.inner, shape.hidden, bias=inner_bias)
@@ -43,15 +45,17 @@ class Layer(nn.Module):
 
     def forward(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
         """(T, H) -> (T, H)."""
-        x = x + self.out_dropout(self.out(self._attend(self.attention_norm(x), batch, places)))
+        attended = self.out(self._attend(self.attention_norm(x), batch, places))
+        x = x + self.out_dropout(attended, batch.noise)
         value, gate = self.up(self.norm(x)).chunk(2, dim=-1)
-        return x + self.down(self.inner_dropout(F.gelu(value) * gate))  # type: ignore[no-any-return]
+        inner = self.inner_dropout(F.gelu(value) * gate, batch.noise)
+        return x + self.down(inner)  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
         query, key, value = split_heads(batch.padded(self.qkv(x), 0.0), self.heads)
         query, key = (_rotated(y, *places.rotations[self.kind]) for y in (query, key))
-        dropout = self.attention_dropout if self.training else 0.0
-        return batch.flat(attend(query, key, value, places.masks[self.kind], dropout))
+        mask = places.masks[self.kind]
+        return batch.flat(attend(query, key, value, mask, self.weights_dropout, batch))
 
 
 class Places:
@@ -110,7 +114,7 @@ class ModernBert(Encoder):
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
         places = Places(batch, self.thetas, self.window, self.shape.hidden // self.shape.heads)
-        x = self.dropout(self.embedding_norm(self.words(batch.ids)))
+        x = self.dropout(self.embedding_norm(self.words(batch.ids)), batch.noise)
         yield x
         for number, module in enumerate(self.layers, start=1):
             x = module(x, batch, places)
