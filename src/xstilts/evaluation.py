@@ -196,15 +196,6 @@ def _compute(
     write_json(kept, cell)
 
 
-def _first(rows: list[Example], limit: int | None) -> list[Example]:
-    """The first examples; for retrieval the first queries that have one, and what is right."""
-    if limit is None or "side" not in rows[0]:
-        return rows[:limit]
-    queries = [row for row in rows if row["relevant"]][:limit]
-    right = {name for query in queries for name in query["relevant"]}
-    return queries + [row for row in rows if row["side"] == "candidate" and row["id"] in right]
-
-
 def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
     """What makes a score suspect: a model that always says the same, where gold does not."""
     if format_name not in ("classification", "multiple_choice"):
@@ -303,7 +294,9 @@ class Model:
     def _texts(self, stamp: Path) -> Texts:
         verify(stamp)
         rows = examples.read(stamp.with_suffix(".parquet"))
-        return self.encoded(_first(rows, self.job.evaluation.limit(self.job.identity["target"])))
+        return self.encoded(
+            examples.first(rows, self.job.evaluation.limit(self.job.identity["target"]))
+        )
 
     def encoded(self, rows: list[Example]) -> Texts:
         """Examples in tokens; a part that the language before had as well is not made again."""

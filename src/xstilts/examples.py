@@ -110,3 +110,12 @@ def read(path: Path) -> list[Example]:
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path}: not a readable parquet file ({error})") from error
     return rows
+
+
+def first(rows: list[Example], limit: int | None) -> list[Example]:
+    """The first examples; for retrieval the first queries that have one, and what is right."""
+    if limit is None or "side" not in rows[0]:
+        return rows[:limit]
+    queries = [row for row in rows if row["relevant"]][:limit]
+    right = {name for query in queries for name in query["relevant"]}
+    return queries + [row for row in rows if row["side"] == "candidate" and row["id"] in right]

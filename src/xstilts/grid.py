@@ -319,6 +319,15 @@ class Grid:
             ["xstilts.report"],
         )
 
+    def submission(self) -> Stage:
+        """The predictions in the layout of XTREME's submissions; its stamp lies in their folder."""
+        return self._stage(
+            ("submission",),
+            self.results / "submission" / "stamp.json",
+            lambda: {"cells": self._evaluations()},
+            ["xstilts.submission"],
+        )
+
     # -- parts of specs ---------------------------------------------------------------------------
 
     def head_from(self, stage: str) -> str | None:
@@ -431,6 +440,7 @@ class Grid:
         """All that decides this grid, as JSON: study, cards, code and environment."""
         self.table()  # every code digest that the grid needs is computed by now
         self.report()
+        self.submission()
         return {
             "study": self.study_says(),
             **self.cards_say(),

@@ -58,11 +58,17 @@ def write(grid: Grid, path: Path) -> None:
         table.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False)
 
 
-def _row_of(grid: Grid, cell: Cell) -> dict[str, Any]:
+def content_of(grid: Grid, cell: Cell) -> tuple[Path, dict[str, Any]]:
+    """A cell's file and what it says; raises `LineageError` where it is not of this grid."""
     path = grid.cell(cell.encoder, cell.condition, cell.seed, cell.target, cell.language)
     spec = grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest
     content = _read(path)
     _check_belongs(path, content, cell, spec)
+    return path, content
+
+
+def _row_of(grid: Grid, cell: Cell) -> dict[str, Any]:
+    path, content = content_of(grid, cell)
     try:
         return _row(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -130,12 +130,6 @@ class Tokenizer:
     def _cache(self) -> TokenCache:
         return TokenCache(self._cache_folder, self._path.read_bytes())
 
-    def each(self, texts: Sequence[str]) -> list[Tokens]:
-        """As a call, but a text that comes again is tokenised once: questions share contexts."""
-        distinct = list(dict.fromkeys(texts))
-        found = dict(zip(distinct, self(distinct), strict=True))
-        return [found[text] for text in texts]
-
     def words(self, words: Iterable[str]) -> dict[str, np.ndarray]:
         """The pieces of each distinct word, tokenised on its own; ``<unk>`` where it has none."""
         distinct = list(dict.fromkeys(words))

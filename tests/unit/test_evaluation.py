@@ -12,7 +12,7 @@ import pytest
 import tiny
 import torch
 
-from xstilts import checkpoints, evaluation, training
+from xstilts import checkpoints, evaluation, examples, training
 from xstilts.errors import LineageError, TrainingError
 from xstilts.lineage import file_sha256, read_json, write_stamp
 from xstilts.study import Evaluation
@@ -396,9 +396,9 @@ def test_max_examples_scores_the_first_ones(job):
 def test_max_examples_of_retrieval_keeps_the_right_candidates():
     """Wherever they lie: a query without its answer would be a certain error."""
     rows = tiny.translations(6)
-    assert [row["id"] for row in evaluation._first(rows, 2)] == ["q0", "q1", "c0", "c1"]
+    assert [row["id"] for row in examples.first(rows, 2)] == ["q0", "q1", "c0", "c1"]
     rows = rows[:6] + rows[:5:-1]
-    assert [row["id"] for row in evaluation._first(rows, 2)] == ["q0", "q1", "c1", "c0"]
+    assert [row["id"] for row in examples.first(rows, 2)] == ["q0", "q1", "c1", "c0"]
 
 
 # --- without training ----------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def changed(before, after):
 
 def summaries(found):
     """Of stages, those that are not only the table and the report of all cells."""
-    return {key for key in found if not key.startswith(("table", "report"))}
+    return {key for key in found if not key.startswith(("table", "report", "submission"))}
 
 
 class TestPaths:
@@ -256,15 +256,18 @@ class TestWhatChangesSomething:
     @pytest.mark.parametrize(
         ("module", "kinds"),
         [
-            ("xstilts.training", {"training", "evaluation", "table", "report"}),
-            ("xstilts.evaluation", {"evaluation", "table", "report"}),
-            ("xstilts.formats.span_qa", {"training", "evaluation", "table", "report"}),
+            ("xstilts.training", {"training", "evaluation", "table", "report", "submission"}),
+            ("xstilts.evaluation", {"evaluation", "table", "report", "submission"}),
+            (
+                "xstilts.formats.span_qa",
+                {"training", "evaluation", "table", "report", "submission"},
+            ),
             (
                 "xstilts.readers.squad_json",
-                {"examples", "training", "evaluation", "table", "report"},
+                {"examples", "training", "evaluation", "table", "report", "submission"},
             ),
             ("xstilts.report.page", {"report"}),
-            ("xstilts.table", {"table", "report"}),
+            ("xstilts.table", {"table", "report", "submission"}),
             ("xstilts.cli", set()),
             ("xstilts.progress", set()),
         ],

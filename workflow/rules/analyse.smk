@@ -31,3 +31,20 @@ rule report:
         spec=grid.report().digest,
     script:
         "../scripts/make_report.py"
+
+
+rule submission:
+    # asked for by name: `snakemake submission`
+    input:
+        cells=cells,
+    output:
+        stamp=grid.submission().stamp,
+    log:
+        f"{grid.results}/logs/submission.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        spec=grid.submission().digest,
+    script:
+        "../scripts/make_submission.py"

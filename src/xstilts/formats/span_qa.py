@@ -85,7 +85,7 @@ def encode(
 ) -> Features:
     """One item a window; the first gold answer is the one that is trained towards."""
     questions = tokenizer(e["question"] for e in examples)
-    contexts = tokenizer.each([e["context"] for e in examples])
+    contexts = tokenizer(e["context"] for e in examples)
     counts: Counter[str] = Counter()
     sequences, second, windows = [], [], []
     # half of the tokens at least are the context's, or there would be no end of windows
