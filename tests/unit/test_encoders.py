@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from website import site
 from world import ENCODER
 
 from xstilts import encoders
@@ -18,6 +19,8 @@ from xstilts.cards import EncoderCard, load
 from xstilts.encoders import read_e5s
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
 from xstilts.lineage import verify
+
+__all__ = ["site"]
 
 HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 32, 2, 2, 64, 3, 4
 EPSILON = 1e-12
@@ -321,3 +324,101 @@ class TestFolders:
         (source / "config.json").write_text(text)
         with pytest.raises(EncoderError, match=r"made/config\.json: cannot be read"):
             self.fetched(source)
+
+    def test_layers_of_modernbert_are_cut_too(self, source):
+        """Its tensors are called otherwise, and its configuration says what each layer is."""
+        names = ["embeddings.x", "layers.0.x", "layers.2.x", "final_norm.weight"]
+        weights = {name: np.zeros(2, np.float32) for name in names}
+        save_file(weights, source / "model.safetensors")
+        kinds = ["full_attention", "sliding_attention", "sliding_attention"]
+        config = {"num_hidden_layers": 3, "hidden_size": 2, "layer_types": kinds}
+        (source / "config.json").write_text(json.dumps(config))
+        stamp = self.fetched(source, layers=2)
+        assert sorted(load_file(stamp.parent / "model.safetensors")) == [
+            "embeddings.x",
+            "final_norm.weight",
+            "layers.0.x",
+        ]
+        assert json.loads((stamp.parent / "config.json").read_text())["layer_types"] == kinds[:2]
+
+
+COMMIT, LATER = "0123456789abcdef0123456789abcdef01234567", "f" * 40
+FILES = {
+    "config.json": b'{"num_hidden_layers": 2, "hidden_size": 2}',
+    "model.safetensors": b"weights",
+    "tokenizer.json": b"{}",
+}
+
+
+class TestHub:
+    """A local server stands for the Hub; its repository o/r has one commit, main."""
+
+    @pytest.fixture
+    def hub(self, site, monkeypatch, tmp_path):
+        monkeypatch.setenv("HF_ENDPOINT", site.url)
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+        self.publish(site, COMMIT, FILES)
+        return site
+
+    def publish(self, site, commit, files):
+        says = {"id": "o/r", "sha": commit, "siblings": [{"rfilename": name} for name in files]}
+        for revision in ("main", commit):
+            site.files[f"api/models/o/r/revision/{revision}"] = json.dumps(says).encode()
+        for name, content in files.items():
+            site.files[f"o/r/resolve/{commit}/{name}"] = content
+
+    def fetched(self, tmp_path, revision, place="one"):
+        said = ENCODER | {"folder": None, "hub": "o/r", "revision": revision}
+        stamp = tmp_path / place / "tiny" / "stamp.json"
+        encoders.fetch(load(EncoderCard, said, "tiny.yaml"), stamp, "spec", tmp_path)
+        return stamp
+
+    def test_a_commit_is_asked_for_and_nothing_else(self, hub, tmp_path):
+        """Three files of one commit, and of the others none: no pickle, no code."""
+        stamp = self.fetched(tmp_path, COMMIT)
+        assert [path for path, _ in hub.asked] == [f"/o/r/resolve/{COMMIT}/{n}" for n in FILES]
+        assert {name: (stamp.parent / name).read_bytes() for name in FILES} == FILES
+        assert verify(stamp)["facts"] == {"layers": 2, "hidden": 2, "commit": COMMIT}
+
+    def test_main_is_held_at_the_commit_of_the_first_download(self, hub, tmp_path):
+        """Later fetches, of this study or another, get that commit, or fail."""
+        first = self.fetched(tmp_path, "main")
+        assert verify(first)["facts"]["commit"] == COMMIT
+        self.publish(hub, LATER, FILES | {"model.safetensors": b"other weights"})
+        (tmp_path / "raw/encoders/tiny@main/model.safetensors").unlink()
+        assert self.fetched(tmp_path, "main", "two").read_bytes() == first.read_bytes()
+
+    def test_the_files_of_main_are_of_one_commit(self, hub, tmp_path):
+        """Though main moves while they come: the others are asked for at the first one's."""
+        del hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"]
+        with pytest.raises(MissingFile):
+            self.fetched(tmp_path, "main")
+        hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"] = b"weights"
+        self.publish(hub, LATER, FILES)
+        stamp = self.fetched(tmp_path, "main")
+        assert verify(stamp)["facts"]["commit"] == COMMIT
+
+    def test_weights_that_changed_under_their_commit_are_refused(self, hub, tmp_path):
+        """The lock has the sha256 of every file."""
+        self.fetched(tmp_path, COMMIT)
+        (tmp_path / f"raw/encoders/tiny@{COMMIT[:12]}/model.safetensors").unlink()
+        hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"] = b"other weights"
+        with pytest.raises(ChecksumMismatch, match=r"model\.safetensors: expected sha256 .*lock"):
+            self.fetched(tmp_path, COMMIT, "two")
+
+    def test_a_repository_of_pickles_alone_is_told_with_the_way_out(self, hub, tmp_path):
+        """A line of Python that makes a folder, and what to do with it."""
+        del hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"]
+        hub.files[f"o/r/resolve/{COMMIT}/pytorch_model.bin"] = b"a pickle"
+        with pytest.raises(MissingFile) as refused:
+            self.fetched(tmp_path, COMMIT)
+        lines = str(refused.value).splitlines()
+        assert lines[0].startswith("encoder 'tiny': ")
+        assert "model.safetensors: HTTP 404" in lines[1]
+        assert lines[2].startswith("If the repository has no model.safetensors")
+        assert lines[4].endswith("as folder:, in place of hub: and revision:")
+        assert not any("pytorch_model.bin" in path for path, _ in hub.asked)
+        python = lines[3].strip().removeprefix('python -c "').removesuffix('"')
+        assert f"name, revision = 'o/r', '{COMMIT}'" in python
+        compile(python, "<hint>", "exec")

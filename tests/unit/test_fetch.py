@@ -5,21 +5,18 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
-import http.server
 import io
 import json
 import multiprocessing
 import sys
 import tarfile
-import threading
 import types
 import zipfile
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from website import CONTENT, site
 
-from xstilts import fetch as module
 from xstilts.cards import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, DataError, MalformedFile, MissingFile
 from xstilts.fetch import fetch, read_checksums, read_lock, read_sources
@@ -27,67 +24,12 @@ from xstilts.fetch import fetch, read_checksums, read_lock, read_sources
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONTENT = b"a line of a benchmark\n" * 5_000
+
+__all__ = ["site"]
 
 
 def sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-@dataclass
-class Site:
-    """What the server serves, how it misbehaves, and what it was asked."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    cut: list[int] = field(default_factory=list)
-    status: list[int] = field(default_factory=list)
-    ranges: bool = True
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    url: str = ""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    site: Site
-
-    def do_GET(self):
-        site, wanted = self.site, self.headers.get("Range")
-        site.asked.append((self.path, wanted))
-        content = site.files.get(self.path.lstrip("/"))
-        status = site.status.pop(0) if site.status else 200 if content is not None else 404
-        if status != 200 or content is None:
-            self.send_error(status)
-            return
-        start = 0
-        if wanted and site.ranges:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(content):
-                self.send_error(416)
-                return
-            status = 206
-        body = content[start:]
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: site.cut.pop(0)] if site.cut else body)
-        self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def site(monkeypatch):
-    monkeypatch.setattr(module, "RETRY_WAIT", 0.001)
-    monkeypatch.setattr(module, "RETRIES", 3)
-    served = Site({"data.txt": CONTENT})
-    handler = type("Bound", (Handler,), {"site": served})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield served
-        server.shutdown()
-        thread.join()
 
 
 def get(tmp_path, file, *, mirror=None, known=None, **more):
