@@ -11,6 +11,7 @@ import pytest
 
 from xstilts.cards import Catalogue
 from xstilts.fetch import read_checksums
+from xstilts.grid import open_grid
 from xstilts.prepare import read_split, reader
 
 ROOT = Path(__file__).parents[2]
@@ -226,3 +227,25 @@ def test_checksums_are_those_of_the_mirror():
     listed = manifest()
     for path, sha256 in CHECKSUMS.items():
         assert listed[path]["sha256_original"] == sha256, path
+
+
+# --- encoders ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CARDS.encoders)
+def test_an_encoder_card_says_who_made_it_and_where_it_is_from(name):
+    """A commit, or main where none is known, which its summary says; a layer for retrieval."""
+    card = CARDS.encoder(name)
+    assert card.citation
+    assert card.retrieval_layer is not None
+    if card.revision == "main":
+        assert "No commit is known here" in card.summary
+
+
+def test_every_encoder_can_be_planned_without_network(tmp_path):
+    """Its stages are known before anything of it is fetched."""
+    study = {"study": "all", "conditions": ["none"], "targets": ["xnli"], "seeds": [1]}
+    study |= {"encoders": CARDS.encoders, "languages": ["en"], "resources": str(tmp_path)}
+    grid = open_grid(study, "study.yaml", CONFIG, ROOT / "envs" / "lock.txt")
+    digests = {grid.evaluation(name, "none", 1, "xnli").digest for name in CARDS.encoders}
+    assert len(digests) == len(CARDS.encoders)
