@@ -8,7 +8,8 @@ import re
 
 from snakemake.utils import min_version
 
-from xstilts.workflow import answer, open_workflow_grid
+from xstilts.gaps import Gaps
+from xstilts.workflow import answer, evaluation_inputs, open_workflow_grid
 
 min_version("9.27")
 
@@ -20,13 +21,10 @@ if not workflow.overwrite_configfiles:
 
 
 grid = open_workflow_grid(workflow, config)
-study, resolved = grid.study, grid.resolved
+study, resolved, gaps = grid.study, grid.resolved, Gaps(grid)
 
 
-cells = [
-    grid.cell(c.encoder, c.condition, c.seed, c.target, c.language)
-    for c in resolved.cells()
-]
+cells = [grid.cells(*evaluation) for evaluation in grid.evaluations()]
 
 
 wildcard_constraints:

@@ -1,4 +1,4 @@
-"""The command ``xstilts``: check studies, print their schema, score predictions.
+"""The command ``xstilts``: check studies, print their schema, forget cells, score predictions.
 
 Running a study is Snakemake's: ``snakemake --configfile STUDY.yaml``. Nothing heavy is imported
 before a subcommand needs it.
@@ -53,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_cards(schema)
     schema.set_defaults(run=_schema)
 
+    forget = commands.add_parser(
+        "forget", help="take cells out of a file of cells: the next run computes them again"
+    )
+    forget.add_argument("cells", type=Path, metavar="CELLS.jsonl")
+    forget.add_argument("languages", nargs="+", metavar="LANGUAGE")
+    forget.set_defaults(run=_forget)
+
     commands.add_parser(SCORE, help="score a folder of predictions")  # see main
     return parser
 
@@ -96,6 +103,16 @@ def _count(resolved: Resolved) -> str:
     trainings = conditions * len(resolved.recipes()) + conditions - 1  # none has no first stage
     trainings *= len(resolved.study.encoders) * len(resolved.study.seeds)
     return f"{len(resolved.cells()):,} cells from {trainings:,} trainings"
+
+
+# --- forget --------------------------------------------------------------------------------------
+
+
+def _forget(args: argparse.Namespace) -> int:
+    from xstilts import cells
+
+    cells.forget(args.cells, args.languages)
+    return 0
 
 
 # --- schema --------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 The checkpoint is loaded once. Each language's result is kept in a work folder as soon as it is
 known and published at the end, so that what was computed before a failure is not computed again. A
-cell that exists is kept only if its stamp is the one that would be written: a cell of another
-checkpoint, other examples or other code is stale and is made again.
+cell that exists is kept only if it says what the one that would be written says of its inputs: a
+cell of another checkpoint, other examples or other code is stale and is made again.
 
 While one language is in its forward passes, the next one is read and tokenised in a thread. What
 languages share (the candidates of a multilingual pool) is tokenised and encoded once.
@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from xstilts import checkpoints, examples, formats
+from xstilts import cells, checkpoints, examples, formats
 from xstilts.batching import by_tokens, pack
 from xstilts.checkpoints import Checkpoint
 from xstilts.devices import Device
@@ -48,15 +48,14 @@ if TYPE_CHECKING:
 
     from xstilts.batching import Batch, Features
     from xstilts.cards import Hyperparameters
+    from xstilts.cells import Cell
     from xstilts.examples import Example
     from xstilts.study import Compute, Evaluation
-
-CELL_VERSION = 1
 
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """One evaluation, whole. ``cells`` and ``examples`` give a path for each language.
+    """One evaluation, whole, in the languages that ``examples`` gives a stamp for.
 
     ``tuning``: the examples that the scorer's threshold is chosen on, by language; the scored ones
     themselves where there are none. ``sweep``: score every layer, not only ``layer``.
@@ -75,7 +74,7 @@ class EvaluationJob:
     limits: Hyperparameters
     evaluation: Evaluation
     compute: Compute
-    cells: dict[str, Path]
+    cells: Path  # the file of all of them
     examples: dict[str, Path]
     work: Path  # folder, undeclared to Snakemake
     tuning: Mapping[str, Path] = field(default_factory=dict)
@@ -88,16 +87,19 @@ def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
 
     A language that fails does not keep the others from being computed; then its error is raised.
     """
-    with lease(next(iter(job.cells.values())).parent, say):
+    with lease(job.cells.parent, say, name=f".{job.cells.stem}.lease"):
         _run(job, say)
 
 
 def _run(job: EvaluationJob, say: Callable[[str], None]) -> None:
-    expected = {language: _expected(job, language) for language in job.cells}
-    todo = [lang for lang, path in job.cells.items() if not is_current(path, expected[lang])]
-    say(f"{len(job.cells) - len(todo)} of {len(job.cells)} cells are up to date")
+    expected = {language: _expected(job, language) for language in job.examples}
+    kept = _kept(job, expected)
+    todo = [language for language in job.examples if language not in kept]
+    say(f"{len(job.examples) - len(todo)} of {len(job.examples)} cells are up to date")
+    if not todo:
+        return
     clock = Run()
-    missing = [x for x in todo if not is_current(job.work / f"{x}.json", expected[x])]
+    missing = [x for x in todo if not _is_waiting(job.work / f"{x}.json", expected[x])]
     seconds: dict[str, float] = {}
     failures: list[Exception] = []
     if missing:
@@ -114,11 +116,12 @@ def _run(job: EvaluationJob, say: Callable[[str], None]) -> None:
             seconds[language] = round(time.monotonic() - began, 3)
     if failures:
         raise failures[0]
-    for language in todo:
-        _publish(job.work, job.cells[language], language)
+    new = {language: read_json(job.work / f"{language}.json") for language in todo}
+    fresh = {language: job.work / cells.member(language) for language in todo}
+    cells.write(job.cells, kept | new, fresh)
     if missing:
-        folder = next(iter(job.cells.values())).parent
-        clock.write(folder / "run.json", seconds_by_language=seconds, **model.device.facts())
+        record = cells.run_record(job.cells)
+        clock.write(record, seconds_by_language=seconds, **model.device.facts())
     shutil.rmtree(job.work, ignore_errors=True)
 
 
@@ -145,7 +148,7 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     if language in job.tuning:
         inputs["tuning"] = job.tuning[language]
     return {
-        "cell": CELL_VERSION,
+        "cell": cells.VERSION,
         **job.identity,
         "language": language,
         "spec": job.spec,
@@ -153,17 +156,33 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     }
 
 
-def is_current(path: Path, expected: dict[str, Any]) -> bool:
-    """Whether a cell exists, is whole, and is the result of exactly these inputs."""
+def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, Cell]:
+    """The cells that stay: whole, and true. Those of languages not asked for stay as well."""
+    checkpoint = file_sha256(job.checkpoint)
+    fit = {}
+    for language, cell in cells.read(job.cells).items():
+        if language in expected:
+            stays = _says(cell, expected[language])
+        else:
+            stays = _says(cell, job.identity | {"spec": job.spec})
+            stays = stays and cell["inputs"]["checkpoint"] == checkpoint
+        if stays:
+            fit[language] = cell
+    whole = cells.intact(job.cells, fit.values())
+    return {language: cell for language, cell in fit.items() if language in whole}
+
+
+def _says(cell: Cell, expected: dict[str, Any]) -> bool:
+    return all(cell.get(key) == value for key, value in expected.items())
+
+
+def _is_waiting(path: Path, expected: dict[str, Any]) -> bool:
+    """Whether the work folder holds a result, from before a failure, of exactly these inputs."""
     try:
         cell = read_json(path)
-        predictions = path.parent / cell["predictions"]["file"]
-        return (
-            all(cell.get(key) == value for key, value in expected.items())
-            and predictions.is_file()
-            and file_sha256(predictions) == cell["predictions"]["sha256"]
-        )
-    except (LineageError, KeyError, TypeError):
+        sha256 = file_sha256(path.with_suffix(".parquet"))
+        return _says(cell, expected) and bool(cell["predictions"]["sha256"] == sha256)
+    except (LineageError, OSError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -172,8 +191,7 @@ def _compute(
 ) -> None:
     """Predict, score and keep one language."""
     result = model.result(texts, language)
-    kept = job.work / f"{language}.json"
-    file = kept.with_suffix(".parquet")
+    file = job.work / cells.member(language)
     with write_atomically(file) as temporary:
         pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
     cell = expected | {
@@ -185,15 +203,11 @@ def _compute(
         "warnings": _warnings(job.format, result.predictions),
         "device": model.device.kind,
         "precision": model.device.precision,
-        "predictions": {
-            "file": file.name,
-            "sha256": file_sha256(file),
-            "bytes": file.stat().st_size,
-        },
+        "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
     }
     if result.threshold is not None:
         cell["threshold"] = {"value": result.threshold, "tuned_on": job.tuned_on or "test"}
-    write_json(kept, cell)
+    write_json(file.with_suffix(".json"), cell)
 
 
 def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
@@ -203,14 +217,6 @@ def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
     said = {p["prediction"] for p in predictions}
     gold = {p["gold"] for p in predictions}
     return ["majority_class"] if len(said) == 1 and len(gold) > 1 else []
-
-
-def _publish(work: Path, cell: Path, language: str) -> None:
-    """Move a kept result to its place: first what the cell points to, the cell itself last."""
-    cell.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".parquet", ".json"):
-        with write_atomically(cell.with_suffix(suffix)) as temporary:
-            shutil.copyfile(work / f"{language}{suffix}", temporary)
 
 
 # --- texts and results ---------------------------------------------------------------------------

@@ -67,10 +67,9 @@ class Grid:
         folder = self.results / "checkpoints" / encoder / condition / f"seed{seed}" / stage
         return folder / "stamp.json"
 
-    def cell(self, encoder: str, condition: str, seed: int, target: str, language: str) -> Path:
-        """Metrics of one cell; the predictions lie beside it as parquet."""
-        folder = self.results / "cells" / encoder / condition / f"seed{seed}" / target
-        return folder / f"{language}.json"
+    def cells(self, encoder: str, condition: str, seed: int, target: str) -> Path:
+        """The cells of one evaluation, a line each; `xstilts.cells` reads and writes them."""
+        return self.results / "cells" / encoder / condition / f"seed{seed}" / f"{target}.jsonl"
 
     def encoder_sources(self, encoder: str) -> list[Path]:
         """The files of an encoder that is a folder on disk: replaced, they make it anew."""
@@ -115,12 +114,24 @@ class Grid:
         return ["test", tuned_on] if tuned_on not in (None, "test") else ["test"]
 
     def evaluation_examples(self, target: str) -> list[Path]:
-        """Stamps of the examples that an evaluation reads."""
-        return [
-            self.examples_stamp(target, split, code)
-            for split in self.read_of(target)
-            for code in self.resolved.languages[target]
-        ]
+        """What an evaluation waits for: of each split that it reads, one language's stamp.
+
+        One job makes the stamps of all languages, so that a single one stands for them: one that is
+        missing, if any is. With 50 edges instead of one for each evaluation, planning 90,000 cells
+        would take a minute more. Which examples a cell was computed from stands in the cell.
+        """
+        found = []
+        for split in self.read_of(target):
+            stamps = [
+                self.examples_stamp(target, split, x) for x in self.resolved.languages[target]
+            ]
+            found.append(next((stamp for stamp in stamps if not stamp.exists()), stamps[0]))
+        return found
+
+    def cell_examples(self, target: str, language: str) -> dict[str, Path]:
+        """Stamps of the examples of a cell, by the name that the cell's inputs give them."""
+        splits = zip(("examples", "tuning"), self.read_of(target), strict=False)
+        return {role: self.examples_stamp(target, split, language) for role, split in splits}
 
     def training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of all examples that a training reads."""
@@ -274,7 +285,7 @@ class Grid:
             start = self.training(encoder, condition, seed, INTERMEDIATE).digest
         return self._stage(
             ("evaluation", encoder, condition, seed, target),
-            self.cell(encoder, condition, seed, target, "all"),
+            self.cells(encoder, condition, seed, target),
             lambda: {
                 "checkpoint": start,
                 "target": self.task_spec(target),
@@ -406,14 +417,20 @@ class Grid:
     def _format_modules(self, tasks: Iterable[str]) -> list[str]:
         return sorted({f"xstilts.formats.{self.cards.task(task).format}" for task in tasks})
 
-    def _evaluations(self) -> list[list[Any]]:
-        study = self.study
+    def evaluations(self) -> list[tuple[str, str, int, str]]:
+        """Encoder, condition, seed and target of every evaluation, in reading order."""
         return [
-            [e, c, s, t, self.evaluation(e, c, s, t).digest, self.resolved.languages[t]]
-            for e in study.encoders
-            for c in self.resolved.conditions
-            for s in study.seeds
-            for t in self.resolved.targets
+            (encoder, condition, seed, target)
+            for encoder in self.study.encoders
+            for condition in self.resolved.conditions
+            for seed in self.study.seeds
+            for target in self.resolved.targets
+        ]
+
+    def _evaluations(self) -> list[list[Any]]:
+        return [
+            [*key, self.evaluation(*key).digest, self.resolved.languages[key[3]]]
+            for key in self.evaluations()
         ]
 
     def _stage(self, key: tuple[Any, ...], stamp: Path, says: Any, modules: list[str]) -> Stage:

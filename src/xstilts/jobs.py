@@ -101,7 +101,7 @@ def evaluation_job(
         limits=grid.limits(target),
         evaluation=grid.study.evaluation,
         compute=grid.study.compute,
-        cells={lang: grid.cell(encoder, condition, seed, target, lang) for lang in languages},
+        cells=plan.stamp,
         examples={lang: grid.examples_stamp(target, "test", lang) for lang in languages},
         work=Path(grid.results) / "work" / plan.digest,
         tuning={

@@ -43,16 +43,19 @@ def lease(
     folder: Path,
     say: Callable[[str], None] = print,
     *,
+    name: str = FILE,
     beat: float = BEAT,
     patience: float = PATIENCE,
 ) -> Iterator[None]:
     """Hold the lease of a folder; waits for as long as another process holds it.
 
+    ``name`` is the lease's file, for folders that hold several artefacts.
+
     SIGTERM, a scheduler's way to end a job, becomes `SystemExit` in here (in the main thread), so
     that the lease is given back and the next attempt need not wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path, token = folder / FILE, uuid4().hex
+    path, token = folder / name, uuid4().hex
     with _terminated_by_exception():
         _take(path, token, say, patience)
         stop = threading.Event()

@@ -16,11 +16,9 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
-from xstilts import examples, lineage, score
-from xstilts.errors import LineageError, StudyError
-from xstilts.table import content_of
+from xstilts import cells, examples, lineage, score
+from xstilts.errors import StudyError
+from xstilts.table import cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
     from xstilts.examples import Example
     from xstilts.grid import Grid
-    from xstilts.study import Cell
 
     Row = dict[str, Any]
     Texts = tuple[str, str]  # of the prediction file and of the label file
@@ -53,11 +50,17 @@ def write(grid: Grid) -> None:
     home = stamp.parent
     shutil.rmtree(home, ignore_errors=True)
     files: dict[Path, str] = {}
-    for cell in grid.resolved.cells():
-        if cell.target in tasks:
-            system = home / cell.encoder / cell.condition / f"seed{cell.seed}"
-            name = f"{cell.target}/test-{cell.language}.{score.KINDS[cell.target].suffix}"
-            files[system / name], files[home / "labels" / name] = texts(grid, cell)
+    for key in grid.evaluations():
+        encoder, condition, seed, target = key
+        if target not in tasks:
+            continue
+        system = home / encoder / condition / f"seed{seed}"
+        for language, cell in cells_of(grid, key).items():
+            name = f"{target}/test-{language}.{score.KINDS[target].suffix}"
+            rows = cells.predictions(grid.cells(*key), cell).to_pylist()
+            files[system / name], files[home / "labels" / name] = texts(
+                grid, target, language, rows
+            )
     for path, text in files.items():
         lineage.write_text(path, text)
     lineage.write_stamp(
@@ -65,23 +68,15 @@ def write(grid: Grid) -> None:
     )
 
 
-def texts(grid: Grid, cell: Cell) -> Texts:
-    """A cell's prediction file and label file."""
-    path, content = content_of(grid, cell)
-    predictions = path.parent / content["predictions"]["file"]
-    if (
-        not predictions.is_file()
-        or lineage.file_sha256(predictions) != content["predictions"]["sha256"]
-    ):
-        raise LineageError(f"{predictions}: is not what {path} was scored on; run snakemake")
-    rows = pq.read_table(predictions).to_pylist()
-    if grid.cards.task(cell.target).format == "retrieval":
-        stamp = grid.examples_stamp(cell.target, "test", cell.language)
+def texts(grid: Grid, target: str, language: str, rows: Sequence[Row]) -> Texts:
+    """A cell's prediction file and label file, from its predictions."""
+    if grid.cards.task(target).format == "retrieval":
+        stamp = grid.examples_stamp(target, "test", language)
         lineage.verify(stamp)
         read = examples.read(stamp.with_suffix(".parquet"))
-        given = examples.first(read, grid.study.evaluation.limit(cell.target))
-        return _RETRIEVAL[cell.target](rows, given)
-    return _LAYOUTS[cell.target](cell.target, rows)
+        given = examples.first(read, grid.study.evaluation.limit(target))
+        return _RETRIEVAL[target](rows, given)
+    return _LAYOUTS[target](target, rows)
 
 
 # --- layouts: one function a kind of task --------------------------------------------------------

@@ -6,22 +6,23 @@ the table, because a mean over the cells that happen to exist is not the mean of
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from xstilts import lineage
+from xstilts import cells, lineage
 from xstilts.errors import LineageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from xstilts.cells import Cell
     from xstilts.grid import Grid
-    from xstilts.study import Cell
 
-CELL_VERSION = 1
+    Evaluation = tuple[str, str, int, str]
+
 COLUMNS = (
     "encoder",
     "condition",
@@ -45,7 +46,7 @@ def collect(grid: Grid) -> pd.DataFrame:
     ``metric_<name>``, empty where a cell does not have it. Raises `LineageError`, which names the
     file, for a cell that is missing, cannot be read, or was not computed for this grid.
     """
-    rows = [_row_of(grid, cell) for cell in grid.resolved.cells()]
+    rows = [row for key in grid.evaluations() for row in _rows_of(grid, key)]
     metrics = sorted({key for row in rows for key in row} - set(COLUMNS))
     table = pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
     return table.astype({"score": "float64"} | dict.fromkeys(metrics, "float64"))
@@ -58,52 +59,44 @@ def write(grid: Grid, path: Path) -> None:
         table.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False)
 
 
-def content_of(grid: Grid, cell: Cell) -> tuple[Path, dict[str, Any]]:
-    """A cell's file and what it says; raises `LineageError` where it is not of this grid."""
-    path = grid.cell(cell.encoder, cell.condition, cell.seed, cell.target, cell.language)
-    spec = grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest
-    content = _read(path)
-    _check_belongs(path, content, cell, spec)
-    return path, content
+def cells_of(grid: Grid, key: Evaluation) -> dict[str, Cell]:
+    """The cells of an evaluation by language; raises `LineageError` where one is not of this grid.
+
+    ``key`` is encoder, condition, seed and target.
+    """
+    path, spec = grid.cells(*key), grid.evaluation(*key).digest
+    found, wanted = cells.read(path), grid.resolved.languages[key[3]]
+    for language in wanted:
+        if language not in found:
+            raise cells.missing(path, language)
+        _check_belongs(f"{path}: {language}", found[language], key, spec)
+    return {language: found[language] for language in wanted}
 
 
-def _row_of(grid: Grid, cell: Cell) -> dict[str, Any]:
-    path, content = content_of(grid, cell)
-    try:
-        return _row(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise LineageError(f"{path}: not a whole cell: {problem}") from error
+def _rows_of(grid: Grid, key: Evaluation) -> Iterator[dict[str, Any]]:
+    for language, cell in cells_of(grid, key).items():
+        try:
+            yield _row(cell)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+            where = f"{grid.cells(*key)}: {language}"
+            raise LineageError(f"{where}: not a whole cell: {problem}") from error
 
 
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise LineageError(f"{path}: missing; run snakemake to compute it") from None
-    except (OSError, ValueError) as error:
-        raise LineageError(
-            f"{path}: cannot be read as JSON ({error}); delete it to have it made again"
-        ) from error
-
-
-def _check_belongs(path: Path, content: Any, cell: Cell, spec: str) -> None:
-    if not isinstance(content, dict) or content.get("cell") != CELL_VERSION:
-        raise LineageError(f"{path}: not a cell file of version {CELL_VERSION}")
-    for key in ("encoder", "condition", "seed", "target", "language"):
-        expected = getattr(cell, key)
-        if content.get(key) != expected:
+def _check_belongs(where: str, cell: Cell, key: Evaluation, spec: str) -> None:
+    for name, expected in zip(("encoder", "condition", "seed", "target"), key, strict=True):
+        if cell.get(name) != expected:
             raise LineageError(
-                f"{path}: holds another cell: its {key} is {content.get(key)!r}, not {expected!r}"
+                f"{where}: is another cell: its {name} is {cell.get(name)!r}, not {expected!r}"
             )
-    if content.get("spec") != spec:
+    if cell.get("spec") != spec:
         raise LineageError(
-            f"{path}: was not computed as this study says: its spec is "
-            f"{str(content.get('spec'))[:12]}, not {spec[:12]}; run snakemake to compute it anew"
+            f"{where}: was not computed as this study says: its spec is "
+            f"{str(cell.get('spec'))[:12]}, not {spec[:12]}; run snakemake to compute it anew"
         )
 
 
-def _row(content: dict[str, Any]) -> dict[str, Any]:
+def _row(content: Cell) -> dict[str, Any]:
     metrics = {name: _number(name, value) for name, value in content["metrics"].items()}
     score = metrics.pop(content["primary"])
     n = content["n"]

@@ -25,6 +25,8 @@ from xstilts.lineage import LIBRARY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xstilts.gaps import Gaps
+
 FROZEN = "frozen"
 
 
@@ -102,6 +104,23 @@ def _check_environment(lock: Path) -> None:
                 f"{lock.name} pins {name} {pinned[name]}, but {here} is installed; "
                 "`make env` installs what is pinned"
             )
+
+
+def evaluation_inputs(workflow: Any, gaps: Gaps, key: tuple[str, str, int, str]) -> dict[str, Any]:
+    """The inputs of an evaluation, by name; it is forced to run if its cells have gaps.
+
+    Snakemake asks for the inputs of every job of its DAG before it decides which ones must run. It
+    sees that a file is missing; that a cell is missing in a file it is told here, as by
+    ``--forcerun``.
+    """
+    grid = gaps.grid
+    if gaps.has(*key):
+        workflow.dag.forcefiles.add(str(grid.cells(*key)))
+    return {
+        "encoder": grid.encoder_stamp(key[0]),
+        "checkpoint": grid.evaluated(*key),
+        "examples": grid.evaluation_examples(key[3]),
+    }
 
 
 @contextmanager

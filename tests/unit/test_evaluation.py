@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
+import zipfile
 from dataclasses import replace
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import tiny
 import torch
 
-from xstilts import checkpoints, evaluation, examples, training
+from xstilts import cells, checkpoints, evaluation, examples, training
 from xstilts.errors import LineageError, TrainingError
 from xstilts.lineage import file_sha256, read_json, write_stamp
 from xstilts.study import Evaluation
@@ -48,7 +49,7 @@ def job(made, tmp_path):
         made,
         encoder=moved(made.encoder),
         checkpoint=moved(made.checkpoint),
-        cells={lang: moved(path) for lang, path in made.cells.items()},
+        cells=moved(made.cells),
         examples={lang: moved(path) for lang, path in made.examples.items()},
         work=moved(made.work),
     )
@@ -61,10 +62,30 @@ def evaluated(job) -> list[str]:
     return [found[1] for line in said if (found := re.match(r"(\w+) \(\d+ of \d+\)", line))]
 
 
+def cell(job, language):
+    """What a job's file says of a language."""
+    return cells.read(job.cells)[language]
+
+
+def rows(job, language):
+    """The predictions of a language."""
+    return cells.predictions(job.cells, cell(job, language)).to_pylist()
+
+
 def files(job):
-    """Bytes and times of every file of every cell."""
-    paths = [c.with_suffix(s) for c in job.cells.values() for s in (".json", ".parquet")]
-    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in paths if p.exists()}
+    """Of every cell its line, and of every archived file its bytes."""
+    found = {}
+    if job.cells.exists():
+        for line in job.cells.read_bytes().splitlines():
+            found[f"{cells.read_line(line)['language']}.json"] = line
+        with zipfile.ZipFile(cells.archive(job.cells)) as archive:
+            found |= {name: archive.read(name) for name in archive.namelist()}
+    return found
+
+
+def times(job):
+    """When the files were written."""
+    return [path.stat().st_mtime_ns for path in sorted(job.cells.parent.iterdir())]
 
 
 def changed(before, job) -> set[str]:
@@ -73,11 +94,7 @@ def changed(before, job) -> set[str]:
 
 
 def only(job, *languages):
-    return replace(
-        job,
-        cells={lang: job.cells[lang] for lang in languages},
-        examples={lang: job.examples[lang] for lang in languages},
-    )
+    return replace(job, examples={lang: job.examples[lang] for lang in languages})
 
 
 # --- a cell --------------------------------------------------------------------------------------
@@ -86,29 +103,30 @@ def only(job, *languages):
 def test_a_cell_says_what_it_is_of_and_what_it_found(job):
     """Identity, inputs by sha256, n, metrics, counts, warnings, and where its predictions are."""
     assert evaluated(job) == ["en", "sw", "th"]
-    cell = read_json(job.cells["sw"])
-    assert cell["language"] == "sw"
-    assert (cell["encoder"], cell["condition"], cell["seed"], cell["target"]) == (
+    found = cell(job, "sw")
+    assert found["language"] == "sw"
+    assert (found["encoder"], found["condition"], found["seed"], found["target"]) == (
         *("tiny", "none"), 1, "toy",
     )  # fmt: skip
-    assert cell["inputs"] == {
+    assert found["inputs"] == {
         "checkpoint": file_sha256(job.checkpoint),
         "examples": file_sha256(job.examples["sw"]),
     }
-    assert cell["n"] == 12
-    assert set(cell["metrics"]) == {"accuracy"}
-    assert (cell["device"], cell["precision"]) == ("cpu", "fp32")
-    predictions = job.cells["sw"].parent / cell["predictions"]["file"]
-    assert file_sha256(predictions) == cell["predictions"]["sha256"]
+    assert found["n"] == 12
+    assert set(found["metrics"]) == {"accuracy"}
+    assert (found["device"], found["precision"]) == ("cpu", "fp32")
+    predictions = files(job)["sw.parquet"]
+    assert hashlib.sha256(predictions).hexdigest() == found["predictions"]["sha256"]
+    assert len(predictions) == found["predictions"]["bytes"]
 
 
 def test_the_score_is_that_of_the_predictions(job):
     """What is kept beside a cell is enough to score it again."""
     evaluated(job)
-    for path in job.cells.values():
-        rows = pq.read_table(path.with_suffix(".parquet")).to_pylist()
-        right = sum(row["prediction"] == row["gold"] for row in rows)
-        assert read_json(path)["metrics"]["accuracy"] == right / len(rows) * 100
+    for language in job.examples:
+        said = rows(job, language)
+        right = sum(row["prediction"] == row["gold"] for row in said)
+        assert cell(job, language)["metrics"]["accuracy"] == right / len(said) * 100
 
 
 def test_the_predictions_are_those_of_the_trained_network(job):
@@ -120,12 +138,10 @@ def test_the_predictions_are_those_of_the_trained_network(job):
     folder = job.encoder.parent
     whole = checkpoints.build(folder, saved, torch.arange(tiny.ROWS)).eval()
     model = evaluation.Model(job)
-    rows = tiny.sentences(12)
-    features = model.form.encode(rows, model.tokenizer, job.labels, job.limits, training=False)
+    sentences = tiny.sentences(12)
+    features = model.form.encode(sentences, model.tokenizer, job.labels, job.limits, training=False)
     with torch.inference_mode():
-        for number, row in enumerate(
-            pq.read_table(job.cells["en"].with_suffix(".parquet")).to_pylist()
-        ):
+        for number, row in enumerate(rows(job, "en")):
             batch = evaluation.pack(features, [number])
             scores = model.head(whole(batch), batch)[0]
             assert row["prediction"] == job.labels[int(scores.argmax())]
@@ -135,19 +151,18 @@ def test_a_language_gives_the_same_bytes_alone_and_among_others(job, tmp_path):
     """Cells and predictions do not know what else was computed, or in which order."""
     evaluated(job)
     alone = replace(
-        only(job, "th"), cells={"th": tmp_path / "alone/th.json"}, work=tmp_path / "alone/work"
+        only(job, "th"), cells=tmp_path / "alone/toy.jsonl", work=tmp_path / "alone/work"
     )
     backwards = replace(
         only(job, "th", "sw", "en"),
-        cells={lang: tmp_path / f"backwards/{lang}.json" for lang in ("th", "sw", "en")},
+        cells=tmp_path / "backwards/toy.jsonl",
         work=tmp_path / "backwards/work",
     )
     evaluated(alone)
     evaluated(backwards)
-    for suffix in (".json", ".parquet"):
-        together = job.cells["th"].with_suffix(suffix).read_bytes()
-        assert alone.cells["th"].with_suffix(suffix).read_bytes() == together
-        assert backwards.cells["th"].with_suffix(suffix).read_bytes() == together
+    assert files(alone).items() < files(job).items()
+    for path in (job.cells, cells.archive(job.cells)):
+        assert (backwards.cells.parent / path.name).read_bytes() == path.read_bytes()
 
 
 def test_batches_change_nothing_that_is_seen(job, tmp_path):
@@ -157,15 +172,12 @@ def test_batches_change_nothing_that_is_seen(job, tmp_path):
         other = replace(
             job,
             evaluation=Evaluation(batch_tokens=tokens),
-            cells={lang: tmp_path / f"{tokens}/{lang}.json" for lang in job.cells},
+            cells=tmp_path / f"{tokens}/toy.jsonl",
             work=tmp_path / "w",
         )
         evaluated(other)
-        for lang in job.cells:
-            assert (
-                other.cells[lang].with_suffix(".parquet").read_bytes()
-                == job.cells[lang].with_suffix(".parquet").read_bytes()
-            )
+        archives = [cells.archive(each.cells).read_bytes() for each in (job, other)]
+        assert archives[0] == archives[1]
 
 
 def test_what_could_not_be_represented_is_counted(job):
@@ -173,13 +185,13 @@ def test_what_could_not_be_represented_is_counted(job):
     rows = [row | {"text": "a" * 40, "text_pair": None} for row in tiny.sentences(3)]
     tiny.split(job.examples["en"], "classification", rows)
     evaluated(only(job, "en"))
-    assert read_json(job.cells["en"])["counts"] == {"truncated": 3}
+    assert cell(job, "en")["counts"] == {"truncated": 3}
 
 
 def test_what_happened_is_recorded_beside_the_cells(job):
     """Device, packages and the seconds of each language: what differs from run to run."""
     evaluated(job)
-    record = read_json(job.cells["en"].parent / "run.json")
+    record = read_json(cells.run_record(job.cells))
     assert list(record["seconds_by_language"]) == ["en", "sw", "th"]
     assert (record["device"], record["precision"]) == ("cpu", "fp32")
 
@@ -190,10 +202,10 @@ def test_what_happened_is_recorded_beside_the_cells(job):
 def test_nothing_is_computed_twice(job):
     """A second run touches no file."""
     evaluated(job)
-    run = job.cells["en"].parent / "run.json"
-    before = files(job), run.stat().st_mtime_ns
+    before = times(job)
+    assert len(before) == 3
     assert evaluated(job) == []
-    assert (files(job), run.stat().st_mtime_ns) == before
+    assert times(job) == before
 
 
 def test_a_new_language_is_computed_alone(job):
@@ -204,30 +216,52 @@ def test_a_new_language_is_computed_alone(job):
     assert changed(before, job) == {"sw"}
 
 
+def edit_line(job, language, change):
+    lines = job.cells.read_text().splitlines(keepends=True)
+    is_its = f'"language":"{language}"'
+    job.cells.write_text("".join(change(x) if is_its in x else x for x in lines))
+
+
+def edit_member(job, change):
+    """Rewrite the archive, with sw's predictions changed; None leaves them out."""
+    path = cells.archive(job.cells)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["sw.parquet"] = change(members["sw.parquet"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            if content is not None:
+                archive.writestr(name, content)
+
+
 def lose_cell(job):
-    job.cells["sw"].unlink()
+    edit_line(job, "sw", lambda line: "")
+
+
+def forget_cell(job):
+    cells.forget(job.cells, ["sw"])
 
 
 def lose_predictions(job):
-    job.cells["sw"].with_suffix(".parquet").unlink()
+    edit_member(job, lambda content: None)
 
 
 def change_predictions(job):
-    predictions = job.cells["sw"].with_suffix(".parquet")
-    predictions.write_bytes(predictions.read_bytes()[:-1] + b"?")
+    edit_member(job, lambda content: content[:-1] + b"?")
 
 
 def truncate_cell(job):
-    job.cells["sw"].write_bytes(job.cells["sw"].read_bytes()[:50])
+    edit_line(job, "sw", lambda line: line[:50] + "\n")
 
 
 def empty_cell(job):
-    job.cells["sw"].write_bytes(b"[]")
+    edit_line(job, "sw", lambda line: "[]\n")
 
 
 def other_language(job):
-    for suffix in (".json", ".parquet"):
-        shutil.copyfile(job.cells["en"].with_suffix(suffix), job.cells["sw"].with_suffix(suffix))
+    line = next(x for x in job.cells.read_text().splitlines() if '"language":"en"' in x)
+    other = line.replace('"language":"en"', '"language":"sw"')
+    edit_line(job, "sw", lambda _: f"{other}\n")
 
 
 def other_examples(job):
@@ -238,6 +272,7 @@ def other_examples(job):
     "spoil",
     [
         lose_cell,
+        forget_cell,
         lose_predictions,
         change_predictions,
         truncate_cell,
@@ -247,22 +282,19 @@ def other_examples(job):
     ],
 )
 def test_a_cell_that_is_not_whole_or_not_true_is_made_again(spoil, job):
-    """It alone; the others keep bytes and times."""
+    """It alone; the others keep their bytes."""
     evaluated(job)
     before = files(job)
     spoil(job)
     assert evaluated(job) == ["sw"]
-    assert changed(before, job) == {"sw"}
-    if spoil is not other_examples:
-        after = files(job)
-        assert {k: v[0] for k, v in after.items()} == {k: v[0] for k, v in before.items()}
+    assert changed(before, job) == ({"sw"} if spoil is other_examples else set())
 
 
 def test_cells_of_another_spec_are_made_again(job):
     """The code or the settings of the evaluation have changed."""
     evaluated(job)
     assert evaluated(replace(job, spec="spec2")) == ["en", "sw", "th"]
-    assert read_json(job.cells["sw"])["spec"] == "spec2"
+    assert cell(job, "sw")["spec"] == "spec2"
 
 
 def test_cells_of_another_checkpoint_are_made_again(job):
@@ -286,11 +318,11 @@ def test_a_failing_language_keeps_no_other_from_being_computed(job):
     job.examples["sw"].with_suffix(".parquet").write_bytes(good[:-1] + b"?")
     with pytest.raises(LineageError, match=r"sw.parquet"):
         evaluated(job)
-    assert not job.cells["en"].exists()
-    kept = (job.work / "en.json").read_bytes()
+    assert not job.cells.exists()
+    kept = read_json(job.work / "en.json")
     job.examples["sw"].with_suffix(".parquet").write_bytes(good)
     assert evaluated(job) == ["sw"]
-    assert job.cells["en"].read_bytes() == kept
+    assert cell(job, "en") == kept
     assert not job.work.exists()
 
 
@@ -302,20 +334,32 @@ def test_kept_results_of_other_inputs_are_not_published(job):
     tiny.split(job.examples["th"], "classification", tiny.sentences(5, "ab"))
     tiny.split(job.examples["en"], "classification", tiny.sentences(7, "ab"))
     assert evaluated(job) == ["en", "th"]
-    assert read_json(job.cells["en"])["n"] == 7
+    assert cell(job, "en")["n"] == 7
 
 
 def test_killed_while_publishing_nothing_is_lost(job, monkeypatch):
-    """Some cells are in their place, the others in the work folder: none is computed again."""
-    publish = evaluation._publish
-    monkeypatch.setattr(
-        evaluation, "_publish", lambda w, c, lang: 1 / 0 if lang == "th" else publish(w, c, lang)
-    )
+    """The archive is new and the lines are old: nothing is computed again."""
+    evaluated(only(job, "en", "th"))
+    before = files(job)
+    monkeypatch.setattr(cells, "write_text", lambda path, text: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         evaluated(job)
+    assert sorted(files(job)) == ["en.json", "en.parquet", "sw.parquet", "th.json", "th.parquet"]
     monkeypatch.undo()
     assert evaluated(job) == []
     assert sorted(files(job)) == sorted(f"{x}.{s}" for x in LANGUAGES for s in ("json", "parquet"))
+    assert before.items() < files(job).items()
+
+
+def test_languages_that_are_not_asked_for_stay(job):
+    """As long as they are of the same evaluation; a stale one goes when others are written."""
+    evaluated(job)
+    before = files(job)
+    edit_line(job, "sw", lambda line: "")
+    assert evaluated(only(job, "en", "sw")) == ["sw"]
+    assert files(job) == before
+    assert evaluated(replace(only(job, "en"), spec="spec2")) == ["en"]
+    assert sorted(files(job)) == ["en.json", "en.parquet"]
 
 
 def test_weights_that_were_swapped_under_their_stamp_are_refused(job):
@@ -377,8 +421,8 @@ def test_a_model_that_always_says_the_same_is_warned_of(job):
     rows = [row | {"label": "yes"} for row in tiny.sentences(4)]
     tiny.split(job.examples["sw"], "classification", rows)
     evaluated(job)
-    assert read_json(job.cells["en"])["warnings"] == ["majority_class"]
-    assert read_json(job.cells["sw"])["warnings"] == []
+    assert cell(job, "en")["warnings"] == ["majority_class"]
+    assert cell(job, "sw")["warnings"] == []
 
 
 # --- fewer examples ------------------------------------------------------------------------------
@@ -387,10 +431,8 @@ def test_a_model_that_always_says_the_same_is_warned_of(job):
 def test_max_examples_scores_the_first_ones(job):
     """And n says how many."""
     evaluated(replace(only(job, "en"), evaluation=Evaluation(max_examples=5)))
-    cell = read_json(job.cells["en"])
-    rows = pq.read_table(job.cells["en"].with_suffix(".parquet")).to_pylist()
-    assert cell["n"] == 5
-    assert [row["id"] for row in rows] == [f"c{i}" for i in range(5)]
+    assert cell(job, "en")["n"] == 5
+    assert [row["id"] for row in rows(job, "en")] == [f"c{i}" for i in range(5)]
 
 
 def test_max_examples_of_retrieval_keeps_the_right_candidates():
@@ -420,7 +462,7 @@ def test_retrieval_reads_an_encoder_that_was_never_trained(layer, tmp_path):
         layer=layer,
     )
     assert evaluated(job) == ["sw"]
-    assert read_json(job.cells["sw"])["metrics"] == {"accuracy": 100.0}
+    assert cell(job, "sw")["metrics"] == {"accuracy": 100.0}
 
 
 def retrieval_job(folder, tests, **changes):
@@ -438,14 +480,12 @@ def test_a_sweep_scores_every_layer_beside_the_official_one(tmp_path):
     for layer in (0, 1, 2):
         job = retrieval_job(tmp_path / f"layer{layer}", {"sw": test}, layer=layer)
         evaluated(job)
-        scores[f"accuracy_layer_{layer:02d}"] = read_json(job.cells["sw"])["metrics"]["accuracy"]
-        predictions = job.cells["sw"].with_suffix(".parquet").read_bytes()
+        scores[f"accuracy_layer_{layer:02d}"] = cell(job, "sw")["metrics"]["accuracy"]
+        predictions = files(job)["sw.parquet"]
         swept = replace(job, sweep=True, spec="swept")
         evaluated(swept)
-        assert job.cells["sw"].with_suffix(".parquet").read_bytes() == predictions
-    assert (
-        read_json(job.cells["sw"])["metrics"] == {"accuracy": scores["accuracy_layer_02"]} | scores
-    )
+        assert files(job)["sw.parquet"] == predictions
+    assert cell(job, "sw")["metrics"] == {"accuracy": scores["accuracy_layer_02"]} | scores
     assert len(set(scores.values())) > 1
 
 
@@ -454,7 +494,7 @@ def test_the_last_layer_is_the_official_one_where_the_encoder_names_none(tmp_pat
     test = tiny.split(tmp_path / "test/sw.json", "retrieval", tiny.translations(30, shift=3))
     job = retrieval_job(tmp_path, {"sw": test}, layer=None, sweep=True)
     evaluated(job)
-    metrics = read_json(job.cells["sw"])["metrics"]
+    metrics = cell(job, "sw")["metrics"]
     assert metrics["accuracy"] == metrics["accuracy_layer_02"]
 
 
@@ -489,7 +529,7 @@ def test_candidates_that_languages_share_are_encoded_once(tmp_path, monkeypatch)
     for code in tests:
         alone = retrieval_job(tmp_path / code, tests, scorer="map20", primary="map_at_20")
         evaluated(only(alone, code))
-        assert alone.cells[code].read_bytes() == job.cells[code].read_bytes()
+        assert cell(alone, code) == cell(job, code)
     tiny.split(tests["sw"], "retrieval", pool("b", others=("x", "z")))
     seen.clear()
     assert evaluated(job) == ["sw"]
@@ -528,16 +568,16 @@ def test_a_threshold_is_tuned_on_dev_and_applied_to_test(tmp_path):
     on_dev = retrieval_job(tmp_path / "dev", {"zh": dev}, **about)
     for each in (job, on_dev):
         evaluated(each)
-    cell, own = read_json(job.cells["zh"]), read_json(on_dev.cells["zh"])
-    assert cell["threshold"] == own["threshold"] | {"tuned_on": "dev"}
+    found, own = cell(job, "zh"), cell(on_dev, "zh")
+    assert found["threshold"] == own["threshold"] | {"tuned_on": "dev"}
     assert own["threshold"]["tuned_on"] == "test"
-    assert cell["inputs"]["tuning"] == own["inputs"]["examples"] == file_sha256(dev)
-    assert cell["n"] == 8
-    rows = pq.read_table(job.cells["zh"].with_suffix(".parquet")).to_pylist()
-    assert [r["kept"] for r in rows] == [r["score"] >= cell["threshold"]["value"] for r in rows]
-    kept = {(r["id"], r["prediction"]) for r in rows if r["kept"]}
+    assert found["inputs"]["tuning"] == own["inputs"]["examples"] == file_sha256(dev)
+    assert found["n"] == 8
+    said = rows(job, "zh")
+    assert [r["kept"] for r in said] == [r["score"] >= found["threshold"]["value"] for r in said]
+    kept = {(r["id"], r["prediction"]) for r in said if r["kept"]}
     right = len(kept & {(f"f{i}", f"e{i}") for i in range(8)})
-    assert cell["metrics"]["recall"] == 100 * right / 8
+    assert found["metrics"]["recall"] == 100 * right / 8
     mined(tmp_path / "dev", 12, 6)
     assert evaluated(job) == ["zh"]
 
@@ -551,7 +591,7 @@ def test_retrieval_reads_a_checkpoint_of_another_format(tmp_path):
     for name, checkpoint in (("before", trained.encoder), ("after", trained.stamp)):
         job = retrieval_job(tmp_path, {"sw": test}, checkpoint=checkpoint, sweep=True, spec=name)
         evaluated(job)
-        scores.append(read_json(job.cells["sw"])["metrics"])
+        scores.append(cell(job, "sw")["metrics"])
     assert scores[0] != scores[1]
 
 
@@ -573,7 +613,7 @@ def test_every_format_can_be_evaluated(tmp_path):
             scorer=scorers.get(task.format, "accuracy"),
         )
         evaluated(job)
-        cell = read_json(job.cells["en"])
-        assert cell["n"] == 9
-        assert all(0 <= value <= 100 for value in cell["metrics"].values())
-        assert np.isfinite(list(cell["metrics"].values())).all()
+        found = cell(job, "en")
+        assert found["n"] == 9
+        assert all(0 <= value <= 100 for value in found["metrics"].values())
+        assert np.isfinite(list(found["metrics"].values())).all()

@@ -45,14 +45,14 @@ class TestPaths:
                 grid.encoder_stamp("tiny"),
                 grid.examples_stamp("xqa", "test", "sw"),
                 grid.checkpoint_stamp("tiny", "nli", 1, "qa"),
-                grid.cell("tiny", "nli", 1, "xqa", "sw"),
+                grid.cells("tiny", "nli", 1, "xqa"),
                 grid.report().stamp,
             )
         ] == [
             "shared/encoders/tiny/stamp.json",
             "shared/examples/xqa/test/sw.json",
             "out/small/checkpoints/tiny/nli/seed1/qa/stamp.json",
-            "out/small/cells/tiny/nli/seed1/xqa/sw.json",
+            "out/small/cells/tiny/nli/seed1/xqa.jsonl",
             "out/small/report.html",
         ]
 

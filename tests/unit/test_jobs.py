@@ -105,7 +105,8 @@ class TestEvaluationJob:
         job = evaluation_job(grid, "tiny", "nli", 1, "xnli")
         assert (job.head, job.labels, job.layer) == ("nli", ("yes", "no"), None)
         assert job.checkpoint == grid.checkpoint_stamp("tiny", "nli", 1, "nli")
-        assert list(job.cells) == grid.resolved.languages["xnli"] == list(job.examples)
+        assert list(job.examples) == grid.resolved.languages["xnli"]
+        assert job.cells == grid.cells("tiny", "nli", 1, "xnli")
 
     def test_retrieval_has_no_head(self, grid):
         """It reads a hidden state of the encoder's card."""
@@ -144,4 +145,6 @@ class TestEvaluationJob:
         assert (job.tuned_on, job.sweep) == ("dev", False)
         assert grid.evaluation("tiny", "none", 1, "pairs").digest != before
         assert ("pairs", "dev", ["de", "sw"]) in grid.needed_examples()
-        assert set(job.tuning.values()) < set(grid.evaluation_examples("pairs"))
+        assert grid.evaluation_examples("pairs") == [
+            grid.examples_stamp("pairs", split, "de") for split in ("test", "dev")
+        ]

@@ -147,7 +147,7 @@ class TestNumbers:
         """A cell without some metric leaves a dash, and the page whole."""
 
         def drop(grid):
-            edit(grid.cell("tiny", "mnli", 1, "xquad", "sw"), metrics={"em_f1": 53.0})
+            edit(grid.cells("tiny", "mnli", 1, "xquad"), "sw", metrics={"em_f1": 53.0})
 
         tables = parsed(written(tmp_path, drop, seeds=[1])).iter("table")
         scores = [t for t in tables if t.get("class") == "grid scores"]
@@ -158,7 +158,7 @@ class TestNumbers:
         """A cell whose score is undefined is in no mean, and is named."""
 
         def undefine(grid):
-            edit(grid.cell("tiny", "mnli", 1, "xquad", "qu"), metrics={"em_f1": None})
+            edit(grid.cells("tiny", "mnli", 1, "xquad"), "qu", metrics={"em_f1": None})
 
         tree = parsed(written(tmp_path, undefine, seeds=[1]))
         assert "1 cell has no defined score" in words(tree)
@@ -193,7 +193,7 @@ class TestLimits:
         """A warned cell is listed, and marks every number that it is part of."""
 
         def warn(grid):
-            edit(grid.cell("tiny", "mnli", 2, "xquad", "yo"), warnings=["majority_class"])
+            edit(grid.cells("tiny", "mnli", 2, "xquad"), "yo", warnings=["majority_class"])
 
         tree = parsed(written(tmp_path, warn))
         assert "1 cell of 28 came with a warning" in words(tree)
@@ -237,8 +237,8 @@ class TestTraces:
     def test_every_cell_with_its_spec(self, tmp_path):
         """Each cell file and the digest of its spec are on the page."""
         text = words(parsed(written(tmp_path)))
-        assert "cells/tiny/mnli/seed2/xquad/" in text
-        assert "yo.json: 46.5 (50)" in text
+        assert "cells/tiny/mnli/seed2/xquad.jsonl" in text
+        assert "yo: 46.5 (50)" in text
         specs = table.collect(SyntheticStudy(tmp_path).grid())["spec"]
         assert all(spec in text for spec in specs)
 
@@ -247,7 +247,7 @@ class TestTraces:
         monkeypatch.setattr(page, "LISTED_CELLS", 27)
         text = words(parsed(written(tmp_path)))
         assert "too many to list here" in text
-        assert "yo.json" not in text
+        assert "yo: 46.5" not in text
 
 
 class TestHeatMap:

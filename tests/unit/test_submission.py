@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from xstilts import evaluation, examples, formats, lineage, score, submission
+from xstilts import cells, evaluation, examples, formats, lineage, score, submission
 from xstilts.errors import LineageError, StudyError
 from xstilts.grid import Grid, open_grid
 
@@ -131,15 +131,17 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
         primary=primary,
         work=grid.results / "work",
     )
-    path = grid.cell(cell.encoder, cell.condition, cell.seed, cell.target, cell.language)
+    path = grid.cells(cell.encoder, cell.condition, cell.seed, cell.target)
     about = {"encoder": cell.encoder, "condition": cell.condition, "seed": cell.seed}
-    about |= {"target": cell.target, "language": cell.language, "cell": evaluation.CELL_VERSION}
+    about |= {"target": cell.target, "language": cell.language, "cell": cells.VERSION}
     about["spec"] = grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest
     model = type("Kept", (), {})()
     model.result = lambda texts, language: evaluation.Result(predictions, {}, n, metrics)
     model.device = evaluation.Device("cpu", "fp32", 1)
     evaluation._compute(job, model, cell.language, None, about)  # type: ignore[arg-type]
-    evaluation._publish(job.work, path, cell.language)
+    made = lineage.read_json(job.work / f"{cell.language}.json")
+    fresh = {cell.language: job.work / cells.member(cell.language)}
+    cells.write(path, cells.read(path) | {cell.language: made}, fresh)
 
 
 def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
@@ -152,7 +154,7 @@ def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
         assert set(scores) == set(score.KINDS) == set(CARDS) - {"aside"}
         for task, result in scores.items():
             for language in LANGUAGES:
-                cell = lineage.read_json(grid.cell("tiny", condition, 1, task, language))
+                cell = cells.read(grid.cells("tiny", condition, 1, task))[language]
                 names = {"map@20": "map_at_20"}
                 for metric, value in result["languages"][language].items():
                     assert value == cell["metrics"][names.get(metric, metric)]
@@ -189,16 +191,18 @@ def test_the_stamp_lists_every_file(grid):
 
 def test_predictions_that_are_not_the_cells_are_refused(grid):
     """Swapped or edited after they were scored."""
-    path = grid.cell("tiny", "none", 1, "xnli", "de").with_suffix(".parquet")
-    path.write_bytes(path.read_bytes() + b"?")
-    with pytest.raises(LineageError, match=r"xnli/de.parquet: is not what .*de.json was scored on"):
+    path = cells.archive(grid.cells("tiny", "none", 1, "xnli"))
+    path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
+    message = r"xnli\.zip: de\.parquet is not what xnli\.jsonl was scored on"
+    with pytest.raises(LineageError, match=message):
         submission.write(grid)
 
 
 def test_a_missing_cell_is_named(grid):
     """There is no part of a submission."""
-    grid.cell("tiny", "nli", 1, "xquad", "en").unlink()
-    with pytest.raises(LineageError, match=r"nli/seed1/xquad/en.json: missing; run snakemake"):
+    cells.forget(grid.cells("tiny", "nli", 1, "xquad"), ["en"])
+    message = r"nli/seed1/xquad\.jsonl: has no cell of 'en'; run snakemake"
+    with pytest.raises(LineageError, match=message):
         submission.write(grid)
 
 

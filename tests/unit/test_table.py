@@ -63,9 +63,10 @@ class SyntheticStudy:
     def write_cells(self, grid: Grid, score: Any, **changes: Any) -> None:
         """Write every cell; ``score`` maps a cell to its primary score."""
         for cell in grid.resolved.cells():
-            path = grid.cell(cell.encoder, cell.condition, cell.seed, cell.target, cell.language)
+            path = grid.cells(cell.encoder, cell.condition, cell.seed, cell.target)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(a_cell(grid, cell, score(cell)) | changes))
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(a_cell(grid, cell, score(cell)) | changes) + "\n")
 
     def _encoder(self, name: str) -> dict[str, Any]:
         card = {"encoder": name, "title": f"Encoder {name}", "summary": "Small.", "licence": "MIT"}
@@ -99,7 +100,7 @@ class SyntheticStudy:
 def a_cell(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
     """The JSON that evaluation writes for a cell."""
     return {
-        "cell": 1,
+        "cell": 2,
         "encoder": cell.encoder,
         "condition": cell.condition,
         "seed": cell.seed,
@@ -113,7 +114,7 @@ def a_cell(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
         "warnings": [],
         "spec": grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest,
         "inputs": {"checkpoint": "0" * 64, "examples": "0" * 64},
-        "predictions": {"file": f"{cell.language}.parquet", "sha256": "0" * 64, "bytes": 1},
+        "predictions": {"sha256": "0" * 64, "bytes": 1},
     }
 
 
@@ -125,8 +126,17 @@ def grid(tmp_path):
     return grid
 
 
-def edit(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+def edit_line(path, language, change):
+    """Change a cell's line in a file of cells."""
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(
+        "".join(change(x) if json.loads(x)["language"] == language else x for x in lines)
+    )
+
+
+def edit(path, language, /, **changes):
+    """Change values of a cell."""
+    edit_line(path, language, lambda line: json.dumps(json.loads(line) | changes) + "\n")
 
 
 def test_one_row_a_cell(grid):
@@ -149,7 +159,7 @@ def test_columns(grid):
 
 def test_a_metric_that_one_cell_lacks_is_empty_there(grid):
     """A missing secondary metric is an empty number, not an error and not a zero."""
-    edit(grid.cell("tiny", "mnli", 2, "xquad", "sw"), metrics={"em_f1": 1.0, "f1": None})
+    edit(grid.cells("tiny", "mnli", 2, "xquad"), "sw", metrics={"em_f1": 1.0, "f1": None})
     row = table.collect(grid).query("condition == 'mnli' and seed == 2 and language == 'sw'")
     assert row.metric_exact_match.isna().all()
     assert row.metric_f1.isna().all()
@@ -157,43 +167,46 @@ def test_a_metric_that_one_cell_lacks_is_empty_there(grid):
 
 def test_warnings_are_joined(grid):
     """Warnings of a cell stand in one text, joined by semicolons."""
-    edit(grid.cell("tiny", "none", 1, "xquad", "en"), warnings=["majority_class", "odd"])
+    edit(grid.cells("tiny", "none", 1, "xquad"), "en", warnings=["majority_class", "odd"])
     assert table.collect(grid).warnings.iloc[0] == "majority_class;odd"
 
 
 def test_a_missing_cell_is_named(grid):
     """A cell that was not computed stops the table with its path."""
-    path = grid.cell("tiny", "mnli", 1, "xquad", "yo")
+    path = grid.cells("tiny", "mnli", 1, "xquad")
+    edit_line(path, "yo", lambda line: "")
+    message = r"mnli/seed1/xquad\.jsonl: has no cell of 'yo'; run snakemake"
+    with pytest.raises(LineageError, match=message):
+        table.collect(grid)
     path.unlink()
-    with pytest.raises(LineageError, match=r"mnli/seed1/xquad/yo\.json: missing; run snakemake"):
+    with pytest.raises(LineageError, match=r"mnli/seed1/xquad\.jsonl: has no cell of 'en'"):
         table.collect(grid)
 
 
 def test_a_truncated_cell_is_named(grid):
-    """A file that was cut off stops the table with its path."""
-    path = grid.cell("tiny", "mnli", 1, "xquad", "yo")
-    path.write_text(path.read_text()[:40])
-    with pytest.raises(LineageError, match=r"yo\.json: cannot be read as JSON"):
+    """A line that was cut off stops the table with its file and language."""
+    edit_line(grid.cells("tiny", "mnli", 1, "xquad"), "yo", lambda line: f"{line[:40]}\n")
+    with pytest.raises(LineageError, match=r"xquad\.jsonl: has no cell of 'yo'"):
         table.collect(grid)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cell": 2}, r"yo\.json: not a cell file of version 1"),
-        ({"language": "sw"}, r"yo\.json: holds another cell: its language is 'sw', not 'yo'"),
-        ({"seed": "1"}, r"holds another cell: its seed is '1', not 1"),
-        ({"spec": "f" * 64}, r"yo\.json: was not computed as this study says: its spec is ffff"),
-        ({"primary": "f2"}, r"yo\.json: not a whole cell: lacks 'f2'"),
+        ({"cell": 1}, r"xquad\.jsonl: has no cell of 'yo'"),
+        ({"language": "no"}, r"xquad\.jsonl: has no cell of 'yo'"),
+        ({"seed": "1"}, r"yo: is another cell: its seed is '1', not 1"),
+        ({"spec": "f" * 64}, r"yo: was not computed as this study says: its spec is ffff"),
+        ({"primary": "f2"}, r"yo: not a whole cell: lacks 'f2'"),
         ({"metrics": {"em_f1": "61"}}, r"not a whole cell: metric 'em_f1' is '61', not a number"),
         ({"metrics": {"em_f1": float("nan")}}, r"metric 'em_f1' is nan, not a number"),
         ({"n": None}, r"not a whole cell: n is None"),
-        ({"warnings": [1]}, r"yo\.json: not a whole cell"),
+        ({"warnings": [1]}, r"yo: not a whole cell"),
     ],
 )
 def test_a_foreign_cell_is_named(grid, changes, message):
     """A cell of another version, place or spec, or with parts missing, stops the table."""
-    edit(grid.cell("tiny", "mnli", 1, "xquad", "yo"), **changes)
+    edit(grid.cells("tiny", "mnli", 1, "xquad"), "yo", **changes)
     with pytest.raises(LineageError, match=message):
         table.collect(grid)
 

@@ -246,7 +246,7 @@ def evaluation_job(folder: Path, trained: TrainingJob, tests: Mapping[str, Path]
         "limits": learnt.hyperparameters,
         "evaluation": Evaluation(batch_tokens=64),
         "compute": compute(),
-        "cells": {language: folder / "cells" / f"{language}.json" for language in tests},
+        "cells": folder / "cells" / "toy.jsonl",
         "examples": dict(tests),
         "work": folder / "work",
     }

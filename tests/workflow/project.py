@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +116,33 @@ class Project:
         }
 
     def cells(self) -> dict[str, str]:
-        """Metrics and predictions of every cell."""
-        found = self.prints("results/tiny/cells/**/*.json")
-        found = {path: sha for path, sha in found.items() if not path.endswith("run.json")}
-        return found | self.prints("results/tiny/cells/**/*.parquet")
+        """Of every cell the sha256 of its line and of its predictions."""
+        found = {}
+        for path in sorted(self.folder.glob("results/tiny/cells/**/*.jsonl")):
+            name = path.relative_to(self.folder).with_suffix("")
+            for line in path.read_bytes().splitlines():
+                cell = f"{name}/{json.loads(line)['language']}.json"
+                found[cell] = hashlib.sha256(line).hexdigest()
+            with zipfile.ZipFile(path.with_suffix(".zip")) as archive:
+                for member in archive.namelist():
+                    found[f"{name}/{member}"] = hashlib.sha256(archive.read(member)).hexdigest()
+        return found
+
+    def cell(self, path: str, language: str) -> dict[str, object] | None:
+        """What a file of cells says of a language."""
+        lines = (self.folder / path).read_text().splitlines()
+        return next((c for c in map(json.loads, lines) if c["language"] == language), None)
+
+    def drop(self, path: str, language: str) -> None:
+        """Take the line of a language out of a file of cells, as one would in an editor."""
+        file = self.folder / path
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(x for x in lines if json.loads(x)["language"] != language))
+
+    def forget_logs(self) -> None:
+        """Delete the logs of evaluations, so that what is evaluated next can be told."""
+        for log in self.folder.glob("results/tiny/logs/evaluate/**/*.log"):
+            log.unlink()
 
     def checkpoints(self) -> dict[str, str]:
         """Stamps and weights of every checkpoint."""

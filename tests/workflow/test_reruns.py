@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 
 import pytest
 
 pytestmark = pytest.mark.workflow
 
-CELL = "results/tiny/cells/tiny/none/seed1/cldr_region/sw.json"
+CELLS = "results/tiny/cells/tiny/none/seed1/cldr_region.jsonl"
 
 
 def test_a_finished_study_has_nothing_to_do(project):
@@ -17,15 +17,13 @@ def test_a_finished_study_has_nothing_to_do(project):
 
 
 def test_a_missing_cell_is_computed_alone(project):
-    """One metric file deleted: one evaluation job, which computes that cell; all else keeps its
-    bytes."""
+    """One line deleted: one evaluation job, which computes that cell; all else keeps its bytes."""
     before, weights = project.cells(), project.checkpoints()
-    (project.folder / CELL).unlink()
+    project.drop(CELLS, "sw")
     jobs = project.planned()
     assert jobs.pop("evaluate_cldr_region") == 1
     assert set(jobs) <= {"table", "report"}
-    for log in project.folder.glob("results/tiny/logs/evaluate/**/*.log"):
-        log.unlink()
+    project.forget_logs()
     project.snakemake()
     assert project.evaluated() == ["cldr_region sw"]
     assert project.cells() == before
@@ -38,8 +36,7 @@ def test_an_added_language_computes_its_cells_only(project):
     before, weights = project.cells(), project.checkpoints()
     project.study(languages=["en", "sw", "de", "ru"])
     assert "train" not in project.planned()
-    for log in project.folder.glob("results/tiny/logs/evaluate/**/*.log"):
-        log.unlink()
+    project.forget_logs()
     project.snakemake()
     assert {line.split()[1] for line in project.evaluated()} == {"ru"}
     after = project.cells()
@@ -118,23 +115,60 @@ def test_weights_swapped_under_their_stamp_are_refused(project):
     """A checkpoint whose bytes are not the stamped ones gives no cell; the error names the file."""
     here = project.path("results/tiny/checkpoints/tiny/none/seed1/cldr_region/weights.safetensors")
     here.write_bytes(here.read_bytes()[:-4] + b"\0\0\0\1")
-    (project.folder / CELL).unlink()
+    project.drop(CELLS, "sw")
     done = project.snakemake(check=False)
     assert done.returncode
     assert "weights.safetensors: its bytes are not the ones that" in done.stdout
-    assert not (project.folder / CELL).exists()
+    assert project.cell(CELLS, "sw") is None
+    assert project.cell(CELLS, "de") is not None
 
 
-def test_a_truncated_cell_is_made_again(project):
-    """A cell that a crash cut off is not read as a result."""
-    path = project.folder / CELL
-    whole = path.read_bytes()
-    path.write_bytes(whole[:40])
-    done = project.snakemake("--forcerun", "table", check=False)
-    assert done.returncode
-    assert "sw.json" in done.stdout
-    project.snakemake("--forcerun", "evaluate_cldr_region")
+@pytest.mark.parametrize("suffix", [".jsonl", ".zip"])
+def test_a_file_that_was_cut_off_is_made_whole(suffix, project):
+    """Cells that a crash cut off are found by a plain run, and are not read as results."""
+    path = (project.folder / CELLS).with_suffix(suffix)
+    whole, before = path.read_bytes(), project.cells()
+    path.write_bytes(whole[:-40])
+    assert project.planned()["evaluate_cldr_region"] == 1
+    project.forget_logs()
+    project.snakemake()
+    cut = ["sw"] if suffix == ".jsonl" else ["de", "en", "sw"]
+    assert sorted(project.evaluated()) == [f"cldr_region {language}" for language in cut]
     assert path.read_bytes() == whole
+    assert project.cells() == before
+    assert project.planned() == {}
+
+
+def test_a_deleted_file_of_cells_is_made_again(project):
+    """The others are not touched, whatever stands before and behind it."""
+    before = project.cells()
+    (project.folder / CELLS).unlink()
+    project.forget_logs()
+    jobs = project.planned()
+    assert jobs.pop("evaluate_cldr_region") == 1
+    assert set(jobs) <= {"table", "report"}
+    project.snakemake()
+    assert project.cells() == before
+
+
+def test_cells_are_found_stale_without_snakemakes_records(project):
+    """In a copy of the results alone: what a cell was computed from stands in the cell."""
+    shutil.rmtree(project.folder / ".snakemake")
+    assert project.planned() == {}
+    project.edit("src/xstilts/formats/retrieval.py", "return list(", "return 1 * list(")
+    assert project.planned()["evaluate_ui_strings"] == 2
+
+
+def test_examples_that_are_gone_are_made_for_what_needs_them(project):
+    """Not for cells that exist; for a cell that is missing, in whatever language."""
+    (project.folder / "resources/examples/cldr_region/test/de.json").unlink()
+    assert project.planned() == {}
+    project.drop(CELLS, "sw")
+    assert project.planned()["examples_cldr_region_test"] == 1
+    before = project.checkpoints()
+    project.snakemake()
+    assert project.checkpoints() == before
+    assert project.planned() == {}
 
 
 def test_a_changed_hyperparameter_changes_what_depends_on_it(project):
@@ -145,9 +179,9 @@ def test_a_changed_hyperparameter_changes_what_depends_on_it(project):
     }
     project.study(training=training)
     assert project.planned()["train"] == 2  # facts_nli, and cldr_region after it
-    cell = json.loads((project.folder / CELL).read_bytes())
+    before = (project.folder / CELLS).read_bytes()
     project.snakemake()
-    assert json.loads((project.folder / CELL).read_bytes()) == cell
+    assert (project.folder / CELLS).read_bytes() == before
 
 
 def test_a_run_in_another_folder_gives_the_same_bytes(project, tmp_path_factory):

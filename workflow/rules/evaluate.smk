@@ -1,5 +1,6 @@
-# One job for each checkpoint and target. `update` keeps the cells that exist; the script computes
-# the missing and the stale ones, so that a new language costs its own cells and nothing else.
+# One job for each checkpoint and target; its output is the file of all its cells. `update` keeps the
+# cells that exist; the script computes the missing and the stale ones, so that a new language costs
+# its own cells and nothing else. What is missing in a file that exists is found by xstilts.gaps.
 
 for target in resolved.targets:
 
@@ -7,17 +8,14 @@ for target in resolved.targets:
         name:
             f"evaluate_{target}"
         input:
-            encoder=lambda w: grid.encoder_stamp(w.encoder),
-            checkpoint=lambda w, target=target: grid.evaluated(
-                w.encoder, w.condition, int(w.seed), target
+            unpack(
+                lambda w, target=target: evaluation_inputs(
+                    workflow, gaps, (w.encoder, w.condition, int(w.seed), target)
+                )
             ),
-            examples=grid.evaluation_examples(target),
         output:
             cells=update(
-                [
-                    f"{grid.results}/cells/{{encoder}}/{{condition}}/seed{{seed}}/{target}/{code}.json"
-                    for code in resolved.languages[target]
-                ]
+                f"{grid.results}/cells/{{encoder}}/{{condition}}/seed{{seed}}/{target}.jsonl"
             ),
         log:
             f"{grid.results}/logs/evaluate/{{encoder}}/{{condition}}/seed{{seed}}/{target}.log",

@@ -18,7 +18,6 @@ from xstilts.table import METRIC_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     import pandas as pd
 
@@ -317,16 +316,11 @@ def _traces(grid: Grid, table: pd.DataFrame) -> list[dict[str, Any]]:
     keys = ["encoder", "condition", "seed", "target"]
     return [
         {
-            "folder": _folder(grid, *key).relative_to(grid.results).as_posix(),
+            "file": grid.cells(*key).relative_to(grid.results).as_posix(),
             "spec": " ".join(dict.fromkeys(frame["spec"])),
-            "files": [
-                (f"{row.language}.json", numbers.plain(row.score), row.n)
-                for row in frame.itertuples()
+            "cells": [
+                (row.language, numbers.plain(row.score), row.n) for row in frame.itertuples()
             ],
         }
         for key, frame in table.groupby(keys, sort=False)
     ]
-
-
-def _folder(grid: Grid, encoder: str, condition: str, seed: int, target: str) -> Path:
-    return grid.cell(encoder, condition, seed, target, "any").parent
