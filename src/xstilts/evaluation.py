@@ -87,7 +87,7 @@ def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
 
     A language that fails does not keep the others from being computed; then its error is raised.
     """
-    with lease(job.cells.parent, say, name=f".{job.cells.stem}.lease"):
+    with lease(job.cells.parent, say, name=f".{job.cells.stem}.lease.json"):
         _run(job, say)
 
 
