@@ -8,6 +8,7 @@ import re
 
 from snakemake.utils import min_version
 
+from xstilts.cluster import stop_timers
 from xstilts.gaps import Gaps
 from xstilts.workflow import answer, evaluation_inputs, open_workflow_grid
 
@@ -53,4 +54,9 @@ rule all:
 
 
 onsuccess:
+    stop_timers()
     print(answer(grid))
+
+
+onerror:
+    stop_timers()

@@ -81,7 +81,9 @@ class LogHandler(LogHandlerBase):
         }.get(event)
         if handle and not self.common_settings.dryrun:
             handle(record)
-        elif event is None and (record.levelno >= logging.WARNING or self.common_settings.dryrun):
+        elif event in (None, LogEvent.ERROR) and (
+            record.levelno >= logging.WARNING or self.common_settings.dryrun
+        ):
             message = record.getMessage()
             if not message.startswith("Cannot restore"):  # one for each cell that never was
                 self._say(message)

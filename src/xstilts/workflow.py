@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from xstilts import cluster
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
 from xstilts.lineage import LIBRARY
@@ -33,12 +34,14 @@ FROZEN = "frozen"
 def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
     """The grid of this run; ends with one clear line a problem where the study cannot be run."""
     _let_jobs_find_the_library()
+    cluster.mend_states()
     try:
-        if FROZEN in config:
-            return Grid.thaw(Path(config[FROZEN]))
-        return _open(workflow, config)
+        grid = Grid.thaw(Path(config[FROZEN])) if FROZEN in config else _open(workflow, config)
     except XstiltsError as error:
         raise SystemExit(f"xstilts: {str(error).replace(chr(10), chr(10) + 'xstilts: ')}") from None
+    rules = (f"evaluate_{target}" for target in grid.resolved.targets)
+    cluster.spread_resources(workflow.resource_settings, "evaluate", rules)
+    return grid
 
 
 def _let_jobs_find_the_library() -> None:

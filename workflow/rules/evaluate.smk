@@ -22,6 +22,11 @@ for target in resolved.targets:
         conda:
             "../../envs/environment.yaml"
         threads: study.compute.threads
+        # what a cluster's profile says goes before; without a limit nothing is held to it
+        resources:
+            gpu=1,
+            mem_mb=16000,
+            runtime=60,
         params:
             spec=lambda w, target=target: grid.evaluation(
                 w.encoder, w.condition, int(w.seed), target

@@ -17,6 +17,11 @@ rule train:
     conda:
         "../../envs/environment.yaml"
     threads: study.compute.threads
+    # what a cluster's profile says goes before; without a limit nothing is held to it
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
     params:
         spec=lambda w: grid.training(
             w.encoder, w.condition, int(w.seed), w.stage

@@ -1,0 +1,60 @@
+"""Fixtures of the tests on a real Slurm: one cluster, and one study computed without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "workflow"))
+
+from cluster import Cluster, missing
+from project import new_project
+from submitted import STUDY, Submitted
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A running cluster."""
+    reason = missing()
+    if reason is None and find_spec("snakemake_executor_plugin_slurm") is None:
+        reason = "not installed: snakemake-executor-plugin-slurm"
+    if reason:
+        pytest.skip(f"no Slurm: {reason}")
+    with Cluster(tmp_path_factory.mktemp("slurm")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory) -> Submitted:
+    """A project with its encoder and examples, and nothing computed. Not to be changed."""
+    project = new_project(tmp_path_factory.mktemp("prepared") / "project")
+    made = Submitted(project.folder)
+    made.study(**STUDY)
+    made.profile()
+    made.snakemake("download")
+    return made
+
+
+@pytest.fixture(scope="session")
+def undisturbed(prepared, tmp_path_factory) -> Submitted:
+    """The same project computed here, without Slurm and without faults. Not to be changed."""
+    project = copy(prepared, tmp_path_factory.mktemp("undisturbed") / "project")
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(cluster, prepared, undisturbed, tmp_path) -> Submitted:
+    """A copy of the prepared project, on a cluster whose nodes are all well."""
+    cluster.repair()
+    return copy(prepared, tmp_path / "project")
+
+
+def copy(project: Submitted, folder: Path) -> Submitted:
+    """A copy with times and Snakemake's records kept."""
+    subprocess.run(["cp", "-a", str(project.folder), str(folder)], check=True)
+    return Submitted(folder)
