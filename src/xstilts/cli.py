@@ -60,6 +60,19 @@ def _parser() -> argparse.ArgumentParser:
     forget.add_argument("languages", nargs="+", metavar="LANGUAGE")
     forget.set_defaults(run=_forget)
 
+    exporting = commands.add_parser("export", help="write a checkpoint as a Hugging Face folder")
+    exporting.add_argument("stamp", type=Path, metavar="STAMP", help="a checkpoint's stamp.json")
+    exporting.add_argument("folder", type=Path, metavar="FOLDER", help="folder to be made")
+    exporting.add_argument("--head", metavar="TASK", help="with the head of this task")
+    exporting.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="STAMP",
+        help="stamp of the encoder (default: resources/encoders/<encoder>/stamp.json)",
+    )
+    _add_cards(exporting)
+    exporting.set_defaults(run=_export)
+
     commands.add_parser(SCORE, help="score a folder of predictions")  # see main
     return parser
 
@@ -112,6 +125,25 @@ def _forget(args: argparse.Namespace) -> int:
     from xstilts import cells
 
     cells.forget(args.cells, args.languages)
+    return 0
+
+
+# --- export --------------------------------------------------------------------------------------
+
+
+def _export(args: argparse.Namespace) -> int:
+    from xstilts.cards import Catalogue
+    from xstilts.export import Head, export
+
+    head = None
+    if args.head:
+        card = Catalogue(args.cards).task(args.head)
+        head = Head(card.task, card.format, tuple(card.label_list))
+    # results/<study>/checkpoints/<encoder>/<condition>/seed<k>/<stage>/stamp.json
+    place = args.stamp.absolute().parents
+    encoder = Path("resources/encoders") / (place[3].name if len(place) > 3 else "")
+    export(args.stamp, args.encoder or encoder / "stamp.json", args.folder, head)
+    print(f"{args.folder}: written")
     return 0
 
 

@@ -144,7 +144,7 @@ class Tokenizer:
 
         SentencePiece marks where a word begins, WordPiece where it goes on.
         """
-        pieces = [self._piece(int(i)) or "" for i in ids]
+        pieces = [self.piece(int(i)) or "" for i in ids]
         if self._wordpiece:
             return " ".join(pieces).replace(" ##", "").removeprefix("##").strip()
         return "".join(pieces).replace("\u2581", " ").strip()
@@ -154,7 +154,8 @@ class Tokenizer:
         return self._fast.token_to_id("##s") is not None
 
     @cached_property
-    def _piece(self) -> Callable[[int], str | None]:
+    def piece(self) -> Callable[[int], str | None]:
+        """The piece of an id; None where there is none."""
         return cache(self._fast.id_to_token)
 
     def single(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
