@@ -6,6 +6,7 @@ padding: cutting is the formats' business, because only they know what must not 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -142,12 +143,13 @@ class Tokenizer:
     def spelt(self, ids: Iterable[int]) -> str:
         """What pieces spell, as the official scripts join them: words set apart by single spaces.
 
-        SentencePiece marks where a word begins, WordPiece where it goes on.
+        SentencePiece marks where a word begins, WordPiece where it goes on. A character that has no
+        piece is spelt by its bytes where the tokenizer has those (mmBERT's).
         """
         pieces = [self.piece(int(i)) or "" for i in ids]
         if self._wordpiece:
             return " ".join(pieces).replace(" ##", "").removeprefix("##").strip()
-        return "".join(pieces).replace("\u2581", " ").strip()
+        return _BYTES.sub(_from_bytes, "".join(pieces)).replace("\u2581", " ").strip()
 
     @cached_property
     def _wordpiece(self) -> bool:
@@ -169,6 +171,13 @@ class Tokenizer:
         ids = _joined(layout.prefix, first, layout.middle, second, layout.suffix)
         after = len(layout.prefix) + len(first) + len(layout.middle)
         return ids, after if layout.typed else len(ids)
+
+
+_BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
+
+
+def _from_bytes(run: re.Match[str]) -> str:
+    return bytes.fromhex(re.sub("[<>x]", "", run[0].replace("0x", ""))).decode(errors="replace")
 
 
 def _joined(*parts: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers import models, processors
+from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 from xstilts.errors import EncoderError
 from xstilts.tokenization import Layout, Tokenizer, truncate_longest_first
@@ -147,6 +148,112 @@ def test_longest_first_cuts_one_token_at_a_time_from_the_longer_text(a, b, room)
             b -= 1
     assert first.tolist() == list(range(a))
     assert second.tolist() == list(range(b))
+
+
+# --- tokenizers as other encoders have them ------------------------------------------------------
+
+SENTENCES = ["the cat sat on the mat", "el gato se sentó", "кошка сидела на ковре"] * 20
+BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+def gemmas() -> FastTokenizer:
+    """Like mmBERT's: pairs of characters joined, what has no piece spelt by its UTF-8 bytes."""
+    fast = FastTokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    fast.normalizer = normalizers.Replace(" ", "\u2581")
+    fast.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=specials + BYTES, show_progress=False
+    )
+    fast.train_from_iterator(SENTENCES, trainer)
+    says = json.loads(fast.to_str())  # the bytes are pieces like any other
+    says["added_tokens"] = [t for t in says["added_tokens"] if t["content"] not in BYTES]
+    fast = FastTokenizer.from_str(json.dumps(says))
+    fast.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>",
+        pair="<bos> $A <eos> $B:1 <eos>:1",
+        special_tokens=[("<bos>", 2), ("<eos>", 1)],
+    )
+    return fast
+
+
+def debertas() -> FastTokenizer:
+    """Like mDeBERTa's: the likeliest pieces, BERT's special tokens, no bytes."""
+    fast = FastTokenizer(models.Unigram())
+    fast.normalizer = normalizers.Sequence([normalizers.Strip(), normalizers.NFKC()])
+    fast.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
+    specials = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=120, special_tokens=specials, unk_token="[UNK]", show_progress=False
+    )
+    fast.train_from_iterator(SENTENCES, trainer)
+    fast.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    return fast
+
+
+OTHERS = {
+    "mmbert": (gemmas, Layout((2,), (1,), (1,), typed=True)),
+    "mdeberta": (debertas, Layout((1,), (2,), (2,), typed=True)),
+}
+
+
+@pytest.fixture(params=OTHERS)
+def other(request, tmp_path) -> tuple[Tokenizer, FastTokenizer, Layout]:
+    make, layout = OTHERS[request.param]
+    fast = make()
+    return Tokenizer(tiny.tokenizer_file(tmp_path, fast=fast)), fast, layout
+
+
+class TestOtherTokenizers:
+    """Trained here, on three sentences: their kind is what matters, not their pieces."""
+
+    def test_pairs_and_single_texts_are_the_tokenizers_own(self, other):
+        """Special tokens where its own template puts them."""
+        tokenizer, fast, layout = other
+        assert tokenizer.layout == layout
+        first, second = tokenizer(["the cat", "sat on"])
+        ids, where = tokenizer.pair(first.ids, second.ids)
+        encoded = fast.encode("the cat", "sat on")
+        assert ids.tolist() == encoded.ids
+        assert [int(i >= where) for i in range(len(ids))] == encoded.type_ids
+        assert tokenizer.single(first.ids).tolist() == fast.encode("the cat").ids
+
+    def test_every_token_has_the_span_of_what_it_stands_for(self, other):
+        """All bytes of one character have its span; together they cover all but spaces."""
+        tokenizer, _, _ = other
+        text = "the 👩 ไ mat"
+        (tokens,) = tokenizer([text])
+        covered = {i for begin, end in tokens.spans for i in range(begin, end)}
+        assert covered >= {i for i, c in enumerate(text) if c != " "}
+        woman = [[b, e] for b, e in tokens.spans if b <= text.index("👩") < e]
+        assert woman
+        assert all(b == 4 and e == 5 for b, e in woman)
+
+    def test_every_word_can_be_tagged(self, other):
+        """Whatever its characters; one that is nothing gets the unknown token."""
+        tokenizer, fast, _ = other
+        pieces = tokenizer.words(["cat", "ไ", "", "\u200d"])
+        assert all(len(ids) for ids in pieces.values())
+        assert pieces[""].tolist() == [tokenizer.unknown]
+        assert fast.id_to_token(tokenizer.unknown) in ("<unk>", "[UNK]")
+
+    @pytest.mark.parametrize("text", ["the cat", "el gato se sentó", "кошка"])
+    def test_pieces_spell_their_text(self, other, text):
+        """As the official scripts put answers together."""
+        tokenizer, _, _ = other
+        assert tokenizer.spelt(tokenizer([text])[0].ids) == text
+
+
+def test_bytes_spell_the_character_that_they_are_of(tmp_path):
+    """And a part of one is told to be no character."""
+    tokenizer = Tokenizer(tiny.tokenizer_file(tmp_path, fast=gemmas()))
+    (tokens,) = tokenizer(["cat ไ"])
+    assert tokenizer.spelt(tokens.ids) == "cat ไ"
+    assert tokenizer.spelt(tokens.ids[:-1]) == "cat \ufffd"
 
 
 @pytest.mark.skipif(REAL is None, reason="no packaged encoder here: run `make grid` once")
