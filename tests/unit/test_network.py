@@ -214,6 +214,23 @@ def test_dropout_acts_in_training_alone(variant, tmp_path):
         torch.testing.assert_close(encoder(one), torch.cat([parts[i] for i in ORDER]))
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_bf16_autocast_computes_the_same_roughly(variant, tmp_path):
+    """Of what a GPU does: products in bf16, norms in float32, in evaluation and in training."""
+    folder_of(variant, tmp_path)
+    encoder, (batch, sequences) = ours(tmp_path), some_batch()
+    with torch.inference_mode():
+        exact = encoder(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = encoder(batch)
+    assert (rough - exact).abs().mean() < 0.1 * exact.abs().mean()
+    features = one_sequence_items(sequences, SECOND, [None] * 4)
+    encoder.train()
+    with torch.autocast("cpu", torch.bfloat16):
+        encoder(pack(features, ORDER, stream=1)).float().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
+
+
 # --- configurations as they are found ------------------------------------------------------------
 
 
