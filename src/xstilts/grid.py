@@ -133,6 +133,15 @@ class Grid:
         splits = zip(("examples", "tuning"), self.read_of(target), strict=False)
         return {role: self.examples_stamp(target, split, language) for role, split in splits}
 
+    def examples_of(self, split: str) -> list[tuple[str, str, str]]:
+        """Task, split and language of all examples of a split that the grid reads."""
+        return [
+            (task, split, language)
+            for task, name, languages in self.needed_examples()
+            if name == split
+            for language in languages
+        ]
+
     def training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of all examples that a training reads."""
         return [self.examples_stamp(*of) for of in self._examples_of_training(condition, stage)]
@@ -339,6 +348,19 @@ class Grid:
             ["xstilts.submission"],
         )
 
+    def overlaps(self) -> Stage:
+        """Looking for test items in training data: done before anything is trained."""
+        return self._stage(
+            ("overlaps",),
+            self.results / "overlaps.json",
+            lambda: {
+                "training": self._identified(self.examples_of("train")),
+                "targets": self._identified(self.examples_of("test")),
+                "own": {t: sorted(self.resolved.own_tasks(t)) for t in self.resolved.targets},
+            },
+            ["xstilts.overlap"],
+        )
+
     # -- parts of specs ---------------------------------------------------------------------------
 
     def head_from(self, stage: str) -> str | None:
@@ -458,6 +480,7 @@ class Grid:
         self.table()  # every code digest that the grid needs is computed by now
         self.report()
         self.submission()
+        self.overlaps()
         return {
             "study": self.study_says(),
             **self.cards_say(),

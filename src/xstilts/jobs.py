@@ -128,6 +128,22 @@ def labels_of(grid: Grid, task: str, condition: str, stage: str) -> tuple[str, .
     return tuple(sorted({label for fact in facts for label in fact["labels"]}))
 
 
+def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) -> None:
+    """Look for test items in the training data; refuse a study whose scores would tell nothing."""
+    from xstilts.overlap import Part, Target, check
+
+    def known(of: tuple[str, str, str]) -> tuple[str, str, str, Path]:
+        return of[0], grid.cards.task(of[0]).format, of[2], grid.examples_stamp(*of)
+
+    training = [Part(*known(of)) for of in grid.examples_of("train")]
+    targets = [
+        Target(*known(of), frozenset(grid.resolved.own_tasks(of[0])))
+        for of in grid.examples_of("test")
+    ]
+    for overlap in check(training, targets, stage.stamp, stage.digest):
+        say(str(overlap))
+
+
 def prepare_examples(
     grid: Grid, stage: Stage, task: str, split: str, say: Callable[[str], None] = print
 ) -> None:

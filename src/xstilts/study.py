@@ -243,6 +243,13 @@ class Resolved:
         recipe = self.cards.task(target).recipe
         return self.study.recipes.get(recipe, recipe) if recipe else None
 
+    def own_tasks(self, target: str) -> set[str]:
+        """The tasks of a target's benchmark: itself, and the recipe that its card names."""
+        recipe = self.cards.task(target).recipe
+        chain = self._chain(recipe) if recipe in self.cards.tasks else []
+        parts = (part for task in chain for part in self.cards.task(task).parts)
+        return {target, *chain, *parts}
+
     def stage_of(self, target: str) -> str:
         """The training stage that a target is read from: its recipe, or ``intermediate``."""
         return self.recipe_of(target) or "intermediate"

@@ -4,6 +4,7 @@
 rule table:
     input:
         cells=cells,
+        overlaps=grid.overlaps().stamp,
     output:
         table=grid.table().stamp,
     log:

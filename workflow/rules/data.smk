@@ -41,9 +41,33 @@ for task, split, languages in grid.needed_examples():
             "../scripts/prepare_examples.py"
 
 
+rule overlaps:
+    # as soon as the examples are there. Trainings do not wait for it: its outcome decides nothing of
+    # theirs, and Snakemake 9.27 overlooks changed params behind an ancient() input. The table does.
+    input:
+        [
+            grid.examples_stamp(*of)
+            for split in ("train", "test")
+            for of in grid.examples_of(split)
+        ],
+    output:
+        stamp=grid.overlaps().stamp,
+    log:
+        f"{grid.results}/logs/overlaps.log",
+    priority: 100
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        spec=grid.overlaps().digest,
+    script:
+        "../scripts/find_overlaps.py"
+
+
 rule download:
     # everything that a study needs from outside; with it present, no other rule uses the network
     input:
+        grid.overlaps().stamp,
         [grid.encoder_stamp(encoder) for encoder in study.encoders],
         [
             grid.examples_stamp(task, split, code)
