@@ -31,7 +31,9 @@ from pydantic import (
 from xstilts.errors import StudyError, unknown
 
 ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
-FormatName = Literal["classification", "multiple_choice", "tagging", "span_qa", "retrieval", "mlm"]
+FormatName = Literal[
+    "classification", "multiple_choice", "tagging", "span_qa", "document_qa", "retrieval", "mlm"
+]
 SplitName = Literal["train", "dev", "test"]
 
 

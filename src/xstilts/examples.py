@@ -22,6 +22,10 @@ Example = dict[str, Any]
 """One row, with the columns of its format's schema."""
 
 _ANSWER = pa.struct([("text", pa.string()), ("start", pa.int32())])
+_BYTES = pa.struct([("start", pa.int32()), ("end", pa.int32())])
+_ANNOTATION = pa.struct(
+    [("passage", pa.int32()), ("start", pa.int32()), ("end", pa.int32()), ("yes_no", pa.string())]
+)
 
 SCHEMAS: dict[str, pa.Schema] = {
     # one text, or a pair (premise, hypothesis); label is null where a benchmark hides it
@@ -64,6 +68,17 @@ SCHEMAS: dict[str, pa.Schema] = {
         [
             pa.field("id", pa.string(), nullable=False),
             pa.field("text", pa.string(), nullable=False),
+        ]
+    ),
+    # a question on a whole document. Offsets of passages and annotations are bytes of its UTF-8
+    # form, -1 for none; an annotator's yes_no is yes, no or none
+    "document_qa": pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("question", pa.string(), nullable=False),
+            pa.field("document", pa.string(), nullable=False),
+            pa.field("passages", pa.list_(_BYTES), nullable=False),
+            pa.field("annotations", pa.list_(_ANNOTATION), nullable=False),
         ]
     ),
     # side is "query" or "candidate"; relevant names the ids of a query's right candidates

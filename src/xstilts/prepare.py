@@ -203,6 +203,20 @@ def _span_qa(row: Example, _: list[str]) -> Iterator[str]:
             yield f"the answer {text!r:.60} is not in the context at {start}"
 
 
+def _document_qa(row: Example, _: list[str]) -> Iterator[str]:
+    size = len(row["document"].encode())
+    for name, items in (("passage", row["passages"]), ("annotation", row["annotations"])):
+        for number, item in enumerate(items):
+            start, end = item["start"], item["end"]
+            if not (0 <= start < end <= size or start == end == -1):
+                yield f"{name} {number} spans bytes {start} to {end} of a document of {size}"
+    for number, item in enumerate(row["annotations"]):
+        if not -1 <= item["passage"] < len(row["passages"]):
+            yield f"annotation {number} names passage {item['passage']} of {len(row['passages'])}"
+        if item["yes_no"] not in ("yes", "no", "none"):
+            yield unknown("yes_no answer", item["yes_no"], ["yes", "no", "none"])
+
+
 def _retrieval(row: Example, _: list[str]) -> Iterator[str]:
     if row["side"] not in ("query", "candidate"):
         yield unknown("side", row["side"], ["query", "candidate"])
@@ -218,6 +232,7 @@ _FAULTS: dict[str, Callable[[Example, list[str]], Iterator[str]]] = {
     "multiple_choice": _multiple_choice,
     "tagging": _tagging,
     "span_qa": _span_qa,
+    "document_qa": _document_qa,
     "retrieval": _retrieval,
     "mlm": _mlm,
 }

@@ -122,7 +122,7 @@ class TestTaskCards:
         del card["citation"]
         assert refused(TaskCard, card) == [
             "card.yaml: format: Input should be 'classification', 'multiple_choice', 'tagging', "
-            "'span_qa', 'retrieval' or 'mlm', not 'nli'",
+            "'span_qa', 'document_qa', 'retrieval' or 'mlm', not 'nli'",
             "card.yaml: licence: Input should be a valid string, not 3",
             "card.yaml: citation: is missing",
             "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: after, "

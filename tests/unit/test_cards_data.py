@@ -29,6 +29,7 @@ SCORERS = {
         "token_accuracy": {"accuracy"},
     },
     "span_qa": {"squad": {"em_f1"}, "mlqa": {"em_f1"}, "squad2": {"em_f1"}},
+    "document_qa": {"tydi": {"minimal_f1"}},
     "mlm": {"none": {"loss"}},
     "retrieval": {"nearest": {"accuracy"}, "bucc": {"f1"}, "map20": {"map_at_20"}},
 }
@@ -167,6 +168,7 @@ WITHOUT_DEV = {
     "copa_balanced",
     "hellaswag_part",
     "tydiqa",
+    "tydiqa_primary",
 }
 GIVEN = {"ccg"}
 """Licensed data, which nothing fetches: their files are put into the mirror folder by hand."""

@@ -600,7 +600,7 @@ def test_every_format_can_be_evaluated(tmp_path):
     tasks = [tiny.task(tmp_path, form, epochs=1) for form in tiny.ROWS_OF]
     trained = tiny.training_job(tmp_path, *tasks)
     training.run(trained)
-    scorers = {"tagging": "span_f1", "span_qa": "squad"}
+    scorers = {"tagging": "span_f1", "span_qa": "squad", "document_qa": "tydi"}
     for task in tasks:
         test = tiny.split(
             tmp_path / f"test/{task.format}/en.json", task.format, tiny.ROWS_OF[task.format][0](9)

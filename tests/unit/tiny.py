@@ -167,11 +167,39 @@ def translations(n: int, shift: int = 0) -> list[examples.Example]:
     ]
 
 
+def articles(n: int, alphabet: str = "abcdefgh") -> list[examples.Example]:
+    """Documents of three passages with text between them; some questions have no answer."""
+    rows = []
+    for i in range(n):
+        passages, document, answer = [], "né ", {"passage": -1, "start": -1, "end": -1}
+        for k in range(3):
+            text = "".join(alphabet[(i + k + j * j) % len(alphabet)] for j in range(3 + 2 * k))
+            start = len(document.encode())
+            document += text + " 今 "
+            passages.append({"start": start, "end": start + len(text)})
+            if i % 4 == k:
+                answer = {"passage": k, "start": start + 1, "end": start + 3}
+        words = answer | {"yes_no": "none"}
+        if i % 8 == 1:
+            words |= {"start": -1, "end": -1, "yes_no": ("yes", "no")[i % 16 == 1]}
+        rows.append(
+            {
+                "id": f"d{i}",
+                "question": alphabet[i % len(alphabet)] + "?",
+                "document": document,
+                "passages": passages,
+                "annotations": [words] * 3,
+            }
+        )
+    return rows
+
+
 ROWS_OF = {
     "classification": (sentences, ("yes", "no")),
     "tagging": (tagged, ("NOUN", "VERB")),
     "multiple_choice": (choices, ()),
     "span_qa": (questions, ()),
+    "document_qa": (articles, ()),
 }
 
 
@@ -180,6 +208,7 @@ SCORING = {
     "tagging": ("token_accuracy", "accuracy"),
     "multiple_choice": ("accuracy", "accuracy"),
     "span_qa": ("squad", "em_f1"),
+    "document_qa": ("tydi", "minimal_f1"),
 }
 """Scorer and primary metric of each format."""
 

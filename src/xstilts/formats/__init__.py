@@ -1,4 +1,4 @@
-"""The five kinds of task. Each file owns its kind: features, head, loss, decoding and scoring.
+"""The kinds of task. Each file owns its kind: features, head, loss, decoding and scoring.
 
 A format is a module with these names; `Format` is their type, `get` finds one by a card's name.
 Nothing is imported here that a single format does not need: the digest of a stage's code covers
