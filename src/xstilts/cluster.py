@@ -6,8 +6,12 @@ Each function names the behaviour that it is for; `tests/slurm` shows each of th
 from __future__ import annotations
 
 import asyncio
+import shlex
+import subprocess
 import sys
 import threading
+import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,31 +44,37 @@ def stop_timers() -> None:
             thread.cancel()
 
 
-# --- the states of Slurm's jobs ------------------------------------------------------------------
+# --- the Slurm plugin ----------------------------------------------------------------------------
 
 COMING_BACK = ("NODE_FAIL", "PREEMPTED", "REVOKED")
 """States that the plugin takes for the pause before a job runs again, whether or not it does."""
 
 
-def mend_states() -> None:
-    """Let the Slurm plugin, where it is in use, see that a job has ended.
+def mend_plugin() -> None:
+    """Mend the Slurm plugin where it is in use: the states that it reads, and how it submits."""
+    plugin: Any = sys.modules.get(PLUGIN)
+    if plugin is None or hasattr(plugin, "mended_by_xstilts"):
+        return
+    plugin.mended_by_xstilts = True
+    plugin.query_job_status = _with_plain_states(plugin.query_job_status)
+    plugin.get_submit_command = _with_patience(plugin.get_submit_command)
+
+
+def _with_plain_states(query: Any) -> Any:
+    """Let the plugin see that a job has ended.
 
     It compares whole states with a list of failures: accounting says ``CANCELLED by 1000``, which
     is not on it, and so the plugin waits for a cancelled job for ever. It waits for ever as well
     for a job that was preempted or lost its node and that Slurm does not start again.
     """
-    plugin = sys.modules.get(PLUGIN)
-    if plugin is None or hasattr(plugin, "query_job_status_as_said"):
-        return
-    plugin.query_job_status_as_said = plugin.query_job_status  # type: ignore[attr-defined]
 
-    async def query(command: str, logger: Any) -> tuple[dict[str, str] | None, float | None]:
-        said, seconds = await plugin.query_job_status_as_said(command, logger)
+    async def plain(command: str, logger: Any) -> tuple[dict[str, str] | None, float | None]:
+        said, seconds = await query(command, logger)
         if said is None:
             return None, None
         return {job: await _state(job, state) for job, state in said.items()}, seconds
 
-    plugin.query_job_status = query  # type: ignore[attr-defined]
+    return plain
 
 
 async def _state(job: str, said: str) -> str:
@@ -82,3 +92,66 @@ async def _is_gone(job: str) -> bool:
     )
     out, error = await process.communicate()
     return b"Invalid job id" in error or (process.returncode == 0 and not out.strip())
+
+
+# --- submitting ----------------------------------------------------------------------------------
+
+PAUSE = 10.0
+PATIENCE = 20 * 60.0
+"""Seconds for which a scheduler that does not answer is asked again."""
+UNANSWERED = (
+    "Unable to contact slurm controller",
+    "Socket timed out",
+    "Connection refused",
+    "Zero Bytes were transmitted",
+    "Transport endpoint is not connected",
+)
+
+
+def _with_patience(command: Any) -> Any:
+    """Let the plugin submit through `submit`.
+
+    ``sbatch`` gives up on a scheduler that is busy or being restarted after seconds, and the plugin
+    counts that as a failed attempt of the job: an outage of a minute would cost all of them.
+    """
+
+    def patient(*args: Any, **more: Any) -> str:
+        return f"{shlex.quote(sys.executable)} -m xstilts.cluster {command(*args, **more)}"
+
+    return patient
+
+
+def submit(sbatch: list[str], script: str, patience: float = PATIENCE) -> int:
+    """Run an ``sbatch`` command, again and again while the scheduler does not answer.
+
+    Before it is run again, the queue is asked whether it was heard after all: the plugin gives
+    each run a name of its own, and each of its jobs a comment.
+    """
+    until = time.monotonic() + patience
+    while True:
+        done = subprocess.run(sbatch, input=script, capture_output=True, text=True)
+        answered = not any(sign in done.stderr for sign in UNANSWERED)
+        if done.returncode == 0 or answered or time.monotonic() > until:
+            sys.stdout.write(done.stdout)
+            sys.stderr.write(done.stderr)
+            return done.returncode
+        while (queued := _queued(sbatch)) is None and time.monotonic() < until:
+            time.sleep(PAUSE)
+        if queued:
+            print(queued)
+            return 0
+
+
+def _queued(sbatch: list[str]) -> str | None:
+    """The id of the job that a command would submit, "" if there is none; None: no answer."""
+    said = dict(pairwise(sbatch))
+    queue = ["squeue", "-h", "-n", said.get("--job-name", ""), "-o", "%A %k"]
+    done = subprocess.run(queue, capture_output=True, text=True)
+    if done.returncode:
+        return None
+    jobs = [line.partition(" ") for line in done.stdout.splitlines()]
+    return next((job for job, _, comment in jobs if comment == said.get("--comment")), "")
+
+
+if __name__ == "__main__":
+    raise SystemExit(submit(sys.argv[1:], sys.stdin.read()))

@@ -34,7 +34,7 @@ FROZEN = "frozen"
 def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
     """The grid of this run; ends with one clear line a problem where the study cannot be run."""
     _let_jobs_find_the_library()
-    cluster.mend_states()
+    cluster.mend_plugin()
     try:
         grid = Grid.thaw(Path(config[FROZEN])) if FROZEN in config else _open(workflow, config)
     except XstiltsError as error:

@@ -7,6 +7,7 @@ there, and the plugin clears the variable that would point elsewhere) and munge'
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -59,7 +60,10 @@ AccountingStorageHost=localhost
 AccountingStoragePort=16819
 NodeName=gpu[1-2] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17001-17002] \
 CPUs=2 RealMemory=64000 Gres=gpu:fake:1
-PartitionName=gpu Nodes=gpu[1-2] Default=YES MaxTime=2-0
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+PartitionName=gpu Nodes=gpu[1-2] Default=YES MaxTime=2-0 PriorityTier=1
+PartitionName=urgent Nodes=gpu[1-2] MaxTime=2-0 PriorityTier=9
 PartitionName=cpu Nodes=gpu[1-2] MaxTime=2-0
 """
 GRES = "NodeName=gpu[1-2] Name=gpu Type=fake File=/dev/null\n"
@@ -103,6 +107,11 @@ def missing() -> str | None:
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
+def _end_with_parent() -> None:
+    """Let a daemon get SIGTERM when the tests are killed (Linux: prctl, PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 @dataclass
 class Cluster:
     """The daemons. A context manager: started on entry, gone on exit."""
@@ -117,7 +126,7 @@ class Cluster:
             self._start("slurmctld", "slurmctld", "-D", "-c")
             for node in NODES:
                 self.start_node(node)
-            self.wait(lambda: self.say("sinfo", "-hN", "-o", "%T").split() == ["idle"] * 4)
+            self.wait(lambda: self.say("sinfo", "-hN", "-o", "%T").split() == ["idle"] * 6)
             self.say("sacctmgr", "-i", "add", "account", "xstilts")
             self.say("sacctmgr", "-i", "add", "user", "root", "account=xstilts")
         except BaseException:
@@ -258,21 +267,8 @@ class Cluster:
             path.chmod(0o600)
 
     def _start_accounting(self) -> None:
-        key = self.folder / "munge.key"
-        key.write_bytes(os.urandom(1024))
-        SOCKET.parent.mkdir(exist_ok=True)
-        SOCKET.parent.chmod(0o755)
-        key.chmod(0o600)
-        self._start(
-            "munged",
-            "munged",
-            "-F",
-            "--force",
-            f"--key-file={key}",
-            f"--pid-file={self.folder}/munged.pid",
-            f"--seed-file={self.folder}/munge.seed",
-            f"--log-file={self.folder}/munged.log",
-        )
+        if subprocess.run(["munge", "-n"], capture_output=True).returncode:
+            self._start_munge()
         data, socket = self.folder / "mariadb", self.folder / "mariadb.sock"
         self.say(
             "mariadb-install-db",
@@ -296,6 +292,23 @@ class Cluster:
         self._start("slurmdbd", "slurmdbd", "-D")
         self.wait(lambda: self.say("sacctmgr", "-i", "add", "cluster", "test"))
 
+    def _start_munge(self) -> None:
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(1024))
+        SOCKET.parent.mkdir(exist_ok=True)
+        SOCKET.parent.chmod(0o755)
+        key.chmod(0o600)
+        self._start(
+            "munged",
+            "munged",
+            "-F",
+            "--force",
+            f"--key-file={key}",
+            f"--pid-file={self.folder}/munged.pid",
+            f"--seed-file={self.folder}/munge.seed",
+            f"--log-file={self.folder}/munged.log",
+        )
+
     def _start(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as out:
             self.processes_of[name] = subprocess.Popen(
@@ -304,4 +317,5 @@ class Cluster:
                 stderr=out,
                 env=os.environ | {"PATH": _PATH},
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )

@@ -63,8 +63,9 @@ def plugin(monkeypatch):
     module.query_job_status = query
     monkeypatch.setitem(sys.modules, cluster.PLUGIN, module)
     monkeypatch.setattr(cluster, "_is_gone", is_gone)
-    cluster.mend_states()
-    cluster.mend_states()  # once is enough
+    module.get_submit_command = lambda job, settings: f"sbatch --comment {job}"
+    cluster.mend_plugin()
+    cluster.mend_plugin()  # once is enough
     return module
 
 
@@ -78,3 +79,73 @@ def test_states_are_single_words_and_ended_jobs_have_failed(plugin):
 def test_no_answer_stays_no_answer(plugin):
     """The plugin asks again."""
     assert asyncio.run(plugin.query_job_status("squeue", None)) == (None, None)
+
+
+def test_jobs_are_submitted_with_patience(plugin):
+    """Through this module, in the same Python."""
+    said = plugin.get_submit_command("rule_train", settings=None)
+    assert said == f"{sys.executable} -m xstilts.cluster sbatch --comment rule_train"
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Commands that note how they were called, and answer what files tell them to."""
+    for name in ("sbatch", "squeue"):
+        program = tmp_path / name
+        program.write_text(
+            f'#!/bin/sh\ncd {tmp_path}\necho "$@" >> {name}.calls\n'
+            f"n=$(wc -l < {name}.calls)\n. ./{name}.$n\n"
+        )
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(cluster, "PAUSE", 0.01)
+    return tmp_path
+
+
+NO_ANSWER = (
+    "echo 'Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1"
+)
+COMMAND = ["sbatch", "--job-name", "run", "--comment", "rule_train", "--wrap", "true"]
+
+
+def calls(slurm, name: str) -> int:
+    log = slurm / f"{name}.calls"
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def test_a_submission_that_was_not_heard_is_repeated(slurm, capsys):
+    """After the scheduler answers again, and says that it has no such job."""
+    (slurm / "sbatch.1").write_text(NO_ANSWER)
+    (slurm / "squeue.1").write_text("exit 1")
+    (slurm / "squeue.2").write_text("echo '6 rule_evaluate'")
+    (slurm / "sbatch.2").write_text("echo 7")
+    assert cluster.submit(COMMAND, "") == 0
+    assert capsys.readouterr().out == "7\n"
+    assert (calls(slurm, "sbatch"), calls(slurm, "squeue")) == (2, 2)
+
+
+def test_a_submission_that_was_heard_is_not_repeated(slurm, capsys):
+    """The answer was lost, not the job."""
+    (slurm / "sbatch.1").write_text(NO_ANSWER)
+    (slurm / "squeue.1").write_text("echo '6 rule_evaluate'; echo '7 rule_train'")
+    assert cluster.submit(COMMAND, "") == 0
+    assert capsys.readouterr().out == "7\n"
+    assert calls(slurm, "sbatch") == 1
+
+
+def test_a_refusal_is_an_answer(slurm, capsys):
+    """It is told at once, as sbatch tells it."""
+    (slurm / "sbatch.1").write_text("echo 'Invalid partition name specified' >&2; exit 1")
+    assert cluster.submit(COMMAND, "") == 1
+    assert capsys.readouterr().err == "Invalid partition name specified\n"
+    assert (calls(slurm, "sbatch"), calls(slurm, "squeue")) == (1, 0)
+
+
+def test_patience_ends(slurm, capsys):
+    """A scheduler that never answers is an error."""
+    (slurm / "sbatch.1").write_text(NO_ANSWER)
+    (slurm / "sbatch.2").write_text(NO_ANSWER)
+    for number in range(1, 200):
+        (slurm / f"squeue.{number}").write_text("exit 1")
+    assert cluster.submit(COMMAND, "", patience=0.3) == 1
+    assert "Socket timed out" in capsys.readouterr().err
