@@ -160,6 +160,25 @@ def words(folder: Path, checkpoint: Checkpoint | None, rows: torch.Tensor) -> to
     return values
 
 
+class Untrained:
+    """Rows of the embedding matrix that a training does not touch, at any moment of it."""
+
+    def __init__(self, folder: Path, before: Checkpoint | None, rows: torch.Tensor) -> None:
+        """``before``: what the training started from; ``rows`` (n,) sorted ids."""
+        self._values = network.Weights(folder).words(rows).double()
+        self._scales = torch.ones(len(rows), 1, dtype=torch.float64)
+        if before is not None:
+            self._scales *= before.scale
+            here = torch.isin(rows, before.rows)
+            where = torch.searchsorted(before.rows, rows[here])
+            self._values[here] = before.values[where].double()
+            self._scales[here] = 1.0
+
+    def now(self, shrunk: float) -> torch.Tensor:
+        """(n, H): bit for bit what `words` reads from a checkpoint that is saved now."""
+        return (self._values * (self._scales * shrunk)).float()
+
+
 def build(folder: Path, checkpoint: Checkpoint | None, rows: torch.Tensor) -> network.Encoder:
     """An encoder over these rows of the vocabulary, as the checkpoint left it."""
     encoder = network.blank(folder, len(rows))

@@ -37,6 +37,11 @@ class Device:
         """The device as torch names it."""
         return torch.device(self.kind)
 
+    @property
+    def dtype(self) -> Any:
+        """What large products are computed in, as torch names it."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
     def autocast(self) -> AbstractContextManager[Any]:
         """bf16 autocast over float32 weights, or nothing."""
         if self.precision == "fp32":
@@ -61,6 +66,16 @@ class Device:
             else torch.backends.cpu.get_cpu_capability()
         )
         return {"device": self.kind, "device_name": name, "precision": self.precision}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that an allocation failed, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and any(
+        sign in said for sign in ("can't allocate memory", "_ALLOC_FAILED", "bad_alloc")
+    )
 
 
 def _cpu_computes_bf16() -> bool:

@@ -95,6 +95,20 @@ class Tokenizer:
                 return int(found)
         raise EncoderError("the tokenizer has neither <unk> nor [UNK]")
 
+    @cached_property
+    def mask(self) -> int:
+        """The id of the token that hides another in masked language modelling."""
+        for name in ("<mask>", "[MASK]"):
+            found = self._fast.token_to_id(name)
+            if found is not None:
+                return int(found)
+        raise EncoderError(f"{self._path}: has neither <mask> nor [MASK] for language modelling")
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens, added ones included."""
+        return int(self._fast.get_vocab_size())
+
     def __call__(self, texts: Iterable[str]) -> list[Tokens]:
         """Tokenise texts without special tokens; equal texts are tokenised once.
 

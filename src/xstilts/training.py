@@ -4,48 +4,51 @@ The loop touches only the rows of the embedding matrix that occur in the trainin
 AdamW: other rows have no gradient and no moments, only their weight decay, one factor for all),
 spends nothing on padding, and can be killed at any moment: it goes on from its last saved state and
 ends with the same bits, because every random draw derives from the seed and the step alone.
+
+A step trains on as many examples as the study says, whatever the device holds: it is cut into
+micro-batches by their tokens, and how it is cut changes nothing but rounding.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import signal
 import time
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from xstilts import checkpoints, examples, formats
+from xstilts import checkpoints, examples, formats, resume, selection
 from xstilts.batching import Features, by_tokens, pack
 from xstilts.checkpoints import Checkpoint
-from xstilts.devices import Device
+from xstilts.curves import Curves
+from xstilts.devices import Device, is_out_of_memory
 from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.heads import initialise
 from xstilts.lease import lease
-from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp, write_text
+from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp
+from xstilts.network import Weights
+from xstilts.resume import STATE
+from xstilts.schedule import MLM, Schedule
 from xstilts.seeds import derive, rank
+from xstilts.selection import Development, Record, best_file
 from xstilts.tokenization import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from xstilts.batching import Batch
     from xstilts.cards import Hyperparameters
     from xstilts.study import Compute, Mlm, Multi
 
-STATE = "resume.safetensors"
 MADE = "made.json"  # the stamp, once more, where Snakemake does not delete it
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,23 @@ class TrainingJob:
 
 
 def run(job: TrainingJob) -> None:
-    """Train, save the checkpoint and stamp it. Raises `TrainingError` on an infinite loss.
+    """Train, save the checkpoint and stamp it.
 
     Where this very checkpoint lies there whole, only its stamp is put back: Snakemake deletes a
-    stamp before it runs a job, also one that another process is finishing.
+    stamp before it runs a job, also one that another process is finishing. Raises `TrainingError`
+    on an infinite loss, and where files cannot be written.
     """
     inputs = _verified_inputs(job)
-    with lease(job.folder):
-        if not _made_before(job, inputs):
-            _train(job, inputs)
-        with write_atomically(job.stamp) as temporary:
-            shutil.copyfile(job.folder / MADE, temporary)
-        (job.folder / STATE).unlink(missing_ok=True)
+    try:
+        with lease(job.folder):
+            if not _made_before(job, inputs):
+                _train(job, inputs)
+            with write_atomically(job.stamp) as temporary:
+                shutil.copyfile(job.folder / MADE, temporary)
+            (job.folder / STATE).unlink(missing_ok=True)
+            selection.forget_others(job.folder, set())
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(f"{job.folder}: cannot be written to ({error})") from error
 
 
 def _made_before(job: TrainingJob, inputs: dict[str, str]) -> bool:
@@ -135,7 +143,7 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
         for _ in training.steps(interrupted):
             pass
     weights = job.folder / checkpoints.FILE
-    training.checkpoint().save(weights, job.encoder.parent)
+    training.write(weights)
     clock.write(job.folder / "run.json", resumed_from=resumed_from, **training.device.facts())
     facts = training.facts()
     write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
@@ -177,40 +185,72 @@ class Training:
         self.job = job
         self._inputs = _inputs(job)
         self.device = Device.choose(job.compute)
-        folder = job.encoder.parent
-        tokenizer = Tokenizer(folder)
+        self._folder = job.encoder.parent
+        self._tokenizer = Tokenizer(self._folder)
+        # no format of a card: it is only imported, and in the spec's code, where it is mixed in
+        self._mlm: Any = formats.get("mlm") if job.mlm else None
         self.formats = {task.name: formats.get(task.format) for task in job.tasks}
-        raw = {task.name: self._features(task, tokenizer) for task in job.tasks}
-        self.rows = _rows_used(raw.values())
+        raw = {task.name: self._features(task) for task in job.tasks}
+        raw |= {MLM: self._texts(job.mlm)} if job.mlm else {}
+        self.rows = self._rows_trained(raw)
         self.features = {
             name: features.renumbered(self.rows.numpy()) for name, features in raw.items()
         }
         start = job.start.parent / checkpoints.FILE if job.start else None
-        self.before = Checkpoint.load(start, folder) if start else None
-        self.encoder = checkpoints.build(folder, self.before, self.rows).to(self.device.torch)
+        self.before = Checkpoint.load(start, self._folder) if start else None
+        self.encoder = checkpoints.build(self._folder, self.before, self.rows)
+        self.encoder.to(self.device.torch)
         self._check_lengths()
+        self.begun_with: dict[str, str] = {}  # where each head comes from
         self.heads = nn.ModuleDict({task.name: self._head(task) for task in job.tasks})
+        if job.mlm:
+            self.heads[MLM] = self._mlm_head()
         self.heads.to(self.device.torch)
         self.lengths = {name: f.lengths() for name, f in self.features.items()}
-        self.plan = Plan(job, {name: len(f) for name, f in self.features.items()})
+        sizes = {name: len(f) for name, f in self.features.items()}
+        hyperparameters = {task.name: task.hyperparameters for task in job.tasks}
+        mlm = job.mlm.choices if job.mlm else None
+        self.plan = Schedule(hyperparameters, sizes, job.multi, job.seed, mlm)
+        self._development = self._dev()
+        self.record = Record()
         self.optimizer = self._optimizer()
         self.step = 0
         self.shrunk = 1.0  # factor of every embedding row that does not occur
+        self.budget = job.compute.micro_batch_tokens
         self.losses: dict[str, float] = {}
-        self._log = Log(job.folder / LOG, self.plan.total)
+        self._curves = Curves(job.folder, self.plan.total)
 
     # -- building ---------------------------------------------------------------------------------
 
-    def _features(self, task: TaskJob, tokenizer: Tokenizer) -> Features:
+    def _features(self, task: TaskJob) -> Features:
         rows = joined(task.examples)
         rows = subset(rows, task.hyperparameters.max_examples, task.name)
         features = self.formats[task.name].encode(
-            rows, tokenizer, task.labels, task.hyperparameters, training=True
+            rows, self._tokenizer, task.labels, task.hyperparameters, training=True
         )
         if not len(features):
             where = ", ".join(map(str, task.examples))
             raise DataError(f"{where}: no example that {task.name!r} can be trained on")
         return features
+
+    def _texts(self, mlm: MlmJob) -> Features:
+        choices = mlm.choices
+        parts = [joined([stamp]) for stamp in mlm.examples]  # one language each
+        texts = [r for part in parts for r in subset(part, choices.max_examples, MLM)]
+        features: Features = self._mlm.encode(
+            texts, self._tokenizer, choices.mask, choices.max_length
+        )
+        if not len(features):
+            where = ", ".join(map(str, mlm.examples))
+            raise DataError(f"{where}: no text for masked language modelling")
+        return features
+
+    def _rows_trained(self, features: dict[str, Features]) -> torch.Tensor:
+        """The rows of the vocabulary that occur; all of them where a softmax is over all."""
+        if self.job.mlm:
+            return torch.arange(Weights(self._folder).vocabulary)
+        used = np.unique(np.concatenate([f.tokens_used() for f in features.values()]))
+        return torch.from_numpy(used.astype(np.int64))
 
     def _check_lengths(self) -> None:
         allowed = self.encoder.shape.longest
@@ -218,15 +258,48 @@ class Training:
             longest = max(map(len, features.sequences))
             if longest > allowed:
                 raise EncoderError(
-                    f"{name}: a sequence of {longest} tokens; {self.job.encoder.parent} takes "
+                    f"{name}: a sequence of {longest} tokens; {self._folder} takes "
                     f"{allowed}: lower max_length"
                 )
 
     def _head(self, task: TaskJob) -> nn.Module:
+        """A new head, or the one to go on with where the start has it in the same shape."""
         head = self.formats[task.name].head(self.encoder.shape.hidden, task.labels)
-        generator = torch.Generator().manual_seed(derive(self.job.seed, "head", task.name))
-        initialise(head, generator)
+        self._initialise(head, task.name)
+        earlier = self.before.head(task.head_from) if self.before and task.head_from else {}
+        shapes = {name: p.shape for name, p in head.state_dict().items()}
+        fits = bool(earlier) and {name: p.shape for name, p in earlier.items()} == shapes
+        if fits:
+            head.load_state_dict(earlier)
+        self.begun_with[task.name] = str(task.head_from) if fits else "new"
         return head
+
+    def _mlm_head(self) -> nn.Module:
+        head = self._mlm.Head(self.encoder.shape.hidden, len(self.rows))
+        self._initialise(head, MLM)
+        found = self._mlm.pretrained(Weights(self._folder).body(), head)
+        if found is not None:
+            head.load_state_dict(found)
+        self.begun_with[MLM] = "new" if found is None else "pretrained"
+        return head  # type: ignore[no-any-return]
+
+    def _initialise(self, head: nn.Module, name: str) -> None:
+        generator = torch.Generator().manual_seed(derive(self.job.seed, "head", name))
+        initialise(head, generator)
+
+    def _dev(self) -> Development | None:
+        """The development data, where a checkpoint is to be chosen on some."""
+        if self.plan.leading.selection == "last":
+            return None
+        rows = {}
+        for task in self.job.tasks:
+            if task.dev:
+                found = selection.labelled(joined(task.dev), task.dev)
+                rows[task.name] = subset(found, task.hyperparameters.dev_examples, task.name)
+        if not rows:
+            return None
+        about = (self.job.tasks, rows, self._tokenizer, self._folder, self.before, self.rows)
+        return Development(*about)
 
     def _parameters(self) -> dict[str, nn.Parameter]:
         named = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
@@ -251,39 +324,38 @@ class Training:
 
     # -- stepping ---------------------------------------------------------------------------------
 
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or as many evaluations without a gain as are allowed."""
+        patience = self.plan.leading.patience
+        return self.step >= self.plan.total or self.record.without_gain >= patience
+
     def steps(self, interrupted: Callable[[], bool]) -> Iterator[int]:
         """Do every step that is left, saving the state now and then."""
-        self.encoder.train()
-        self.heads.train()
+        self._train_mode(True)
         saved = time.monotonic()
-        while self.step < self.plan.total:
+        while not self.finished:
             task, items = self.plan.batch(self.step)
             self._one_step(task, items)
             self.step += 1
+            every = self.plan.leading.eval_every
+            if self.step % every == 0 or self.step == self.plan.total:
+                self._evaluate()
             yield self.step
             if interrupted():
-                self.save()
+                self._save_if_possible()
                 raise SystemExit(128 + signal.SIGTERM)
             if time.monotonic() - saved > self.job.save_every:
-                self.save()
+                self._save_if_possible()
                 saved = time.monotonic()
 
+    def _train_mode(self, on: bool) -> None:
+        self.encoder.train(on)
+        self.heads.train(on)
+
     def _one_step(self, task: str, items: np.ndarray) -> None:
-        features, form = self.features[task], self.formats[task]
         h = self.plan.hyperparameters[task]
-        lengths = self.lengths[task]
-        weight = float(features.weights[items].sum())
-        total, tokens = 0.0, int(lengths[items].sum())
-        budget = self.job.compute.micro_batch_tokens
-        stream = derive(self.job.seed, "dropout", self.step)
-        for micro in by_tokens(lengths, items.tolist(), budget):
-            batch = pack(features, micro, self.device.torch, stream)
-            with self.device.autocast():
-                hidden = self.encoder(batch)
-                outputs = self.heads[task](hidden, batch)
-            loss = form.loss(outputs, batch) / weight
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+        total = self._gradient(task, items)
         norm = nn.utils.clip_grad_norm_(list(self._parameters().values()), h.clip_norm).item()
         for name, value in (("loss", total), ("norm of the gradient", norm)):
             if not math.isfinite(value):
@@ -298,7 +370,117 @@ class Training:
         self.optimizer.zero_grad()
         self.shrunk *= 1.0 - rate * self.plan.leading.weight_decay
         self.losses[task] = total
-        self._log.step(self.step + 1, task, total, rate, tokens)
+        tokens = int(self.lengths[task][items].sum())
+        self._curves.step(self.step + 1, task, total, rate, tokens)
+
+    def _gradient(self, task: str, items: np.ndarray) -> float:
+        """Sum up the gradient of a step; gives its loss.
+
+        What does not fit in memory is done again, whole, in parts of half as many tokens.
+        """
+        while True:
+            self.optimizer.zero_grad()
+            micros = list(by_tokens(self.lengths[task], items.tolist(), self.budget))
+            try:
+                return self._sum_gradients(task, micros)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # out of the handler, where the failed pass is not held by its traceback
+            self._halve_budget(task, micros)
+
+    def _halve_budget(self, task: str, micros: list[list[int]]) -> None:
+        self.optimizer.zero_grad()
+        if self.device.kind == "cuda":
+            torch.cuda.empty_cache()
+        sizes = [int(self.lengths[task][micro].sum()) for micro in micros]
+        if max(map(len, micros)) == 1:
+            raise TrainingError(
+                f"{task}: out of memory at step {self.step + 1} with one example of {max(sizes)} "
+                "tokens at a time; lower max_length, or use a larger device"
+            )
+        self.budget = max(1, min(self.budget, max(sizes)) // 2)
+        print(
+            f"step {self.step + 1}: out of memory; done again, and all that follow, with at most "
+            f"{self.budget} tokens at a time instead of {max(sizes)}",
+            flush=True,
+        )
+
+    def _sum_gradients(self, task: str, micros: list[list[int]]) -> float:
+        weight = float(sum(self.features[task].weights[micro].sum() for micro in micros))
+        form = self.formats.get(task)
+        if form is not None and getattr(form, "WHOLE_STEP", False):
+            return self._through_outputs(task, micros, weight)
+        total = 0.0
+        for micro in micros:
+            batch, outputs = self._forward(task, micro)
+            loss = self._loss(task, outputs, batch) / weight
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        return total
+
+    def _through_outputs(self, task: str, micros: list[list[int]], weight: float) -> float:
+        """For a loss that compares all items of a step: first the outputs, then the gradients.
+
+        Every part is computed twice: without gradients, for the loss of all outputs together, and
+        again to pass their gradients on (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
+        Size under Memory Limited Setup"). Dropout is the same both times.
+        """
+        if len(micros) == 1:
+            batch, outputs = self._forward(task, micros[0])
+            loss = self._loss(task, outputs, batch) / weight
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.item()
+        with torch.no_grad():
+            parts = [self._forward(task, micro)[1].float() for micro in micros]
+        everything = pack(self.features[task], [i for micro in micros for i in micro])
+        outputs = torch.cat(parts).requires_grad_()
+        loss = self._loss(task, outputs, everything) / weight
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert outputs.grad is not None
+        grads = outputs.grad.split([len(p) for p in parts])  # type: ignore[no-untyped-call]
+        for micro, grad in zip(micros, grads, strict=True):
+            self._forward(task, micro)[1].float().backward(grad)
+        return loss.item()
+
+    def _forward(self, task: str, micro: list[int]) -> tuple[Batch, Any]:
+        stream = derive(self.job.seed, "dropout", self.step)
+        batch = pack(self.features[task], micro, self.device.torch, stream)
+        if task == MLM:
+            token, count = self._tokenizer.mask, min(self._tokenizer.vocabulary, len(self.rows))
+            batch = self._mlm.masked(batch, token, count)
+        with self.device.autocast():
+            return batch, self.heads[task](self.encoder(batch), batch)
+
+    def _loss(self, task: str, outputs: Any, batch: Batch) -> torch.Tensor:
+        if task == MLM:
+            outputs = outputs.to(self.device.dtype)
+            words, head = self.encoder.words.weight, self.heads[MLM]
+            return self._mlm.loss(outputs, batch, words, head)  # type: ignore[no-any-return]
+        smoothing = self.plan.hyperparameters[task].label_smoothing
+        return self.formats[task].loss(outputs, batch, smoothing)
+
+    # -- selecting --------------------------------------------------------------------------------
+
+    def _evaluate(self) -> None:
+        """Score the development data and keep the checkpoint if it is the best so far."""
+        if self._development is None:
+            return
+        self._train_mode(False)
+        budget = self.budget
+        scores, collapsed = self._development.score(
+            self.encoder, self.heads, self.shrunk, self.device, budget
+        )
+        self._train_mode(True)
+        better = self.record.take(self.step, scores, collapsed)
+        if better:
+            path = best_file(self.job.folder, self.step)
+            self.checkpoint().save(path, self._folder)
+            self.record.crc32 = selection.file_crc32(path)
+            # the one that the saved state names is needed until another state is saved
+            selection.forget_others(self.job.folder, {self.step, self._saved_best})
+        mean = sum(scores.values()) / len(scores)
+        self._curves.dev(self.step, mean, scores, best=better)
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -307,16 +489,44 @@ class Training:
         heads = {name: p.detach() for name, p in self.heads.state_dict().items()}
         return checkpoints.after_training(self.encoder, heads, self.rows, self.shrunk, self.before)
 
+    def write(self, path: Path) -> None:
+        """Write the checkpoint that the training leaves: the best one, or the last."""
+        if not self.record.best_step:
+            self.checkpoint().save(path, self._folder)
+            return
+        best = best_file(self.job.folder, self.record.best_step)
+        if selection.file_crc32(best) != self.record.crc32:
+            raise TrainingError(f"{best}: its bytes have changed; delete it and start again")
+        with write_atomically(path) as temporary:
+            shutil.copyfile(best, temporary)
+
     def facts(self) -> dict[str, Any]:
         """Deterministic outcomes for the stamp."""
         return {
-            "steps": self.plan.total,
+            "steps": self.step,
             "items": {name: len(f) for name, f in self.features.items()},
             "lost": {name: dict(sorted(f.counts.items())) for name, f in self.features.items()},
             "last_loss": dict(sorted(self.losses.items())),
+            "heads": dict(sorted(self.begun_with.items())),
+            "selection": self._selected(),
             "embedding_rows": len(self.rows),
+            "micro_batch_tokens": self.budget,
             "device": self.device.kind,
             "precision": self.device.precision,
+        }
+
+    def _selected(self) -> dict[str, Any]:
+        if self._development is None:
+            wanted = self.plan.leading.selection
+            return {"kept": "last"} | ({"why": "no dev split"} if wanted == "best" else {})
+        return {
+            "kept": "best",
+            "step": self.record.best_step,
+            "dev": dict(sorted(self.record.best_scores.items())),
+            "dev_examples": {name: len(rows) for name, rows in self._development.rows.items()},
+            "evaluations": self.record.evaluations,
+            "stopped_early": self.step < self.plan.total,
+            "majority_class": self.record.collapsed,
         }
 
     # -- resuming ---------------------------------------------------------------------------------
@@ -328,52 +538,60 @@ class Training:
             moments = self.optimizer.state.get(parameter, {})
             tensors[f"parameter.{name}"] = parameter.detach()
             tensors |= {f"{key}.{name}": moments[key] for key in moments}
-        tensors = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         about = self._identity() | {
             "step": self.step,
             "shrunk": self.shrunk.hex(),
+            "budget": self.budget,
             "losses": {name: value.hex() for name, value in self.losses.items()},
-            "crc32": _crc32(tensors),
+            "record": self.record.as_json(),
         }
-        tensors["about"] = torch.frombuffer(
-            bytearray(json.dumps(about).encode()), dtype=torch.uint8
-        )
-        with write_atomically(self.job.folder / STATE) as temporary:
-            save_file(tensors, temporary)
+        resume.save(self.job.folder / STATE, tensors, about)
+        self._saved_best = self.record.best_step
+        selection.forget_others(self.job.folder, {self._saved_best})
+
+    def _save_if_possible(self) -> None:
+        """A disk that is full now may not be later: the training goes on, the last state stays."""
+        try:
+            self.save()
+        except (OSError, SafetensorError) as error:
+            path = self.job.folder / STATE
+            print(f"{path}: cannot be saved at step {self.step} ({error})", flush=True)
 
     def resume(self) -> int:
         """Take up a saved state of this very training; return its step, 0 when there is none.
 
         A state that cannot be read, or that is of another spec, other inputs or another kind of
-        device, is dropped.
+        device, or whose best checkpoint is not there as it was, is dropped.
         """
         path = self.job.folder / STATE
-        if path.exists():
+        found = resume.load(path, self._identity())
+        if found is not None:
+            tensors, about = found
             try:
-                tensors = load_file(path)
-                about = json.loads(bytes(tensors.pop("about").numpy()))
-                self._check(tensors, about)
-            except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-                print(f"{path}: not usable ({error}); starting from the beginning", flush=True)
-                path.unlink()
-            else:
+                record = Record(**about["record"])
+                self._check_best(record)
                 self._restore(tensors, about)
+                self.record, self._saved_best = record, record.best_step
                 print(f"resumed at step {self.step} of {self.plan.total}", flush=True)
-        self._log.rewind(self.step)
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                resume.refuse(path, str(error))
+        selection.forget_others(self.job.folder, {self._saved_best})
+        self._curves.rewind(self.step)
         return self.step
+
+    _saved_best = 0  # step of the best checkpoint that the saved state names
+
+    def _check_best(self, record: Record) -> None:
+        if not record.best_step:
+            return
+        best = best_file(self.job.folder, record.best_step)
+        if selection.file_crc32(best) != record.crc32:
+            raise ValueError(f"the bytes of {best.name} have changed")
 
     def _identity(self) -> dict[str, Any]:
         """What a saved state must agree with to be taken up."""
         device = {"device": self.device.kind, "precision": self.device.precision}
         return {"spec": self.job.spec, "inputs": self._inputs} | device
-
-    def _check(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-        """Refuse a state that is not ours or not whole, before anything of it is used."""
-        for key, value in self._identity().items():
-            if about[key] != value:
-                raise ValueError(f"another {key}")
-        if about["crc32"] != _crc32(tensors):
-            raise ValueError("its bytes have changed")
 
     def _restore(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
         parameters = self._parameters()
@@ -383,6 +601,9 @@ class Training:
             name: {m: tensors[key] for m in moments if (key := f"{m}.{name}") in tensors}
             for name in parameters
         }
+        step, shrunk = int(about["step"]), float.fromhex(about["shrunk"])
+        budget = int(about["budget"])
+        losses = {name: float.fromhex(value) for name, value in about["losses"].items()}
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(values[name])
@@ -390,89 +611,7 @@ class Training:
                     self.optimizer.state[parameter] = {
                         key: value.to(self.device.torch) for key, value in states[name].items()
                     }
-        self.step = about["step"]
-        self.shrunk = float.fromhex(about["shrunk"])
-        self.losses = {name: float.fromhex(value) for name, value in about["losses"].items()}
-
-
-def _crc32(tensors: dict[str, torch.Tensor]) -> int:
-    """A checksum against damage; seven times faster than sha256, for states of gigabytes."""
-    found = 0
-    for name, tensor in sorted(tensors.items()):
-        found = zlib.crc32(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode(), found)
-        found = zlib.crc32(tensor.numpy().data, found)
-    return found
-
-
-class Plan:
-    """Which items every step trains on, and at which learning rate; the same from any step on."""
-
-    def __init__(self, job: TrainingJob, sizes: dict[str, int]) -> None:
-        """``sizes``: number of training items of each task."""
-        self.job, self.sizes = job, sizes
-        self.hyperparameters = {task.name: task.hyperparameters for task in job.tasks}
-        self.leading = job.tasks[0].hyperparameters  # optimiser-wide settings
-        self._shuffled: dict[str, tuple[int, np.ndarray]] = {}  # task -> epoch and its order
-
-    @cached_property
-    def total(self) -> int:
-        """Number of optimiser steps."""
-        return len(self.order)
-
-    @cached_property
-    def order(self) -> list[str]:
-        """The task of every step.
-
-        Each task has its epochs of batches (in `multi` over at most ``cap`` examples); with a
-        temperature, the same total is divided by size ** (1/temperature). The steps are shuffled.
-        """
-        counts = {name: self._steps(name) for name in self.sizes}
-        if len(counts) > 1:
-            heat = {
-                name: count ** (1 / self.job.multi.temperature) for name, count in counts.items()
-            }
-            share = sum(counts.values()) / sum(heat.values())
-            counts = {name: max(1, round(share * value)) for name, value in heat.items()}
-        steps = [name for name, count in counts.items() for _ in range(count)]
-        shuffled = np.random.default_rng(derive(self.job.seed, "tasks")).permutation(len(steps))
-        return [steps[i] for i in shuffled] if len(counts) > 1 else steps
-
-    def _steps(self, name: str) -> int:
-        h = self.hyperparameters[name]
-        size = self.sizes[name]
-        if len(self.sizes) > 1:
-            size = min(size, self.job.multi.cap)
-        steps = max(1, round(h.epochs * math.ceil(size / h.batch_size)))
-        return min(steps, h.max_steps) if h.max_steps else steps
-
-    @cached_property
-    def _turn(self) -> list[int]:
-        """For every step, how many steps its task has had before."""
-        had = dict.fromkeys(self.sizes, 0)
-        turns = []
-        for name in self.order:
-            turns.append(had[name])
-            had[name] += 1
-        return turns
-
-    def batch(self, step: int) -> tuple[str, np.ndarray]:
-        """The task of a step and the items that it trains on."""
-        name = self.order[step]
-        size, wanted = self.sizes[name], self.hyperparameters[name].batch_size
-        per_epoch = math.ceil(size / wanted)
-        epoch, place = divmod(self._turn[step], per_epoch)
-        if self._shuffled.get(name, (None,))[0] != epoch:
-            seed = derive(self.job.seed, "order", name, epoch)
-            self._shuffled[name] = (epoch, np.random.default_rng(seed).permutation(size))
-        return name, self._shuffled[name][1][place * wanted : (place + 1) * wanted]
-
-    def rate(self, step: int, task: str) -> float:
-        """Linear warm-up, then linear decay to zero."""
-        h = self.hyperparameters[task]
-        warm = math.ceil(h.warmup * self.total)
-        if step < warm:
-            return h.learning_rate * (step + 1) / warm
-        return h.learning_rate * (self.total - step) / max(1, self.total - warm)
+        self.step, self.shrunk, self.budget, self.losses = step, shrunk, budget, losses
 
 
 def joined(stamps: Sequence[Path]) -> list[examples.Example]:
@@ -495,11 +634,6 @@ def subset(rows: list[examples.Example], limit: int | None, task: str) -> list[e
     return [row for row in rows if id(row) in chosen]
 
 
-def _rows_used(features: Any) -> torch.Tensor:
-    used = np.unique(np.concatenate([f.tokens_used() for f in features]))
-    return torch.from_numpy(used.astype(np.int64))
-
-
 @contextmanager
 def _politely_interrupted() -> Iterator[Callable[[], bool]]:
     """Turn SIGTERM and SIGUSR1, a scheduler's warnings, into a question asked between steps."""
@@ -511,41 +645,3 @@ def _politely_interrupted() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Log:
-    """A machine-readable curve: one JSON line for about every hundredth of the steps."""
-
-    def __init__(self, path: Path, total: int) -> None:
-        """Append to ``path``; a resumed training goes on in the same file."""
-        self._path, self._total = path, total
-        self._every = max(1, total // 100)
-        self._started, self._done, self._tokens = time.monotonic(), 0, 0
-
-    def rewind(self, step: int) -> None:
-        """Forget the lines after ``step``: they are of steps that are to be done again."""
-        if not self._path.exists():
-            return
-        lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-        kept = [x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= step]
-        write_text(self._path, "".join(kept))
-
-    def step(self, step: int, task: str, loss: float, rate: float, tokens: int) -> None:
-        """Note a step."""
-        self._done += 1
-        self._tokens += tokens
-        if step % self._every and step != self._total:
-            return
-        seconds = time.monotonic() - self._started
-        line = {
-            "step": step,
-            "of": self._total,
-            "task": task,
-            "loss": round(loss, 6),
-            "learning_rate": rate,
-            "tokens_per_second": round(self._tokens / seconds),
-            "seconds_left": round(seconds / self._done * (self._total - step), 1),
-        }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")

@@ -55,8 +55,11 @@ class Format(Protocol):
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """A new head. Called with hidden states (T, H) and a `Batch`, it gives the outputs."""
 
-    def loss(self, outputs: Any, batch: Batch) -> torch.Tensor:
-        """The sum of the items' losses, each weighted as its features say."""
+    def loss(self, outputs: Any, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
+        """The sum of the items' losses, each weighted as its features say.
+
+        ``smoothing``: share of the target that all classes have alike (Szegedy et al. 2016).
+        """
 
     def outputs(self, outputs: Any, batch: Batch) -> list[np.ndarray]:
         """The head's outputs as one array per item."""
@@ -117,3 +120,19 @@ def tuned(form: Format, scorer: str) -> Tuned | None:
 def get(name: str) -> Format:
     """The format of this name (checked when its card was read)."""
     return cast("Format", import_module(f"xstilts.formats.{name}"))
+
+
+def collapsed(predictions: Sequence[dict[str, Any]]) -> bool:
+    """Whether a model says the same of everything where the gold answers differ.
+
+    Tags are compared one by one, everything else whole.
+    """
+    said, gold = (
+        {str(x) for p in predictions for x in (p[side] if _tags(p) else [p[side]])}
+        for side in ("prediction", "gold")
+    )
+    return len(said) == 1 and len(gold) > 1
+
+
+def _tags(prediction: dict[str, Any]) -> bool:
+    return isinstance(prediction["prediction"], list)

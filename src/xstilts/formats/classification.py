@@ -83,10 +83,10 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     return Head(hidden, len(labels))
 
 
-def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Cross entropy, summed over items."""
     gold = outputs.new_tensor(batch.targets).long()
-    return F.cross_entropy(outputs.float(), gold, reduction="sum")
+    return F.cross_entropy(outputs.float(), gold, reduction="sum", label_smoothing=smoothing)
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:

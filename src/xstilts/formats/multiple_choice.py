@@ -78,10 +78,10 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     return Head(hidden)
 
 
-def loss(outputs: list[torch.Tensor], batch: Batch) -> torch.Tensor:
+def loss(outputs: list[torch.Tensor], batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Cross entropy over the choices, summed over items."""
     losses = [
-        scores.logsumexp(0) - scores[gold]
+        scores.logsumexp(0) - (1 - smoothing) * scores[gold] - smoothing * scores.mean()
         for scores, (gold, _) in zip(outputs, batch.targets, strict=True)
     ]
     return torch.stack(losses).sum()

@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.batching import Batch, Features, one_sequence_items
-from xstilts.errors import DataError, unknown
+from xstilts.errors import DataError, TrainingError, unknown
 from xstilts.metrics.bitext import (
     Candidate,
     Side,
@@ -116,7 +116,7 @@ SCALE = 20.0
 """What cosines are multiplied by before the softmax (our choice: papers do not say theirs)."""
 
 
-def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """In-batch softmax over the step's candidates, summed over its queries.
 
     ``outputs`` (2I, H): query, candidate, query, candidate ... Candidates with the same id as a
@@ -130,6 +130,8 @@ def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
     twins = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
     scores = scores.masked_fill(torch.from_numpy(twins).to(scores.device), float("-inf"))
     gold = torch.arange(len(names), device=scores.device)
+    if smoothing:
+        raise TrainingError("retrieval cannot be trained with label_smoothing: set it to 0")
     return F.cross_entropy(scores, gold, reduction="sum")
 
 

@@ -201,11 +201,15 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     return Head(hidden)
 
 
-def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Mean of the cross entropies of start and end over a window's tokens, summed over items."""
     scores = batch.padded(outputs.float(), float("-inf"))  # (S, L, 2)
     gold = torch.tensor([w.gold for w in batch.targets], device=scores.device)  # (S, 2)
     chosen = scores.gather(1, gold[:, None, :]).squeeze(1)
+    if smoothing:
+        sizes = torch.tensor(batch.lengths, device=scores.device)[:, None]
+        means = scores.masked_fill(scores.isinf(), 0.0).sum(1) / sizes
+        chosen = (1 - smoothing) * chosen + smoothing * means
     return (scores.logsumexp(1) - chosen).sum() / 2
 
 

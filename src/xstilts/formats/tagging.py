@@ -102,10 +102,12 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     return Head(hidden, len(labels))
 
 
-def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Cross entropy, summed over words; an item weighs as many words as it has."""
     gold = torch.from_numpy(np.concatenate([tags for _, _, tags in batch.targets]))
-    return F.cross_entropy(outputs.float(), gold.to(outputs.device), reduction="sum")
+    return F.cross_entropy(
+        outputs.float(), gold.to(outputs.device), reduction="sum", label_smoothing=smoothing
+    )
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:

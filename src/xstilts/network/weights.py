@@ -67,6 +67,12 @@ class Weights:
             raise EncoderError(f"the weights lack {WORD_EMBEDDINGS}")
         return self._tensor(name).index_select(0, rows).float()
 
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the word embeddings."""
+        name = next(name for name in _WORD_EMBEDDINGS if name in self._keys)
+        return int(self._file.get_slice(self._keys[name]).get_shape()[0])  # type: ignore[no-untyped-call]
+
     def _tensor(self, name: str) -> torch.Tensor:
         return self._file.get_tensor(self._keys[name])  # type: ignore[no-any-return, no-untyped-call]
 
