@@ -17,7 +17,7 @@ from project import Project
 STUDY: dict[str, Any] = {
     "conditions": ["none"],
     "targets": ["cldr_region"],
-    "training": {"all": {"epochs": 100, "batch_size": 8, "max_examples": 64, "max_length": 64}},
+    "training": {"all": {"epochs": 40, "batch_size": 8, "max_examples": 64, "max_length": 64}},
 }
 # a scheduler for ourselves: looks every two seconds, and files are seen at once
 FAST = {
@@ -55,7 +55,7 @@ class Submitted(Project):
             start_new_session=True,
         )
 
-    def until_trained(self, steps: int = 100, seconds: float = 120) -> None:
+    def until_trained(self, steps: int = 60, seconds: float = 120) -> None:
         """Wait until the training has done so many steps."""
         until = time.monotonic() + seconds
         while self.steps() < steps:

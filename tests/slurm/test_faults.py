@@ -26,6 +26,21 @@ def before(cluster, project) -> set[str]:
     return {row[0] for row in cluster.accounts("JobIDRaw")}
 
 
+def halted(cluster, project) -> tuple[str, int]:
+    """Wait until the training is well on its way, and make it stand still, so that what a test does
+    next happens in its middle; give its job and process."""
+    project.until_trained()
+    job = cluster.running("rule_train")
+    (trainer,) = [pid for pid in cluster.processes(job) if is_trainer(pid)]
+    os.kill(trainer, signal.SIGSTOP)
+    return job, trainer
+
+
+def is_trainer(pid: int) -> bool:
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return len(words) > 1 and words[1].endswith(".train.py")
+
+
 def test_undisturbed_it_gives_the_bytes_of_a_local_run(cluster, project, undisturbed, before):
     """Trained and evaluated on GPU nodes, with the repository's own profile."""
     output = ends(project.submit())
@@ -45,8 +60,8 @@ def test_undisturbed_it_gives_the_bytes_of_a_local_run(cluster, project, undistu
 def test_a_cancelled_training_goes_on_where_it_was(cluster, project, undisturbed, before):
     """scancel: the training saves its state in its grace time, and the next attempt takes it up."""
     running = project.submit()
-    project.until_trained()
-    cluster.say("scancel", cluster.running("rule_train"))
+    job, _ = halted(cluster, project)
+    cluster.say("scancel", job)  # wakes it, and asks it to end
     ends(running)
     assert states(cluster, before) == ["CANCELLED", "COMPLETED", "COMPLETED"]
     assert project.record()["resumed_from"] > 0
@@ -56,8 +71,10 @@ def test_a_cancelled_training_goes_on_where_it_was(cluster, project, undisturbed
 def test_a_training_is_warned_before_its_time_is_over(cluster, project, undisturbed, before):
     """The profile's --signal=TERM@120 reaches the training: it saves, ends, and is taken up."""
     running = project.submit()
-    project.until_trained()
-    cluster.say("scontrol", "update", f"JobId={cluster.running('rule_train')}", "TimeLimit=2")
+    job, trainer = halted(cluster, project)
+    cluster.say("scontrol", "update", f"JobId={job}", "TimeLimit=2")
+    time.sleep(10)
+    os.kill(trainer, signal.SIGCONT)
     ends(running)
     assert states(cluster, before) == ["FAILED", "COMPLETED", "COMPLETED"]
     assert project.record()["resumed_from"] > 0
@@ -70,27 +87,13 @@ def test_a_training_whose_time_is_over_goes_on_in_the_next_attempt(
     """Without a warning: the limit's own SIGTERM. The next attempt asks for twice the time."""
     project.profile({"runtime": "attempt", "slurm_extra": "''"})
     running = project.submit()
-    project.until_trained()
-    # it would be done within its minute: it stands still until Slurm wakes it to end it
-    signalled(cluster, cluster.running("rule_train"), signal.SIGSTOP)
+    halted(cluster, project)  # until Slurm wakes it to end it: it would be done within its minute
     ends(running)
     assert states(cluster, before) == ["TIMEOUT", "COMPLETED", "COMPLETED"]
     limits = [row[1] for row in cluster.accounts("JobIDRaw", "Timelimit") if row[0] not in before]
     assert limits[:2] == ["00:01:00", "00:02:00"]
     assert project.record()["resumed_from"] > 0
     assert project.results() == undisturbed.results()
-
-
-def signalled(cluster, job: str, number: signal.Signals) -> int:
-    """Send a signal to the training of a job; give its process."""
-    (trainer,) = [pid for pid in cluster.processes(job) if is_trainer(pid)]
-    os.kill(trainer, number)
-    return trainer
-
-
-def is_trainer(pid: int) -> bool:
-    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    return len(words) > 1 and words[1].endswith(".train.py")
 
 
 def test_a_training_killed_for_memory_comes_back_with_more(cluster, project, undisturbed, before):
@@ -106,8 +109,8 @@ def test_a_preempted_training_goes_on_where_it_was(cluster, project, undisturbed
     """A partition of higher rank takes its node, and Slurm only cancels it (PreemptMode=CANCEL):
     nothing else than Snakemake starts it again."""
     running = project.submit()
-    project.until_trained()
-    node = cluster.node_of(cluster.running("rule_train"))
+    job, _ = halted(cluster, project)
+    node = cluster.node_of(job)
     urgent = ("-p", "urgent", "-A", "xstilts", "-w", node, "--exclusive", "-o", "/dev/null")
     cluster.say("sbatch", *urgent, "--wrap", "sleep 1")
     ends(running)
@@ -120,8 +123,7 @@ def test_a_preempted_training_goes_on_where_it_was(cluster, project, undisturbed
 def test_a_node_set_down_gives_its_job_to_another(cluster, project, undisturbed, before):
     """An administrator takes the node away; Slurm requeues the job."""
     running = project.submit()
-    project.until_trained()
-    job = cluster.running("rule_train")
+    job, _ = halted(cluster, project)
     node = cluster.node_of(job)
     cluster.say("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     ends(running)
@@ -134,8 +136,7 @@ def test_a_node_set_down_gives_its_job_to_another(cluster, project, undisturbed,
 def test_a_node_that_loses_power_gives_its_job_to_another(cluster, project, undisturbed, before):
     """Everything on it dies at once; its lease does not hold up the next attempt."""
     running = project.submit()
-    project.until_trained()
-    job = cluster.running("rule_train")
+    job, _ = halted(cluster, project)
     cluster.lose_power(cluster.node_of(job))
     ends(running)
     assert states(cluster, before) == ["COMPLETED", "COMPLETED"]
@@ -147,10 +148,8 @@ def test_a_node_that_is_only_thought_dead_finishes_its_work(cluster, project, un
     """Its daemon was killed, its training runs on: the requeued job waits for it, and finds it
     done."""
     running = project.submit()
-    project.until_trained()
-    job = cluster.running("rule_train")
+    job, trainer = halted(cluster, project)
     node = cluster.node_of(job)
-    trainer = signalled(cluster, job, signal.SIGSTOP)  # so that it does not end too early for us
     cluster.kill_daemon(node)
     cluster.wait(lambda: "is at work on it; waiting" in train_log(project), 150)
     assert cluster.node_of(job) != node
@@ -170,9 +169,7 @@ def test_jobs_outlive_their_snakemake_and_are_not_done_twice(cluster, project, u
     """SIGKILL to Snakemake, and a new one while the job runs: the second job waits for the first
     and finds its work done."""
     first = project.submit()
-    project.until_trained()
-    job = cluster.running("rule_train")
-    trainer = signalled(cluster, job, signal.SIGSTOP)  # so that it does not end too early for us
+    job, trainer = halted(cluster, project)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     project.snakemake("--unlock")
@@ -191,10 +188,10 @@ def test_a_training_that_ended_without_its_snakemake_is_not_done_again(
 ):
     """Snakemake takes its outputs for incomplete and submits it again: it ends at once."""
     first = project.submit()
-    project.until_trained()
-    job = cluster.running("rule_train")
+    job, trainer = halted(cluster, project)
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
+    os.kill(trainer, signal.SIGCONT)
     cluster.wait(lambda: not cluster.jobs("running"))
     assert (project.folder / TRAINED / "stamp.json").exists()
     project.snakemake("--unlock")
@@ -258,4 +255,4 @@ def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, bef
     assert project.checkpoints() == undisturbed.checkpoints()
     assert project.cells() == {}
     stamp = json.loads((project.folder / TRAINED / "stamp.json").read_bytes())
-    assert stamp["facts"]["steps"] == 100 * 8
+    assert stamp["facts"]["steps"] == 40 * 8
