@@ -181,7 +181,8 @@ def study_schema(cards: Any) -> dict[str, Any]:
     keys["targets"]["items"]["enum"] = tested
     keys["recipes"] |= {"additionalProperties": {"enum": trained}}
     scopes = schema["$defs"]["TrainingChoices"]["properties"]
-    scopes["tasks"]["propertyNames"] = {"enum": cards.tasks}
+    for scope in ("tasks", "intermediate_tasks", "recipe_tasks"):
+        scopes[scope]["propertyNames"] = {"enum": cards.tasks}
     for model in (schema, *schema["$defs"].values()):
         for about in model["properties"].values():
             about.pop("title", None)  # the key once more

@@ -421,6 +421,8 @@ class Grid:
             *self.resolved.targets,
             *self.resolved.recipes(),
             *self.study.training.tasks,
+            *self.study.training.intermediate_tasks,
+            *self.study.training.recipe_tasks,
             *(task for c in self.resolved.conditions.values() for task in c.tasks),
             *([self.study.mlm.text] if self.study.mlm.text else []),
         }

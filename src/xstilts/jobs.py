@@ -140,8 +140,8 @@ def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) 
         Target(*known(of), frozenset(grid.resolved.own_tasks(of[0])))
         for of in grid.examples_of("test")
     ]
-    for overlap in check(training, targets, stage.stamp, stage.digest):
-        say(str(overlap))
+    for found in check(training, targets, stage.stamp, stage.digest):
+        say(str(found))
 
 
 def prepare_examples(

@@ -150,6 +150,7 @@ _TEXTS: dict[str, Any] = {
     "multiple_choice": lambda row: row["prompt"],
     "tagging": lambda row: " ".join(row["tokens"]),
     "span_qa": lambda row: row["context"],
+    "document_qa": lambda row: row["document"],
     "retrieval": lambda row: row["text"],
     "mlm": lambda row: row["text"],
 }

@@ -89,12 +89,22 @@ class Mlm(Model):
 
 
 class TrainingChoices(Model):
-    """Hyperparameters by scope; the narrower scope wins: all < stage < task."""
+    """Hyperparameters by scope; the narrower wins: all < stage < task < task in a stage."""
 
     all: Hyperparameters = Field(Hyperparameters(), description="for every training")
     intermediate: Hyperparameters = Field(Hyperparameters(), description="intermediate stage")
     recipe: Hyperparameters = Field(Hyperparameters(), description="target stage")
     tasks: dict[Name, Hyperparameters] = Field(default_factory=dict, description="by task name")
+    intermediate_tasks: dict[Name, Hyperparameters] = Field(
+        default_factory=dict, description="by task name, in the intermediate stage only"
+    )
+    recipe_tasks: dict[Name, Hyperparameters] = Field(
+        default_factory=dict, description="by task name, in the target stage only"
+    )
+
+    def of_stage(self, stage: Literal["intermediate", "recipe"]) -> dict[str, Hyperparameters]:
+        """Those of single tasks in one stage."""
+        return self.intermediate_tasks if stage == "intermediate" else self.recipe_tasks
 
 
 class Evaluation(Model):
@@ -264,6 +274,7 @@ class Resolved:
             choices.all,
             getattr(choices, stage),
             choices.tasks.get(task),
+            choices.of_stage(stage).get(task),
         )
 
     # -- checks -----------------------------------------------------------------------------------
@@ -284,7 +295,13 @@ class Resolved:
             *_unknown_in("encoders", study.encoders, "encoder", cards.encoders),
             *_unknown_in("conditions", self._bases(), "condition", trainable),
             *_unknown_in("targets", study.targets, "target", cards.tasks),
-            *_unknown_in("training.tasks", list(study.training.tasks), "task", cards.tasks),
+            *(
+                problem
+                for scope in ("tasks", "intermediate_tasks", "recipe_tasks")
+                for problem in _unknown_in(
+                    f"training.{scope}", list(getattr(study.training, scope)), "task", cards.tasks
+                )
+            ),
             *_unknown_in("multi.tasks", study.multi.tasks or [], "task", cards.tasks),
         ]
 

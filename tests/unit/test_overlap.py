@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts import examples, lineage
+from xstilts import examples, lineage, overlap
 from xstilts.cards import Catalogue
 from xstilts.errors import DataError
 from xstilts.overlap import Part, Target, check, find, keys, normal
@@ -55,6 +55,11 @@ def test_tokens_and_running_text_of_a_sentence_are_the_same():
     tagged = {"id": "0", "tokens": ["Don", "'t", "panic", ",", "dear", "reader", "of", "this"]}
     plain = {"id": "7", "text": "Don't panic, dear reader of this!"}
     assert list(keys("tagging", tagged)) == list(keys("mlm", plain))
+
+
+def test_every_format_can_be_compared():
+    """A format of tomorrow must not stop a study of today."""
+    assert set(overlap._TEXTS) == set(examples.SCHEMAS)
 
 
 def test_short_texts_are_equal_by_chance():

@@ -1,0 +1,58 @@
+"""The studies that come with the project can be planned: offline, without data, the whole grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from project import HOME, Project, new_project
+
+pytestmark = pytest.mark.workflow
+STUDIES = {  # trainings and cells, so that a slip in a study does not pass unseen
+    "phang2020": (522, 12_150),
+    "xtreme_r": (261, 8_052),
+    "tydiqa": (160, 1_100),
+}
+NO_NETWORK = """
+import socket
+
+def refuse(self, address):
+    raise OSError(f"this test forbids the network: {address}")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+"""
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which no process can open a connection."""
+    project = new_project(tmp_path_factory.mktemp("studies") / "project")
+    (project.folder / "src/sitecustomize.py").write_text(NO_NETWORK)
+    return project
+
+
+@pytest.mark.parametrize("name", [*STUDIES, "lowres"])
+def test_a_study_is_planned_without_network_or_data(offline: Project, name: str):
+    """Every training and every cell; nothing is downloaded and nothing is written."""
+    config = HOME / "config" / f"{name}.yaml"
+    assert yaml.safe_load(config.read_text())["study"] == name
+    jobs = offline.planned("--configfile", f"config/{name}.yaml")
+    assert {"encoder", "overlaps", "table", "report"} <= set(jobs)
+    if name in STUDIES:
+        assert jobs["train"] == STUDIES[name][0]
+    assert not (offline.folder / "resources").exists()
+    assert not (offline.folder / "results" / name / "cells").exists()
+
+
+@pytest.mark.mirror
+@pytest.mark.skipif(
+    not (Path(HOME).parent / "shared/mirror/MANIFEST.tsv").is_file(), reason="no mirror"
+)
+def test_the_pilots_data_come_from_the_mirror_alone(offline: Project):
+    """One of its data sets of each kind of file; the rest are read by the cards' own tests."""
+    mirror = str(HOME.parent / "shared/mirror")
+    codes = {"americasnli": "quy", "afriqa": "yo", "masakhaner1": "wo", "xcopa": "qu"}
+    targets = [f"resources/examples/{task}/test/{code}.json" for task, code in codes.items()]
+    offline.snakemake(*targets, "--configfile", "config/pilot.yaml", "--config", f"mirror={mirror}")
+    assert all((offline.folder / target).is_file() for target in targets)
