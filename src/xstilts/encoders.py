@@ -52,6 +52,7 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
     if card.layers is not None:
         _keep_layers(folder, card.layers)
     shape = _shape(folder)
+    _check(card, folder)
     if (card.retrieval_layer or 0) > shape["num_hidden_layers"]:
         raise EncoderError(
             f"encoder {card.encoder!r}: retrieval_layer: {card.retrieval_layer}, but it has "
@@ -64,6 +65,19 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
         files=[folder / name for name in FILES],
         facts={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"], **commit},
     )
+
+
+def _check(card: EncoderCard, folder: Path) -> None:
+    """Refuse now what the first training would, perhaps after hours in a queue.
+
+    By name, as in `_from_hub`: what is checked does not decide what the files are.
+    """
+    try:
+        import_module("xstilts.network").check(folder)
+        tokenizer = import_module("xstilts.tokenization").Tokenizer(folder)
+        _ = tokenizer.layout, tokenizer.unknown
+    except EncoderError as error:
+        raise EncoderError(f"encoder {card.encoder!r} cannot be used: {error}") from error
 
 
 # --- folders and the Hub -------------------------------------------------------------------------

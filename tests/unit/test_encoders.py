@@ -10,11 +10,12 @@ import zipfile
 
 import numpy as np
 import pytest
+import tiny
 from safetensors.numpy import load_file, save_file
 from website import site
 from world import ENCODER
 
-from xstilts import encoders
+from xstilts import encoders, network
 from xstilts.cards import EncoderCard, load
 from xstilts.encoders import read_e5s
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
@@ -178,7 +179,7 @@ class TestWheels:
         folder.mkdir()
         for name, member, content in (
             ("pack_age", "weights.bin", packed()),
-            ("tok", "tokenizer.json", b'{"version": "1.0"}'),
+            ("tok", "tokenizer.json", tiny.letter_tokenizer().to_str().encode()),
         ):
             with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
                 wheel.writestr(member, content)
@@ -267,15 +268,8 @@ class TestWheels:
 class TestFolders:
     @pytest.fixture
     def source(self, tmp_path):
-        """An ordinary folder of an encoder of three layers."""
-        folder = tmp_path / "source"
-        folder.mkdir()
-        names = ["embeddings.x", *(f"encoder.layer.{i}.x" for i in range(3)), "pooler.x"]
-        weights = {name: np.full(2, i, dtype=np.float32) for i, name in enumerate(names)}
-        save_file(weights, folder / "model.safetensors")
-        (folder / "config.json").write_text('{"num_hidden_layers": 3, "hidden_size": 2}')
-        (folder / "tokenizer.json").write_text("{}")
-        return folder
+        """An ordinary folder of an encoder of two layers."""
+        return tiny.encoder(tmp_path / "source").parent
 
     def fetched(self, source, **changes):
         said = ENCODER | {"folder": str(source), "retrieval_layer": 0} | changes
@@ -287,7 +281,7 @@ class TestFolders:
         """Later changes of the original do not reach it."""
         stamp = self.fetched(source)
         (source / "config.json").write_text("{}")
-        assert verify(stamp)["facts"] == {"layers": 3, "hidden": 2}
+        assert verify(stamp)["facts"] == {"layers": 2, "hidden": 16}
 
     @pytest.mark.parametrize("name", encoders.FILES)
     def test_a_missing_file_is_named(self, source, name):
@@ -299,23 +293,20 @@ class TestFolders:
 
     def test_layers_are_cut_from_the_top(self, source):
         """In the weights and in the configuration; what is no layer stays."""
-        stamp = self.fetched(source, layers=2)
-        assert sorted(load_file(stamp.parent / "model.safetensors")) == [
-            "embeddings.x",
-            "encoder.layer.0.x",
-            "encoder.layer.1.x",
-            "pooler.x",
-        ]
-        assert json.loads((stamp.parent / "config.json").read_text())["num_hidden_layers"] == 2
+        whole = load_file(source / "model.safetensors")
+        stamp = self.fetched(source, layers=1)
+        kept = load_file(stamp.parent / "model.safetensors")
+        assert kept.keys() == {name for name in whole if "layer.1." not in name}
+        assert json.loads((stamp.parent / "config.json").read_text())["num_hidden_layers"] == 1
 
     def test_there_are_no_more_layers_than_there_are(self, source):
         """A card for another size of the encoder."""
-        with pytest.raises(EncoderError, match="layers: 4, but the encoder has 3 layers"):
+        with pytest.raises(EncoderError, match="layers: 4, but the encoder has 2 layers"):
             self.fetched(source, layers=4)
 
     def test_retrieval_reads_a_layer_that_is_there(self, source):
         """Slicing would take the last one in silence."""
-        with pytest.raises(EncoderError, match="retrieval_layer: 4, but it has 3 layers"):
+        with pytest.raises(EncoderError, match="retrieval_layer: 4, but it has 2 layers"):
             self.fetched(source, retrieval_layer=4)
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"num_hidden_layers": 3}'])
@@ -327,38 +318,73 @@ class TestFolders:
 
     def test_layers_of_modernbert_are_cut_too(self, source):
         """Its tensors are called otherwise, and its configuration says what each layer is."""
-        names = ["embeddings.x", "layers.0.x", "layers.2.x", "final_norm.weight"]
-        weights = {name: np.zeros(2, np.float32) for name in names}
-        save_file(weights, source / "model.safetensors")
         kinds = ["full_attention", "sliding_attention", "sliding_attention"]
-        config = {"num_hidden_layers": 3, "hidden_size": 2, "layer_types": kinds}
+        config = json.loads((source / "config.json").read_text()) | {"model_type": "modernbert"}
+        config |= {"num_hidden_layers": 3, "layer_types": kinds, "norm_eps": 1e-5}
         (source / "config.json").write_text(json.dumps(config))
+        made = network.blank(source, tiny.ROWS)
+        tensors = network.body_tensors(made) | {made.word_embeddings: made.words.weight}
+        save_file({k: v.detach().numpy() for k, v in tensors.items()}, source / "model.safetensors")
         stamp = self.fetched(source, layers=2)
-        assert sorted(load_file(stamp.parent / "model.safetensors")) == [
-            "embeddings.x",
-            "final_norm.weight",
-            "layers.0.x",
-        ]
+        kept = load_file(stamp.parent / "model.safetensors")
+        assert kept.keys() == {name for name in tensors if not name.startswith("layers.2.")}
         assert json.loads((stamp.parent / "config.json").read_text())["layer_types"] == kinds[:2]
+
+    def test_an_architecture_that_cannot_be_computed_is_refused_at_once(self, source):
+        """Not in the first training, which may wait in a queue for hours."""
+        (source / "config.json").write_text(
+            '{"num_hidden_layers": 2, "hidden_size": 16, "model_type": "t5"}'
+        )
+        with pytest.raises(EncoderError, match=r"'tiny' cannot be used: .*model_type 't5' is not"):
+            self.fetched(source)
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            ({"encoder.layer.1.output.dense.bias": None}, "lack encoder.layer.1.output.dense.bias"),
+            (
+                {"encoder.layer.1.output.dense.bias": np.zeros(3, np.float32)},
+                r"encoder.layer.1.output.dense.bias: shape \(3,\) does not fit config.json",
+            ),
+            ({network.WORD_EMBEDDINGS: None}, "lack embeddings.word_embeddings.weight, or its"),
+        ],
+    )
+    def test_weights_that_do_not_fit_the_configuration_are_refused_at_once(
+        self, changes, problem, source
+    ):
+        """Without one of them being read."""
+        tensors = load_file(source / "model.safetensors") | changes
+        kept = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        save_file(kept, source / "model.safetensors")
+        with pytest.raises(EncoderError, match=problem):
+            self.fetched(source)
+
+    @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+    def test_a_damaged_file_is_refused_at_once(self, name, source):
+        """With its name."""
+        (source / name).write_bytes((source / name).read_bytes()[:100])
+        with pytest.raises(EncoderError, match=rf"cannot be used: .*{name}: "):
+            self.fetched(source)
 
 
 COMMIT, LATER = "0123456789abcdef0123456789abcdef01234567", "f" * 40
-FILES = {
-    "config.json": b'{"num_hidden_layers": 2, "hidden_size": 2}',
-    "model.safetensors": b"weights",
-    "tokenizer.json": b"{}",
-}
 
 
 class TestHub:
     """A local server stands for the Hub; its repository o/r has one commit, main."""
 
     @pytest.fixture
-    def hub(self, site, monkeypatch, tmp_path):
+    def files(self, tmp_path):
+        """What the repository holds."""
+        folder = tiny.encoder(tmp_path / "published").parent
+        return {name: (folder / name).read_bytes() for name in encoders.FILES}
+
+    @pytest.fixture
+    def hub(self, site, files, monkeypatch, tmp_path):
         monkeypatch.setenv("HF_ENDPOINT", site.url)
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        self.publish(site, COMMIT, FILES)
+        self.publish(site, COMMIT, files)
         return site
 
     def publish(self, site, commit, files):
@@ -374,32 +400,32 @@ class TestHub:
         encoders.fetch(load(EncoderCard, said, "tiny.yaml"), stamp, "spec", tmp_path)
         return stamp
 
-    def test_a_commit_is_asked_for_and_nothing_else(self, hub, tmp_path):
+    def test_a_commit_is_asked_for_and_nothing_else(self, hub, files, tmp_path):
         """Three files of one commit, and of the others none: no pickle, no code."""
         stamp = self.fetched(tmp_path, COMMIT)
-        assert [path for path, _ in hub.asked] == [f"/o/r/resolve/{COMMIT}/{n}" for n in FILES]
-        assert {name: (stamp.parent / name).read_bytes() for name in FILES} == FILES
-        assert verify(stamp)["facts"] == {"layers": 2, "hidden": 2, "commit": COMMIT}
+        assert [path for path, _ in hub.asked] == [f"/o/r/resolve/{COMMIT}/{n}" for n in files]
+        assert {name: (stamp.parent / name).read_bytes() for name in files} == files
+        assert verify(stamp)["facts"] == {"layers": 2, "hidden": 16, "commit": COMMIT}
 
-    def test_main_is_held_at_the_commit_of_the_first_download(self, hub, tmp_path):
+    def test_main_is_held_at_the_commit_of_the_first_download(self, hub, files, tmp_path):
         """Later fetches, of this study or another, get that commit, or fail."""
         first = self.fetched(tmp_path, "main")
         assert verify(first)["facts"]["commit"] == COMMIT
-        self.publish(hub, LATER, FILES | {"model.safetensors": b"other weights"})
+        self.publish(hub, LATER, files | {"model.safetensors": b"other weights"})
         (tmp_path / "raw/encoders/tiny@main/model.safetensors").unlink()
         assert self.fetched(tmp_path, "main", "two").read_bytes() == first.read_bytes()
 
-    def test_the_files_of_main_are_of_one_commit(self, hub, tmp_path):
+    def test_the_files_of_main_are_of_one_commit(self, hub, files, tmp_path):
         """Though main moves while they come: the others are asked for at the first one's."""
         del hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"]
         with pytest.raises(MissingFile):
             self.fetched(tmp_path, "main")
-        hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"] = b"weights"
-        self.publish(hub, LATER, FILES)
+        hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"] = files["model.safetensors"]
+        self.publish(hub, LATER, files)
         stamp = self.fetched(tmp_path, "main")
         assert verify(stamp)["facts"]["commit"] == COMMIT
 
-    def test_weights_that_changed_under_their_commit_are_refused(self, hub, tmp_path):
+    def test_weights_that_changed_under_their_commit_are_refused(self, hub, files, tmp_path):
         """The lock has the sha256 of every file."""
         self.fetched(tmp_path, COMMIT)
         (tmp_path / f"raw/encoders/tiny@{COMMIT[:12]}/model.safetensors").unlink()
@@ -407,7 +433,7 @@ class TestHub:
         with pytest.raises(ChecksumMismatch, match=r"model\.safetensors: expected sha256 .*lock"):
             self.fetched(tmp_path, COMMIT, "two")
 
-    def test_a_repository_of_pickles_alone_is_told_with_the_way_out(self, hub, tmp_path):
+    def test_a_repository_of_pickles_alone_is_told_with_the_way_out(self, hub, files, tmp_path):
         """A line of Python that makes a folder, and what to do with it."""
         del hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"]
         hub.files[f"o/r/resolve/{COMMIT}/pytorch_model.bin"] = b"a pickle"

@@ -19,9 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+from safetensors import SafetensorError
+
 from xstilts.dropout import name_places
 from xstilts.errors import EncoderError
 from xstilts.network import bert, deberta, modernbert
+from xstilts.network import weights as _weights
 from xstilts.network.encoder import Config, Encoder, Shape
 from xstilts.network.weights import WORD_EMBEDDINGS, Weights, body_tensors, load_body
 
@@ -37,6 +41,7 @@ __all__ = [
     "Weights",
     "blank",
     "body_tensors",
+    "check",
     "load_body",
 ]
 
@@ -67,3 +72,13 @@ def blank(folder: Path, rows: int) -> Encoder:
     encoder = ARCHITECTURES[kind](config, rows)
     name_places(encoder, "encoder")
     return encoder
+
+
+def check(folder: Path) -> None:
+    """Raise `EncoderError` where a folder cannot be computed; no tensor of it is read."""
+    with torch.device("meta"):
+        encoder = blank(folder, 1)
+    try:
+        _weights.check(encoder, Weights(folder))
+    except SafetensorError as error:
+        raise EncoderError(f"{folder / 'model.safetensors'}: cannot be read ({error})") from error

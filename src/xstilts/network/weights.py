@@ -45,6 +45,23 @@ def body_tensors(encoder: Encoder) -> dict[str, torch.Tensor]:
     }
 
 
+def check(encoder: Encoder, weights: Weights) -> None:
+    """Raise `EncoderError` where a folder's tensors are not those that its network needs."""
+    shapes, state = weights.shapes(), encoder.state_dict()
+    for ours, theirs in encoder.names():
+        missing = [name for name in theirs if name not in shapes]
+        if missing:
+            raise EncoderError(f"the weights lack {missing[0]}")
+        rows = sum(shapes[name][0] for name in theirs)
+        if (rows, *shapes[theirs[0]][1:]) != tuple(state[ours].shape):
+            raise EncoderError(
+                f"{theirs[0]}: shape {shapes[theirs[0]]} does not fit config.json's network"
+            )
+    width = shapes.get(encoder.word_embeddings, ())[1:]
+    if width != (encoder.shape.hidden,):
+        raise EncoderError(f"the weights lack {encoder.word_embeddings}, or its rows are too short")
+
+
 class Weights:
     """The tensors of a Hugging Face folder, memory-mapped: a row is read when it is asked for."""
 
@@ -72,6 +89,13 @@ class Weights:
         """Rows of the word embeddings."""
         name = next(name for name in _WORD_EMBEDDINGS if name in self._keys)
         return int(self._file.get_slice(self._keys[name]).get_shape()[0])  # type: ignore[no-untyped-call]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every tensor, by its name without the model's prefix; none is read."""
+        return {
+            name: tuple(self._file.get_slice(key).get_shape())  # type: ignore[no-untyped-call]
+            for name, key in self._keys.items()
+        }
 
     def _tensor(self, name: str) -> torch.Tensor:
         return self._file.get_tensor(self._keys[name])  # type: ignore[no-any-return, no-untyped-call]
