@@ -45,6 +45,7 @@ BIASES = ("attention_bias", "mlp_bias", "norm_bias")
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "bert": ("Bert", "bert", {"max_position_embeddings": 64, "type_vocab_size": 2}),
     "xlm-r": ("XLMRoberta", "xlm-roberta", ROBERTA),
+    "xlm-r padded by 0": ("XLMRoberta", "xlm-roberta", ROBERTA | {"pad_token_id": 0}),
     "xlm-r xl": ("XLMRobertaXL", "xlm-roberta-xl", ROBERTA),
     "modernbert": ("ModernBert", "modernbert", MODERN),
     "modernbert with biases": ("ModernBert", "modernbert", MODERN | dict.fromkeys(BIASES, True)),
@@ -277,6 +278,7 @@ def test_buckets_are_those_of_transformers(buckets, furthest):
             {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},
             "rope_parameters.full_attention.rope_type is 'yarn'; only 'default' is supported",
         ),
+        ("modernbert", {"layer_types": ["full_attention"]}, "layer_types must name each of 4"),
         ("deberta", {"conv_kernel_size": 3}, "conv_kernel_size is 3; only 0 is supported"),
         ("deberta", {"share_att_key": ...}, "share_att_key is False; only True is supported"),
         ("deberta", {"pos_att_type": "c2p"}, "pos_att_type is 'c2p'; only p2c|c2p is known"),

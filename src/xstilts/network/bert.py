@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from xstilts.batching import Batch
     from xstilts.network.encoder import Config
 
-# model_type -> position of the first token (RoBERTa counts from padding_idx + 1)
-_FIRST_POSITION = {"bert": 0, "roberta": 2, "xlm-roberta": 2, "camembert": 2, "xlm-roberta-xl": 2}
-
 
 class Layer(nn.Module):
     """One transformer layer. Query, key and value are one matrix: one product."""
@@ -75,7 +72,9 @@ class Bert(Encoder):
         """Raises `EncoderError` for an activation or a kind of position that is not BERT's."""
         config.require("hidden_act", "gelu", default="gelu")
         config.require("position_embedding_type", "absolute", default="absolute")
-        self.first_position = _FIRST_POSITION[config["model_type"]]
+        # RoBERTa counts from padding_idx + 1
+        roberta = config["model_type"] != "bert"
+        self.first_position = config.get("pad_token_id", 1) + 1 if roberta else 0
         shape = Shape.read(config, self.first_position)
         super().__init__(shape, rows)
         self.positions = nn.Embedding(shape.longest + self.first_position, shape.hidden)

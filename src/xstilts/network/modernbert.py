@@ -144,7 +144,12 @@ def _layer_kinds(config: Config, layers: int) -> list[str]:
     """Of every layer; transformers 4 wrote how often a global one comes, 5 writes all of them."""
     every = config.get("global_attn_every_n_layers", 3)
     default = [_LOCAL if i % every else _GLOBAL for i in range(layers)]
-    return list(config.get("layer_types", default))[:layers]
+    kinds = list(config.get("layer_types", default))
+    if len(kinds) != layers or not set(kinds) <= {_GLOBAL, _LOCAL}:
+        raise EncoderError(
+            f"{config.path}: layer_types must name each of {layers} layers {_GLOBAL} or {_LOCAL}"
+        )
+    return kinds
 
 
 def _thetas(config: Config) -> dict[str, float]:
