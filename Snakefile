@@ -5,12 +5,13 @@
 #
 # The study (config/config.yaml, or --configfile) says which grid; src/xstilts/grid.py lays it out.
 import re
+from pathlib import Path
 
 from snakemake.utils import min_version
 
 from xstilts.cluster import stop_timers
 from xstilts.gaps import Gaps
-from xstilts.workflow import answer, evaluation_inputs, open_workflow_grid
+from xstilts.workflow import answer, begin, evaluation_inputs, open_workflow_grid
 
 min_version("9.27")
 
@@ -41,7 +42,7 @@ include: "workflow/rules/analyse.smk"
 
 
 onstart:
-    grid.freeze()
+    begin(grid, Path(workflow.basedir) / "config" / "costs")
 
 
 rule all:

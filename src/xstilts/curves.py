@@ -63,6 +63,8 @@ class Curves:
                 "task": task,
                 "loss": round(loss, 6),
                 "learning_rate": rate,
+                "tokens": self._tokens,  # since this process began, as the seconds
+                "seconds": round(seconds, 3),
                 "tokens_per_second": round(self._tokens / seconds),
                 "seconds_left": round(seconds / self._done * (self._total - step), 1),
                 "time": _now(),

@@ -10,7 +10,9 @@
     │   └── MalformedFile   a line that cannot be read; knows its file and line
     ├── EncoderError        an encoder cannot be loaded
     ├── TrainingError       a training cannot go on and must not be believed
-    └── LineageError        an artefact is not what its stamp, or the study, says it is
+    ├── LineageError        an artefact is not what its stamp, or the study, says it is
+    └── StoreError          a shared store cannot be reached or written
+        └── DamagedEntry    an entry of it is not what it says it is; knows its key
 
 Messages are for the reader: what is wrong, where (file, line, key) and what is allowed.
 """
@@ -64,6 +66,19 @@ class TrainingError(XstiltsError):
 
 class LineageError(XstiltsError):
     """An artefact is not what its stamp, or the study, says it is."""
+
+
+class StoreError(XstiltsError):
+    """A shared store cannot be reached or written."""
+
+
+class DamagedEntry(StoreError):
+    """An entry of a shared store is not what it says it is; it must not be used."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        """``key`` is the entry's, under which it can be set aside."""
+        self.key = key
+        super().__init__(f"{key}: {problem}")
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ refuse to work when the code that they would run is not the code that was frozen
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -51,6 +51,7 @@ class Grid:
         self.resources = Path(self.study.resources)
         self._stages: dict[tuple[Any, ...], Stage] = {}
         self._code: dict[tuple[str, ...], str] = {}
+        self._hyperparameters: dict[tuple[str, str], Hyperparameters] = {}
 
     # -- paths ------------------------------------------------------------------------------------
 
@@ -141,6 +142,38 @@ class Grid:
             if name == split
             for language in languages
         ]
+
+    def trainings(self) -> list[tuple[str, str, int, str]]:
+        """Every training as (encoder, condition, seed, stage); what others start from first."""
+        found: dict[tuple[str, str, int, str], None] = {}
+
+        def add(encoder: str, condition: str, seed: int, stage: str) -> None:
+            before = self.stage_before(condition, stage)
+            if before is not None:
+                add(encoder, condition, seed, before)
+            found[encoder, condition, seed, stage] = None
+
+        for encoder in self.study.encoders:
+            for seed in self.study.seeds:
+                for condition, stage in self._trainings():
+                    add(encoder, condition, seed, stage)
+        return list(found)
+
+    def training_inputs(self, encoder: str, condition: str, seed: int, stage: str) -> list[Stage]:
+        """All that a training reads, each with the one stamp that it reads; the encoder first."""
+        before = self.stage_before(condition, stage)
+        inputs = [self.encoder(encoder)]
+        if before is not None:
+            inputs.append(self.training(encoder, condition, seed, before))
+        return inputs + [self._one(*of) for of in self._examples_of_training(condition, stage)]
+
+    def _one(self, task: str, split: str, language: str) -> Stage:
+        """The stage of examples with the stamp of one language."""
+        key = ("examples", task, split, language)
+        if key not in self._stages:
+            stamp = self.examples_stamp(task, split, language)
+            self._stages[key] = replace(self.examples(task, split), stamp=stamp)
+        return self._stages[key]
 
     def training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of all examples that a training reads."""
@@ -375,7 +408,9 @@ class Grid:
         self, task: str, kind: Literal["intermediate", "recipe"]
     ) -> Hyperparameters:
         """A task's resolved hyperparameters."""
-        return self.resolved.hyperparameters(task, kind)
+        if (task, kind) not in self._hyperparameters:
+            self._hyperparameters[task, kind] = self.resolved.hyperparameters(task, kind)
+        return self._hyperparameters[task, kind]
 
     def limits(self, target: str) -> Hyperparameters:
         """How much of a target's inputs is read: as much as of its recipe's, if it has its head."""

@@ -6,7 +6,6 @@ prints one line a finished job. Errors are shown with the end of the job's own l
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -18,6 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from xstilts.jobstate import clock
+from xstilts.jobstate import last_line as _last
 
 # how long a job of a rule takes, roughly, in units of the shortest: only for the time left
 _WEIGHTS = {"train": 10.0, "evaluate": 4.0}
@@ -33,18 +35,6 @@ def title(rule: str, wildcards: dict[str, Any]) -> str:
     """``train none/seed1/squad``: the rule and the wildcards that tell its jobs apart."""
     parts = [f"seed{value}" if key == "seed" else str(value) for key, value in wildcards.items()]
     return f"{rule.replace('_', ' ', 1)} {'/'.join(parts)}".strip()
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> clock(42), clock(90), clock(7384)
-    ('42 s', '2 min', '2 h 3 min')
-    """
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 @dataclass
@@ -210,15 +200,3 @@ def _tail(log: Path | None) -> list[str]:
     if log is None or not log.is_file():
         return []
     return log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
-
-
-def _last(curve: Path | None) -> dict[str, Any] | None:
-    """The last whole line of a training's log."""
-    if curve is None or not curve.is_file():
-        return None
-    try:
-        lines = curve.read_bytes().splitlines()
-        last = json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
-        return None
-    return last if isinstance(last, dict) else None

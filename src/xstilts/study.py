@@ -172,6 +172,9 @@ class Study(Model):
         None, description="folder with tasks/, encoders/ and languages.tsv, in place of config/"
     )
     mirror: Name | None = Field(None, description="folder of raw files that is tried first")
+    store: Name | None = Field(
+        None, description="folder or s3://bucket/prefix of checkpoints that runs share"
+    )
     results: Name = Field("results", description="folder of the results")
     resources: Name = Field("resources", description="folder of downloads and examples, shared")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from base64 import urlsafe_b64encode
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib.metadata import version
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from xstilts import cluster
+from xstilts import cluster, plan, store
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
+from xstilts.jobstate import told
 from xstilts.lineage import LIBRARY
 
 if TYPE_CHECKING:
@@ -64,9 +66,40 @@ def _open(workflow: Any, config: dict[str, Any]) -> Grid:
     grid = open_grid(said, where, home / "config", home / "envs" / "lock.txt")
     _check_folders(grid, where)
     _check_environment(home / "envs" / "lock.txt")
+    _take_from_store(workflow, grid)
     config[FROZEN] = str(grid.frozen_path.absolute())
     workflow.config_settings.config_args.append(f"{FROZEN}={config[FROZEN]}")
     return grid
+
+
+_RUNS_NOTHING = """
+    --unlock --lint --list --list-rules -l --list-target-rules --lt --summary -S --detailed-summary
+    -D --dag --rulegraph --filegraph --d3dag --report --touch -t --archive --containerize
+    --cleanup-metadata --cm --cleanup-shadow --delete-all-output --delete-temp-output
+    --list-untracked --lu --print-compilation --conda-create-envs-only --conda-cleanup-envs
+    --list-conda-envs --generate-unit-tests
+"""
+
+
+def _take_from_store(workflow: Any, grid: Grid) -> None:
+    """Resolve the hits of the shared store before Snakemake looks for what is missing.
+
+    Not in a dry run, which only counts them, nor where Snakemake was called for something else
+    than a run (which its Snakefile cannot ask it yet), nor beside another run in this folder.
+    """
+    if {word.partition("=")[0] for word in sys.argv[1:]}.intersection(_RUNS_NOTHING.split()):
+        return
+    dry = bool(workflow.output_settings.dryrun) or any(Path(".snakemake/locks").glob("*"))
+    taken = store.resolve_hits(grid, dry, lambda text: print(text, file=sys.stderr))
+    for stamp in taken:
+        _snakemakes_record(stamp).unlink(missing_ok=True)
+
+
+def _snakemakes_record(output: Path) -> Path:
+    """What Snakemake 9.27 remembers of an output: of an earlier one, where another was taken."""
+    name = urlsafe_b64encode(str(output).encode()).decode()
+    *folders, last = (name[i : i + 254] for i in range(0, len(name), 254))
+    return Path(".snakemake/metadata", *(f"@{folder}" for folder in folders), last)
 
 
 def _typed(value: Any) -> Any:
@@ -131,7 +164,7 @@ def job(snakemake: Any) -> Iterator[Grid]:
     """Run a script's body: its output goes to the job's log, an expected error is one line."""
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8", buffering=1) as stream:
+    with told(log), log.open("w", encoding="utf-8", buffering=1) as stream:
         out, sys.stdout = sys.stdout, stream
         try:
             yield Grid.thaw(Path(snakemake.config[FROZEN]))
@@ -148,6 +181,15 @@ def job(snakemake: Any) -> Iterator[Grid]:
             sys.stdout = out
 
 
+def begin(grid: Grid, costs: Path) -> None:
+    """When a run starts: freeze what its jobs work from, and what is planned."""
+    grid.freeze()
+    try:
+        plan.freeze(grid, costs)
+    except (XstiltsError, OSError, ValueError, KeyError) as error:  # a forecast stops no run
+        print(f"xstilts: no plan is kept: {error}", file=sys.stderr)
+
+
 def answer(grid: Grid) -> str:
     """What a finished run ends with: the short table of gains and where the report is."""
     report_path = grid.report().stamp
@@ -158,4 +200,6 @@ def answer(grid: Grid) -> str:
     from xstilts import report
 
     table = pd.read_parquet(grid.table().stamp)
-    return f"{report.text_summary(table, grid.cards.languages())}\n\nReport: {report_path}"
+    summary = report.text_summary(table, grid.cards.languages())
+    compared = plan.comparison(plan.compare(grid))
+    return "\n\n".join(filter(None, [summary, compared, f"Report: {report_path}"]))

@@ -99,6 +99,11 @@ class Project:
         text = yaml.safe_dump(STUDY | changes, sort_keys=False)
         (self.folder / "config/config.yaml").write_text(text)
 
+    def study_says(self) -> dict[str, object]:
+        """What the study file says."""
+        says: dict[str, object] = yaml.safe_load((self.folder / "config/config.yaml").read_text())
+        return says
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """The jobs that a dry run lists, by rule."""
         done = self.snakemake("-n", "-q", "all", *arguments)
