@@ -37,18 +37,7 @@ def make(folder: Path) -> tuple[Path, int]:
     for key in grid.trainings():
         stage = grid.training(*key)
         lineage.write_stamp(stage.stamp, spec=stage.digest, inputs={}, files=[])
-    return study, sum(_evaluate(grid, *of) for of in _evaluations(grid))
-
-
-def _evaluations(grid: Grid) -> list[tuple[str, str, int, str]]:
-    study, resolved = grid.study, grid.resolved
-    return [
-        (encoder, condition, seed, target)
-        for encoder in study.encoders
-        for condition in resolved.conditions
-        for seed in study.seeds
-        for target in resolved.targets
-    ]
+    return study, sum(_evaluate(grid, *of) for of in grid.evaluations())
 
 
 def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) -> int:
@@ -81,9 +70,9 @@ def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) 
         )
         for place, language in enumerate(languages[:-1])
     ]
-    folder = grid.results / "cells" / encoder / condition / f"seed{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{target}.jsonl").write_text("\n".join(lines) + "\n")
+    path = grid.cells(encoder, condition, seed, target)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
     return len(languages)
 
 

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from xstilts import lineage
+from xstilts import cells, lineage
 from xstilts.errors import LineageError, StudyError, unknown
 from xstilts.grid import INTERMEDIATE
 from xstilts.jobstate import clock, last_line
@@ -313,19 +313,15 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
         todo.add(stage.stamp)
         trained, read = _training_tokens(grid, key, sizes, plan)
         _add(plan, grid, "train", key, stage, waits, rates, (trained, read), costs)
-    for encoder in grid.study.encoders:
-        for condition in grid.resolved.conditions:
-            for seed in grid.study.seeds:
-                for target in grid.resolved.targets:
-                    at = (encoder, condition, seed, target)
-                    stage, source = grid.evaluation(*at), grid.evaluated(*at)
-                    languages = _missing(grid, at, stage.digest, source in todo)
-                    if not languages:
-                        plan.there["evaluate"] += 1
-                        continue
-                    tokens = _reading_tokens(grid, encoder, target, languages, sizes, plan)
-                    needs = titles[source] if source in todo else None
-                    _add(plan, grid, "evaluate", at, stage, needs, rates, (0.0, tokens), costs)
+    for key in grid.evaluations():
+        stage, source = grid.evaluation(*key), grid.evaluated(*key)
+        languages = _missing(grid, key, stage.digest, source in todo)
+        if not languages:
+            plan.there["evaluate"] += 1
+            continue
+        tokens = _reading_tokens(grid, key[0], key[3], languages, sizes, plan)
+        needs = titles[source] if source in todo else None
+        _add(plan, grid, "evaluate", key, stage, needs, rates, (0.0, tokens), costs)
     return plan
 
 
@@ -365,12 +361,11 @@ def _checkpoint_bytes(shape: Shape, tokens: float) -> float:
     return 4 * (shape.body + rows * shape.hidden)
 
 
-def _missing(grid: Grid, at: Key, digest: str, stale: bool) -> list[str]:
-    encoder, condition, seed, target = at
-    languages = grid.resolved.languages[target]
+def _missing(grid: Grid, key: Key, digest: str, stale: bool) -> list[str]:
+    languages = grid.resolved.languages[key[3]]
     if stale:
         return languages
-    there = recorded(grid.results / "cells" / encoder / condition / f"seed{seed}", target)
+    there = recorded(grid.cells(*key))
     return [code for code in languages if there.get(code, ("", ""))[0] != digest]
 
 
@@ -584,15 +579,10 @@ def _run_of(grid: Grid, title: str, job: dict[str, Any]) -> dict[str, Any] | Non
         stamp = grid.results / "checkpoints" / place / "stamp.json"
         if taken_note(stamp).exists() or _read(stamp).get("spec") != job["spec"]:
             return None
-        records = [stamp.with_name("run.json")]
+        run = _read(stamp.with_name("run.json"))
     else:
-        cells = grid.results / "cells" / place
-        records = [cells.with_name(f"{cells.name}.run.json"), cells / "run.json"]
-    for record in records:
-        run = _read(record)
-        if run.get("started", "") >= job["planned"]:
-            return run
-    return None
+        run = _read(cells.run_record(grid.results / "cells" / f"{place}.jsonl"))
+    return run if run.get("started", "") >= job["planned"] else None
 
 
 def comparison(found: list[Compared]) -> str:

@@ -91,12 +91,12 @@ def look(grid: Grid) -> Picture:
                 curve = training.stamp.parent / "log.jsonl" if state == "running" else None
                 picture.jobs.append(_job(f"train {place}", state, told, curve))
         picture.trainings[state] += 1
-    for encoder, condition, seed, target in _evaluations(grid):
+    for encoder, condition, seed, target in grid.evaluations():
         counts = picture.by_place.setdefault((encoder, condition, target), Counter())
         place = f"{encoder}/{condition}/seed{seed}/{target}"
         digest = grid.evaluation(encoder, condition, seed, target).digest
         checkpoint = grid.evaluated(encoder, condition, seed, target)
-        there = recorded(grid.results / "cells" / encoder / condition / f"seed{seed}", target)
+        there = recorded(grid.cells(encoder, condition, seed, target))
         languages = grid.resolved.languages[target]
         states = [
             _cell_state(there.get(code), digest, stamps.get(checkpoint)) for code in languages
@@ -111,14 +111,6 @@ def look(grid: Grid) -> Picture:
     for counts in picture.by_place.values():
         picture.cells.update(counts)
     return picture
-
-
-def _evaluations(grid: Grid) -> Iterator[tuple[str, str, int, str]]:
-    for encoder in grid.study.encoders:
-        for condition in grid.resolved.conditions:
-            for seed in grid.study.seeds:
-                for target in grid.resolved.targets:
-                    yield encoder, condition, seed, target
 
 
 def _with_job(state: State, told: JobState | None) -> State:
@@ -164,29 +156,19 @@ _CELL = re.compile(
 as long, and there are 100,000."""
 
 
-def recorded(folder: Path, target: str) -> dict[str, tuple[str, str]]:
-    """The spec, and the sha256 of the checkpoint's stamp, of every cell of an evaluation.
+def recorded(path: Path) -> dict[str, tuple[str, str]]:
+    """The spec, and the sha256 of the checkpoint's stamp, of every cell in a file of cells.
 
-    ``folder`` is that of the seed. A line that was cut off is no cell.
+    A line that was cut off is no cell.
     """
     try:
-        content = (folder / f"{target}.jsonl").read_bytes()
+        content = path.read_bytes()
     except OSError:
-        return dict(_separate(folder / target))
+        return {}
     return {
         language.decode(): (spec.decode(), checkpoint.decode())
         for checkpoint, language, spec in _CELL.findall(content)
     }
-
-
-def _separate(folder: Path) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The same of cells that lie each in a file of its own."""
-    for path in folder.glob("*.json") if folder.is_dir() else ():
-        try:
-            cell = json.loads(path.read_bytes())
-            yield cell["language"], (cell["spec"], cell["inputs"]["checkpoint"])
-        except (OSError, ValueError, KeyError, TypeError):  # cut off, or no cell
-            continue
 
 
 def _cell_state(cell: tuple[str, str] | None, spec: str, checkpoint: str | None) -> State:

@@ -131,7 +131,8 @@ def test_the_log_has_a_line_for_every_step_of_a_short_training(tmp_path):
     lines = [json.loads(x) for x in (job.folder / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 9))
     assert set(lines[0]) == {
-        "step", "of", "task", "loss", "learning_rate", "tokens_per_second", "seconds_left", "time",
+        "step", "of", "task", "loss", "learning_rate", "tokens", "seconds",
+        "tokens_per_second", "seconds_left", "time",
     }  # fmt: skip
     assert lines[-1]["seconds_left"] == 0
 
