@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from xstilts.cards import Hyperparameters
     from xstilts.grid import Grid, Stage
+    from xstilts.tokenization import Tokenizer
 
 Rule = Literal["train", "evaluate"]
 Key = tuple[str, str, int, str]
@@ -50,6 +51,8 @@ _TOKENS = {
 }
 """Tokens of a row where nothing is known: guesses."""
 _ROWS = 1000
+_COUNTED = 5
+"""Languages of a split whose tokens are counted at most; the mean stands for the others."""
 _PREDICTION = {"span_qa": 120, "multiple_choice": 40, "tagging": 90}
 """Bytes of one row's prediction, roughly, compressed."""
 
@@ -91,6 +94,8 @@ class Sizes:
         """``count``: tokenise prepared examples whose tokens have not been counted yet."""
         self._grid, self._count = grid, count
         self._known = {(r["task"], r["split"]): r for r in _table(costs / "tasks.tsv")}
+        self._needed = grid.needed_examples()
+        self._mean = cache(self._mean_over_languages)
         self.of = cache(self._of)
 
     def _of(self, encoder: str, task: str, split: str, language: str) -> Size:
@@ -106,15 +111,22 @@ class Sizes:
         tokens, tokens_basis = float(_TOKENS[self._grid.cards.task(task).format]), "guessed"
         if known:
             tokens, tokens_basis = float(known["tokens"]), known["tokens_basis"]
-        counted = self._counted(encoder, task, split, language, stamp)
+        counted = self._mean(encoder, task, split)
         if counted is not None:
             tokens, tokens_basis = counted, "counted"
         return Size(rows, tokens, rows_basis, tokens_basis)
 
-    def _counted(
-        self, encoder: str, task: str, split: str, language: str, stamp: Path
-    ) -> float | None:
-        """Tokens of a row, counted on prepared examples; kept with what they were counted on."""
+    def _mean_over_languages(self, encoder: str, task: str, split: str) -> float | None:
+        """Tokens of a row, counted in a few of the prepared languages of a split."""
+        languages = next((ls for t, s, ls in self._needed if (t, s) == (task, split)), [])
+        step = max(1, -(-len(languages) // _COUNTED))
+        counts = [self._counted(encoder, task, split, code) for code in languages[::step]]
+        known = [count for count in counts if count is not None]
+        return sum(known) / len(known) if known else None
+
+    def _counted(self, encoder: str, task: str, split: str, language: str) -> float | None:
+        """Tokens of a row in one language; kept with what they were counted on."""
+        stamp = self._grid.examples_stamp(task, split, language)
         pretrained = self._grid.encoder_stamp(encoder)
         if not (stamp.is_file() and pretrained.is_file()):
             return None
@@ -145,15 +157,21 @@ def _count_tokens(
 ) -> float:
     """The mean tokens of a row, all windows and choices together, over a sample of rows."""
     from xstilts import examples, formats
-    from xstilts.tokenization import Tokenizer
 
     card = grid.cards.task(task)
     rows = examples.read(stamp.with_suffix(".parquet"))
     some = rows[:: max(1, len(rows) // sample)]
     features = formats.get(card.format).encode(
-        some, Tokenizer(encoder), tuple(card.labels or ()), limits, training=False
+        some, _tokenizer(encoder), tuple(card.labels or ()), limits, training=False
     )
     return round(sum(map(len, features.sequences)) / len(some), 2)
+
+
+@cache
+def _tokenizer(encoder: Path) -> Tokenizer:
+    from xstilts.tokenization import Tokenizer
+
+    return Tokenizer(encoder)
 
 
 def _read(path: Path) -> dict[str, Any]:
