@@ -131,15 +131,19 @@ def _now() -> str:
 
 
 def last_line(curve: Path | None) -> dict[str, Any] | None:
-    """The last whole line of a training's log."""
-    if curve is None or not curve.is_file():
-        return None
+    """The last whole line of a training's log that notes a step, not an evaluation on dev."""
     try:
-        lines = curve.read_bytes().splitlines()
-        last = json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
+        lines = curve.read_bytes().splitlines() if curve else []
+    except OSError:
         return None
-    return last if isinstance(last, dict) else None
+    for line in reversed(lines):
+        try:
+            noted = json.loads(line)
+        except ValueError:  # it is just being written
+            continue
+        if isinstance(noted, dict) and "dev_score" not in noted:
+            return noted
+    return None
 
 
 def clock(seconds: float) -> str:

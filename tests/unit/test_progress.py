@@ -129,11 +129,19 @@ class TestTrainingLog:
         path.write_text("".join(json.dumps({"step": i}) + "\n" for i in range(3)))
         assert progress._last(path) == {"step": 2}
 
-    @pytest.mark.parametrize("text", ["", '{"step": 1}\n{"st', "7\n"])
-    def test_what_is_half_written_is_passed_over(self, tmp_path, text):
-        """The next look finds it whole."""
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("", None),
+            ("7\n", None),
+            ('{"step": 1}\n{"st', {"step": 1}),
+            ('{"step": 1}\n{"step": 1, "dev_score": 3.0}\n', {"step": 1}),
+        ],
+    )
+    def test_what_is_half_written_or_no_step_is_passed_over(self, tmp_path, text, found):
+        """The next look finds it whole; an evaluation on dev has no loss and no speed."""
         (tmp_path / "log.jsonl").write_text(text)
-        assert progress._last(tmp_path / "log.jsonl") is None
+        assert progress._last(tmp_path / "log.jsonl") == found
 
     def test_there_may_be_none_yet(self, tmp_path):
         """A training writes it after its first steps."""
