@@ -53,6 +53,22 @@ class TokenHead(nn.Module):
         return self.out(self.dropout(hidden, noise))  # type: ignore[no-any-return]
 
 
+def place_losses(
+    scores: torch.Tensor, gold: torch.Tensor, batch: Batch, smoothing: float
+) -> torch.Tensor:
+    """Cross entropies (S, K) of K places over the tokens of each sequence.
+
+    ``scores`` (T, K), ``gold`` (S, K) places; of the target, ``smoothing`` is shared by all tokens.
+    """
+    padded = batch.padded(scores.float(), float("-inf"))  # (S, L, K)
+    wanted = padded.gather(1, gold[:, None, :]).squeeze(1)
+    if smoothing:
+        sizes = torch.tensor(batch.lengths, device=scores.device)[:, None]
+        means = batch.padded(scores.float(), 0.0).sum(1) / sizes
+        wanted = (1 - smoothing) * wanted + smoothing * means
+    return padded.logsumexp(1) - wanted
+
+
 def initialise(head: nn.Module, generator: torch.Generator) -> None:
     """BERT's initialisation: weights from N(0, 0.02), biases zero, in the order of the names."""
     with torch.no_grad():

@@ -216,6 +216,10 @@ class Cell:
     language: str
 
 
+_ONE_FOR_ALL = ("weight_decay", "adam_epsilon", "selection", "eval_every", "patience")
+"""What trainings on several tasks at once cannot have several of."""
+
+
 class Resolved:
     """A study together with the cards that it names: the grid as plain questions and answers."""
 
@@ -330,7 +334,24 @@ class Resolved:
             problems += self._recipe_problems(card)
         if MULTI in self._bases() and len(self._mixed_tasks()) < 2:
             problems.append("conditions: 'multi' needs at least two single tasks beside it")
-        return [*problems, *self._mlm_problems()]
+        return [*problems, *self._mlm_problems(), *self._multi_problems()]
+
+    def _multi_problems(self) -> list[str]:
+        """Tasks that are trained at once share one optimiser and one choice of a checkpoint."""
+        if MULTI not in self._bases():
+            return []
+        tasks = self._known(self._mixed_tasks())
+        chosen = {task: self.hyperparameters(task, "intermediate") for task in tasks}
+        problems = []
+        for key in _ONE_FOR_ALL:
+            values = {task: getattr(h, key) for task, h in chosen.items()}
+            if len(set(values.values())) > 1:
+                said = ", ".join(f"{value} for {task}" for task, value in values.items())
+                problems.append(
+                    f"training: the tasks of 'multi' are trained with one {key}, not {said}: "
+                    "they must have the same"
+                )
+        return problems
 
     def _condition_problems(self, condition: Condition) -> list[str]:
         if condition.name != NONE and _base(condition.name) == NONE:

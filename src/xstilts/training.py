@@ -235,6 +235,7 @@ class Training:
 
     def _texts(self, mlm: MlmJob) -> Features:
         choices = mlm.choices
+        self._mask = self._tokenizer.mask  # which it must have
         parts = [joined([stamp]) for stamp in mlm.examples]  # one language each
         texts = [r for part in parts for r in subset(part, choices.max_examples, MLM)]
         features: Features = self._mlm.encode(
@@ -447,8 +448,8 @@ class Training:
         stream = derive(self.job.seed, "dropout", self.step)
         batch = pack(self.features[task], micro, self.device.torch, stream)
         if task == MLM:
-            token, count = self._tokenizer.mask, min(self._tokenizer.vocabulary, len(self.rows))
-            batch = self._mlm.masked(batch, token, count)
+            count = min(self._tokenizer.vocabulary, len(self.rows))
+            batch = self._mlm.masked(batch, self._mask, count)
         with self.device.autocast():
             return batch, self.heads[task](self.encoder(batch), batch)
 

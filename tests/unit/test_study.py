@@ -222,6 +222,20 @@ class TestSlips:
             "study.yaml: conditions: needs 'none', the baseline of every gain"
         )
 
+    @pytest.mark.parametrize(
+        ("key", "value", "other"),
+        [("weight_decay", 0.1, 0.01), ("adam_epsilon", 1e-6, 1e-8), ("patience", 3, 30)],
+    )
+    def test_multi_has_one_optimiser(self, world, key, value, other):
+        """What is one for all of its tasks cannot differ by task."""
+        conditions = ["none", "nli", "choice", "multi"]
+        training = {"tasks": {"nli": {key: value}}}
+        assert world.problem(conditions=conditions, training=training) == (
+            f"study.yaml: training: the tasks of 'multi' are trained with one {key}, "
+            f"not {value} for nli, {other} for choice: they must have the same"
+        )
+        world.grid(conditions=["none", "nli", "choice"], training=training)
+
     @pytest.mark.parametrize("conditions", [["none", "multi"], ["none", "multi", "nli"]])
     def test_multi_without_tasks(self, world, conditions):
         """It is all intermediate tasks of the study at once."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -118,7 +122,9 @@ def test_a_training_leaves_weights_a_stamp_that_proves_them_and_no_state(tmp_pat
 
 def test_training_learns(tmp_path):
     """The loss of the last step is far below that of the first."""
-    job = tiny.training_job(tmp_path, tiny.task(tmp_path, n=40, epochs=12))
+    tiny.encoder(tmp_path / "encoder", dropout=0.0)
+    task = tiny.task(tmp_path, n=40, epochs=25, learning_rate=3e-3)
+    job = tiny.training_job(tmp_path, task)
     run(job)
     losses = [json.loads(x)["loss"] for x in (job.folder / "log.jsonl").read_text().splitlines()]
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
@@ -209,6 +215,77 @@ def test_an_intermediate_checkpoint_is_taken_up_exactly(tmp_path):
         assert torch.equal(tensor, saved.body[name]), name
     run(second)
     assert set(read_json(second.stamp)["inputs"]) == {"encoder", "start", "examples.t_tagging"}
+
+
+# --- heads and targets ---------------------------------------------------------------------------
+
+
+def test_a_second_recipe_goes_on_with_the_head_of_the_first(tmp_path):
+    """SIQA then COPA: where the start has a head of that name and the same shape."""
+    first = tiny.training_job(tmp_path, tiny.task(tmp_path), name="first")
+    run(first)
+    saved = checkpoints.Checkpoint.load(first.folder / checkpoints.FILE, first.encoder.parent)
+    again = replace(tiny.task(tmp_path), name="again", head_from="t_classification")
+    state = Training(tiny.training_job(tmp_path, again, name="second", start=first.stamp))
+    assert state.begun_with == {"again": "t_classification"}
+    for name, tensor in saved.head("t_classification").items():
+        assert torch.equal(state.heads["again"].state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("why", ["no start", "no head", "another shape", "not asked for"])
+def test_else_a_head_is_new(why, tmp_path):
+    """And the stamp says so."""
+    first = tiny.training_job(tmp_path, tiny.task(tmp_path), name="first")
+    run(first)
+    task = replace(tiny.task(tmp_path), head_from="t_classification")
+    if why == "no head":
+        task = replace(task, head_from="other")
+    if why == "another shape":
+        task = replace(task, labels=("yes", "no", "maybe"))
+    if why == "not asked for":
+        task = replace(task, head_from=None)
+    start = None if why == "no start" else first.stamp
+    job = tiny.training_job(tmp_path, task, name="second", start=start)
+    run(job)
+    assert read_json(job.stamp)["facts"]["heads"] == {"t_classification": "new"}
+
+
+@pytest.mark.parametrize("form", tiny.ROWS_OF)
+def test_label_smoothing_gives_a_share_of_the_target_to_all(form, tmp_path):
+    """The loss is the mixture of the hard one and of the mean over all classes."""
+    state = Training(tiny.training_job(tmp_path, tiny.task(tmp_path, form, n=3)))
+    state._train_mode(False)
+    batch, outputs = state._forward(f"t_{form}", [0, 1, 2])
+    loss = state.formats[f"t_{form}"].loss
+    hard, mixed, soft = (loss(outputs, batch, share).item() for share in (0.0, 0.3, 1.0))
+    assert mixed == pytest.approx(0.7 * hard + 0.3 * soft, rel=1e-5)
+    assert abs(soft - hard) > 1e-4
+    sizes = {"classification": [2], "tagging": [2]}.get(form)
+    if sizes:  # a target that is nothing but smooth: the mean of all classes' losses
+        logs = torch.log_softmax(outputs.float(), -1)
+        assert soft == pytest.approx(-logs.mean(-1).sum().item(), rel=1e-5)
+
+
+def test_the_machine_decides_nothing(tmp_path):
+    """Other cores, thread settings and hash seeds in the environment: the same bytes."""
+    jobs = [tiny.training_job(tmp_path, name=name) for name in "ab"]
+    environments = [
+        {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "1"},
+        {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "2", "PYTHONHASHSEED": "2"},
+    ]
+    for job, environment in zip(jobs, environments, strict=True):
+        path = tmp_path / f"{job.folder.name}.pickle"
+        path.write_bytes(pickle.dumps(job))
+        code = (
+            "import pickle, sys; from pathlib import Path; from xstilts.training import run;"
+            "run(pickle.loads(Path(sys.argv[1]).read_bytes()))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, path], env=os.environ | environment, check=False
+        )
+        assert done.returncode == 0
+    assert tiny.weights(jobs[0]) == tiny.weights(jobs[1])
+    assert jobs[0].stamp.read_bytes() == jobs[1].stamp.read_bytes()
 
 
 # --- what is refused -----------------------------------------------------------------------------

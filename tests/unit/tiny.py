@@ -26,8 +26,9 @@ settings.load_profile("no_deadline")
 torch.set_num_threads(1)
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+MASK = "<mask>"
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?是今天日本ไทยé"
-VOCABULARY = (*SPECIALS, *LETTERS)
+VOCABULARY = (*SPECIALS, *LETTERS, MASK)
 ROWS = len(VOCABULARY) + 20
 """Rows of the embedding matrix: more than any text can use."""
 
@@ -192,6 +193,14 @@ def articles(n: int, alphabet: str = "abcdefgh") -> list[examples.Example]:
             }
         )
     return rows
+
+
+def texts(n: int) -> list[examples.Example]:
+    """Plain text of many lengths in letters that no task has."""
+    return [
+        {"id": f"x{i}", "text": "".join(LETTERS[10 + (i + k) % 20] for k in range(1 + i % 25))}
+        for i in range(n)
+    ]
 
 
 ROWS_OF = {

@@ -35,7 +35,7 @@ from torch import nn
 
 from xstilts.batching import Batch, Features, one_sequence_items
 from xstilts.dropout import name_places
-from xstilts.heads import SentenceHead, TokenHead
+from xstilts.heads import SentenceHead, TokenHead, place_losses
 from xstilts.metrics.tydi import Annotation, Prediction, minimal_answers, select_passages
 from xstilts.seeds import rank
 
@@ -246,15 +246,18 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     return Head(hidden)
 
 
-def loss(outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch) -> torch.Tensor:
+def loss(
+    outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch, smoothing: float = 0.0
+) -> torch.Tensor:
     """Mean of the cross entropies of start, end and answer type, summed over windows."""
-    scores = batch.padded(outputs[0].float(), float("-inf"))  # (S, L, 2)
     gold = torch.tensor(
-        [(w.gold.start, w.gold.end, w.gold.kind) for w in batch.targets], device=scores.device
+        [(w.gold.start, w.gold.end, w.gold.kind) for w in batch.targets], device=outputs[0].device
     )
-    chosen = scores.gather(1, gold[:, None, :2]).squeeze(1)
-    types = nn.functional.cross_entropy(outputs[1].float(), gold[:, 2], reduction="sum")
-    return ((scores.logsumexp(1) - chosen).sum() + types) / 3
+    places = place_losses(outputs[0], gold[:, :2], batch, smoothing).sum()
+    types = nn.functional.cross_entropy(
+        outputs[1].float(), gold[:, 2], reduction="sum", label_smoothing=smoothing
+    )
+    return (places + types) / 3
 
 
 def outputs(outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from xstilts.batching import Batch, Features, one_sequence_items
-from xstilts.heads import TokenHead
+from xstilts.heads import TokenHead, place_losses
 from xstilts.metrics import legacy_words
 from xstilts.metrics.answers import AnswerScore, mlqa, normalize_squad, squad, squad_v2
 
@@ -203,14 +203,8 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
 
 def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Mean of the cross entropies of start and end over a window's tokens, summed over items."""
-    scores = batch.padded(outputs.float(), float("-inf"))  # (S, L, 2)
-    gold = torch.tensor([w.gold for w in batch.targets], device=scores.device)  # (S, 2)
-    chosen = scores.gather(1, gold[:, None, :]).squeeze(1)
-    if smoothing:
-        sizes = torch.tensor(batch.lengths, device=scores.device)[:, None]
-        means = scores.masked_fill(scores.isinf(), 0.0).sum(1) / sizes
-        chosen = (1 - smoothing) * chosen + smoothing * means
-    return (scores.logsumexp(1) - chosen).sum() / 2
+    gold = torch.tensor([w.gold for w in batch.targets], device=outputs.device)  # (S, 2)
+    return place_losses(outputs, gold, batch, smoothing).sum() / 2
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:

@@ -1,0 +1,130 @@
+"""A device whose memory runs out: the step is cut smaller and done again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from xstilts import devices
+from xstilts.errors import TrainingError
+from xstilts.lineage import read_json
+from xstilts.training import Training, run
+
+
+def small_device(state, tokens: int, allocate=None) -> None:
+    """From now on a batch of more tokens than this cannot be computed."""
+
+    def refuse(module, arguments, output):
+        if len(arguments[0].ids) > tokens:
+            (allocate or too_much)()
+
+    state.encoder.register_forward_hook(refuse)
+
+
+def too_much():
+    """The real thing: no machine has an exbibyte."""
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def no_gpu_memory():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def job_of(folder, name="trained", form="classification", **changes):
+    job = tiny.training_job(folder, tiny.task(folder, form, **changes), name=name)
+    return replace(job, compute=tiny.compute(micro_batch_tokens=10_000))
+
+
+def test_what_an_allocation_that_fails_raises_is_known():
+    """On the CPU it is torch's bare RuntimeError; another RuntimeError is another matter."""
+    for allocate in (too_much, no_gpu_memory):
+        with pytest.raises(RuntimeError) as caught:
+            allocate()
+        assert devices.is_out_of_memory(caught.value)
+    assert devices.is_out_of_memory(MemoryError())
+    assert not devices.is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+@pytest.mark.parametrize("allocate", [too_much, no_gpu_memory])
+def test_the_step_is_done_again_in_smaller_parts(allocate, tmp_path, capsys):
+    """From scratch: its gradient is that of a step that fitted, up to rounding."""
+    gradients = []
+    for limit in (10_000, 16):
+        state = Training(job_of(tmp_path, batch_size=14))
+        state._train_mode(True)
+        small_device(state, limit, allocate)
+        state._gradient("t_classification", np.arange(14))
+        gradients.append({n: p.grad.clone() for n, p in state._parameters().items()})
+    assert state.budget <= 32
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-6)
+    lines = [x for x in capsys.readouterr().out.splitlines() if "out of memory" in x]
+    assert lines
+    assert "step 1: out of memory; done again" in lines[-1]
+    assert f"at most {state.budget} tokens" in lines[-1]
+
+
+def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
+    """A step is not tried whole again; a resumed training knows; the stamp says it."""
+    job = job_of(tmp_path)
+    state = Training(job)
+    small_device(state, 16)
+    with pytest.raises(SystemExit):
+        list(state.steps(lambda: state.step == 3))
+    again = Training(job)
+    assert again.resume() == 3
+    assert again.budget == state.budget < 10_000
+    run(job)
+    assert read_json(job.stamp)["facts"]["micro_batch_tokens"] == state.budget
+
+
+def test_one_example_that_does_not_fit_is_a_clear_error(tmp_path):
+    """There is nothing left to cut."""
+    state = Training(job_of(tmp_path))
+    small_device(state, 2)
+    with pytest.raises(
+        TrainingError,
+        match=r"t_classification: out of memory at step 1 with one example of \d+ tokens at a time",
+    ):
+        list(state.steps(lambda: False))
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(tmp_path):
+    """It comes out as it is."""
+
+    def broken():
+        raise RuntimeError("shapes do not match")
+
+    state = Training(job_of(tmp_path))
+    small_device(state, 0, broken)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        list(state.steps(lambda: False))
+
+
+# --- a loss over the whole step ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", [1, 25, 40])
+def test_a_loss_that_compares_all_items_of_a_step_is_cut_as_well(budget, tmp_path):
+    """A dual encoder's loss and gradients are those of the uncut step, dropout included."""
+    stamp = tiny.split(tmp_path / "examples/pairs/en.json", "retrieval", tiny.translations(9))
+    task = replace(
+        tiny.task(tmp_path, batch_size=9), format="retrieval", labels=(), examples=(stamp,)
+    )
+    found = []
+    for tokens in (10_000, budget):
+        job = tiny.training_job(tmp_path, task)
+        state = Training(replace(job, compute=tiny.compute(micro_batch_tokens=tokens)))
+        state._train_mode(True)
+        loss = state._gradient(task.name, np.arange(9))
+        found.append(
+            {n: p.grad.clone() for n, p in state._parameters().items() if p.grad is not None}
+            | {"loss": torch.tensor(loss)}
+        )
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, found[1][name], rtol=1e-3, atol=1e-5)
