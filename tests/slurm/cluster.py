@@ -21,6 +21,8 @@ ETC = Path("/etc/slurm")
 SOCKET = Path("/run/munge/munge.socket.2")
 NODES = ("gpu1", "gpu2")
 CGROUP = Path("/sys/fs/cgroup/memory")
+LIMITS_MEMORY = os.access(CGROUP, os.W_OK) and (CGROUP / "cgroup.procs").exists()
+"""Whether jobs can be held to their memory: cgroups of version 1."""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "mariadb-install-db", "sbatch")
 
 SLURM = """
@@ -40,7 +42,6 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin={task}
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
-{overmemory}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
@@ -146,6 +147,9 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for group in sorted(CGROUP.glob("slurm_gpu*/**/"), reverse=True):
+            with suppress(OSError):
+                group.rmdir()
         for name in ("slurm.conf", "gres.conf", "cgroup.conf", "slurmdbd.conf"):
             (ETC / name).unlink(missing_ok=True)
             if (kept := ETC / f"{name}.before").exists():
@@ -236,7 +240,12 @@ class Cluster:
                 os.kill(pid, signal.SIGKILL)
 
     def repair(self) -> None:
-        """Every node is up again and free."""
+        """No job is left, and every node is up again and free."""
+        for job in self.jobs("pending,running,completing"):
+            self.say("scancel", job)
+            for pid in self.processes(job):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         for node in NODES:
             if node not in self.processes_of:
                 self.start_node(node)
@@ -249,15 +258,13 @@ class Cluster:
     def _configure(self) -> None:
         (self.folder / "state").mkdir(parents=True)
         ETC.mkdir(exist_ok=True)
-        cgroups = os.access(CGROUP, os.W_OK) and (CGROUP / "cgroup.procs").exists()
         texts = {
             "slurm.conf": SLURM.format(
                 folder=self.folder,
-                task="task/cgroup" if cgroups else "task/none",
-                overmemory="" if cgroups else "JobAcctGatherParams=OverMemoryKill",
+                task="task/cgroup" if LIMITS_MEMORY else "task/none",
             ),
             "gres.conf": GRES,
-            "cgroup.conf": CGROUPS,
+            "cgroup.conf": CGROUPS if LIMITS_MEMORY else "",
             "slurmdbd.conf": ACCOUNTING.format(folder=self.folder),
         }
         for name, text in texts.items():

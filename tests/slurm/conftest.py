@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +18,9 @@ sys.path.append(str(Path(__file__).parents[1] / "workflow"))
 from cluster import Cluster, missing
 from project import new_project
 from submitted import STUDY, Submitted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +55,15 @@ def undisturbed(prepared, tmp_path_factory) -> Submitted:
 
 
 @pytest.fixture
-def project(cluster, prepared, undisturbed, tmp_path) -> Submitted:
+def project(cluster, prepared, undisturbed, tmp_path) -> Iterator[Submitted]:
     """A copy of the prepared project, on a cluster whose nodes are all well."""
+    made = copy(prepared, tmp_path / "project")
+    yield made
+    for running in made.started:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
     cluster.repair()
-    return copy(prepared, tmp_path / "project")
 
 
 def copy(project: Submitted, folder: Path) -> Submitted:

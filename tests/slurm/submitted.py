@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -26,11 +26,14 @@ FAST = {
     "latency-wait": 20,
 }
 TRAINED = "results/tiny/checkpoints/tiny/none/seed1/cldr_region"
+STAMP = f"{TRAINED}/stamp.json"  # of the training, whose bytes decide those of its cells
 
 
 @dataclass
 class Submitted(Project):
     """The project, with the repository's Slurm profile but for `FAST`."""
+
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def profile(self, train: dict[str, Any] | None = None, **changes: Any) -> None:
         """Write the profile of the tests; ``train`` changes what is asked for a training."""
@@ -45,7 +48,7 @@ class Submitted(Project):
         """Start snakemake on the cluster."""
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
         command = ["--workflow-profile", "profiles/fast", "--logger", "xstilts", *arguments]
-        return subprocess.Popen(
+        running = subprocess.Popen(
             [sys.executable, "-m", "snakemake", *command],
             cwd=self.folder,
             env=environment,
@@ -54,6 +57,8 @@ class Submitted(Project):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.started.append(running)
+        return running
 
     def until_trained(self, steps: int = 60, seconds: float = 120) -> None:
         """Wait until the training has done so many steps."""

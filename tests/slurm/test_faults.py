@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from submitted import TRAINED, ends
+from cluster import LIMITS_MEMORY
+from submitted import STAMP, TRAINED, ends
 
 pytestmark = pytest.mark.slurm
 
@@ -59,26 +60,26 @@ def test_undisturbed_it_gives_the_bytes_of_a_local_run(cluster, project, undistu
 
 def test_a_cancelled_training_goes_on_where_it_was(cluster, project, undisturbed, before):
     """scancel: the training saves its state in its grace time, and the next attempt takes it up."""
-    running = project.submit()
+    running = project.submit(STAMP)
     job, _ = halted(cluster, project)
     cluster.say("scancel", job)  # wakes it, and asks it to end
     ends(running)
-    assert states(cluster, before) == ["CANCELLED", "COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["CANCELLED", "COMPLETED"]
     assert project.record()["resumed_from"] > 0
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_training_is_warned_before_its_time_is_over(cluster, project, undisturbed, before):
     """The profile's --signal=TERM@120 reaches the training: it saves, ends, and is taken up."""
-    running = project.submit()
+    running = project.submit(STAMP)
     job, trainer = halted(cluster, project)
     cluster.say("scontrol", "update", f"JobId={job}", "TimeLimit=2")
     time.sleep(10)
     os.kill(trainer, signal.SIGCONT)
     ends(running)
-    assert states(cluster, before) == ["FAILED", "COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["FAILED", "COMPLETED"]
     assert project.record()["resumed_from"] > 0
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_training_whose_time_is_over_goes_on_in_the_next_attempt(
@@ -86,68 +87,69 @@ def test_a_training_whose_time_is_over_goes_on_in_the_next_attempt(
 ):
     """Without a warning: the limit's own SIGTERM. The next attempt asks for twice the time."""
     project.profile({"runtime": "attempt", "slurm_extra": "''"})
-    running = project.submit()
+    running = project.submit(STAMP)
     halted(cluster, project)  # until Slurm wakes it to end it: it would be done within its minute
     ends(running)
-    assert states(cluster, before) == ["TIMEOUT", "COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["TIMEOUT", "COMPLETED"]
     limits = [row[1] for row in cluster.accounts("JobIDRaw", "Timelimit") if row[0] not in before]
-    assert limits[:2] == ["00:01:00", "00:02:00"]
+    assert limits == ["00:01:00", "00:02:00"]
     assert project.record()["resumed_from"] > 0
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
+@pytest.mark.skipif(not LIMITS_MEMORY, reason="no memory cgroups (version 1) to be written")
 def test_a_training_killed_for_memory_comes_back_with_more(cluster, project, undisturbed, before):
     """The kernel kills it at its limit."""
     project.profile({"mem_mb": "300 * attempt ** 2"})
-    ends(project.submit())
+    ends(project.submit(STAMP))
     asked = [row for row in cluster.accounts("JobIDRaw", "State", "ReqMem") if row[0] not in before]
-    assert [row[1:] for row in asked[:2]] == [["OUT_OF_MEMORY", "300M"], ["COMPLETED", "1200M"]]
-    assert project.results() == undisturbed.results()
+    assert [row[1:] for row in asked] == [["OUT_OF_MEMORY", "300M"], ["COMPLETED", "1200M"]]
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_preempted_training_goes_on_where_it_was(cluster, project, undisturbed, before):
     """A partition of higher rank takes its node, and Slurm only cancels it (PreemptMode=CANCEL):
     nothing else than Snakemake starts it again."""
-    running = project.submit()
+    running = project.submit(STAMP)
     job, _ = halted(cluster, project)
     node = cluster.node_of(job)
     urgent = ("-p", "urgent", "-A", "xstilts", "-w", node, "--exclusive", "-o", "/dev/null")
     cluster.say("sbatch", *urgent, "--wrap", "sleep 1")
     ends(running)
     assert states(cluster, before)[:1] == ["PREEMPTED"]
-    assert states(cluster, before)[1:] == ["COMPLETED"] * 3
+    assert states(cluster, before)[1:] == ["COMPLETED"] * 2
     assert project.record()["resumed_from"] > 0
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_node_set_down_gives_its_job_to_another(cluster, project, undisturbed, before):
     """An administrator takes the node away; Slurm requeues the job."""
-    running = project.submit()
+    running = project.submit(STAMP)
     job, _ = halted(cluster, project)
     node = cluster.node_of(job)
     cluster.say("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     ends(running)
-    assert states(cluster, before) == ["COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["COMPLETED"]
     assert project.record()["resumed_from"] > 0
     assert project.record()["slurm_job"] == job
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_node_that_loses_power_gives_its_job_to_another(cluster, project, undisturbed, before):
     """Everything on it dies at once; its lease does not hold up the next attempt."""
-    running = project.submit()
+    running = project.submit(STAMP)
     job, _ = halted(cluster, project)
     cluster.lose_power(cluster.node_of(job))
     ends(running)
-    assert states(cluster, before) == ["COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["COMPLETED"]
     assert project.record()["slurm_job"] == job
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_node_that_is_only_thought_dead_finishes_its_work(cluster, project, undisturbed, before):
     """Its daemon was killed, its training runs on: the requeued job waits for it, and finds it
     done."""
-    running = project.submit()
+    running = project.submit(STAMP)
     job, trainer = halted(cluster, project)
     node = cluster.node_of(job)
     cluster.kill_daemon(node)
@@ -155,14 +157,16 @@ def test_a_node_that_is_only_thought_dead_finishes_its_work(cluster, project, un
     assert cluster.node_of(job) != node
     os.kill(trainer, signal.SIGCONT)
     ends(running)
-    assert states(cluster, before) == ["COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["COMPLETED"]
     assert project.record()["pid"] == trainer
     assert "made before: nothing to train" in train_log(project)
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def train_log(project) -> str:
-    return project.path("results/tiny/logs/train/**/*.log").read_text(errors="replace")
+    """What the training says; nothing while Snakemake makes room for the next attempt's log."""
+    logs = project.folder.glob("results/tiny/logs/train/**/*.log")
+    return "".join(log.read_text(errors="replace") for log in logs)
 
 
 def test_jobs_outlive_their_snakemake_and_are_not_done_twice(cluster, project, undisturbed, before):
@@ -205,7 +209,7 @@ def test_a_scheduler_that_does_not_answer_for_a_minute(cluster, project, undistu
     controller = cluster.processes_of["slurmctld"]
     controller.send_signal(signal.SIGSTOP)
     try:
-        running = project.submit()
+        running = project.submit(STAMP)
         time.sleep(60)
     finally:
         controller.send_signal(signal.SIGCONT)
@@ -216,9 +220,9 @@ def test_a_scheduler_that_does_not_answer_for_a_minute(cluster, project, undistu
     finally:
         controller.send_signal(signal.SIGCONT)
     ends(running)
-    assert states(cluster, before) == ["COMPLETED", "COMPLETED"]
+    assert states(cluster, before) == ["COMPLETED"]
     assert project.record()["resumed_from"] == 0
-    assert project.results() == undisturbed.results()
+    assert project.checkpoints() == undisturbed.checkpoints()
 
 
 def test_a_failing_language_costs_no_other(cluster, project, undisturbed, before):
