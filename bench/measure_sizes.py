@@ -20,7 +20,9 @@ from xstilts import examples, formats
 from xstilts.cards import Catalogue, Hyperparameters
 from xstilts.errors import XstiltsError
 from xstilts.fetch import is_at_hand, read_checksums
+from xstilts.formats import mlm
 from xstilts.prepare import prepare
+from xstilts.study import Mlm
 from xstilts.tokenization import Tokenizer
 
 if TYPE_CHECKING:
@@ -99,9 +101,13 @@ def measured(
                 continue
             rows = examples.read(stamp.with_suffix(".parquet"))
             some = rows[:: max(1, len(rows) // ROWS)]
-            features = formats.get(card.format).encode(
-                some, tokenizer, tuple(card.labels or ()), limits, training=False
-            )
+            if card.format == "mlm":
+                how = Mlm()
+                features = mlm.encode(some, tokenizer, how.mask, how.max_length)
+            else:
+                features = formats.get(card.format).encode(
+                    some, tokenizer, tuple(card.labels or ()), limits, training=False
+                )
             counts.append(len(rows))
             tokens.append(sum(map(len, features.sequences)) / len(some))
     if not counts:

@@ -46,6 +46,7 @@ _TOKENS = {
     "multiple_choice": 120,
     "tagging": 35,
     "span_qa": 250,
+    "document_qa": 8000,
     "retrieval": 25,
     "mlm": 128,
 }
@@ -53,7 +54,7 @@ _TOKENS = {
 _ROWS = 1000
 _COUNTED = 5
 """Languages of a split whose tokens are counted at most; the mean stands for the others."""
-_PREDICTION = {"span_qa": 120, "multiple_choice": 40, "tagging": 90}
+_PREDICTION = {"span_qa": 120, "document_qa": 120, "multiple_choice": 40, "tagging": 90}
 """Bytes of one row's prediction, roughly, compressed."""
 
 
@@ -157,13 +158,18 @@ def _count_tokens(
 ) -> float:
     """The mean tokens of a row, all windows and choices together, over a sample of rows."""
     from xstilts import examples, formats
+    from xstilts.formats import mlm
 
     card = grid.cards.task(task)
     rows = examples.read(stamp.with_suffix(".parquet"))
     some = rows[:: max(1, len(rows) // sample)]
-    features = formats.get(card.format).encode(
-        some, _tokenizer(encoder), tuple(card.labels or ()), limits, training=False
-    )
+    if card.format == "mlm":
+        how = grid.study.mlm
+        features = mlm.encode(some, _tokenizer(encoder), how.mask, how.max_length)
+    else:
+        features = formats.get(card.format).encode(
+            some, _tokenizer(encoder), tuple(card.labels or ()), limits, training=False
+        )
     return round(sum(map(len, features.sequences)) / len(some), 2)
 
 

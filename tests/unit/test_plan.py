@@ -215,3 +215,44 @@ def test_the_projects_own_costs_can_be_read(world):
         assert float(row["rows"]) >= 1
         assert float(row["tokens"]) >= 1
         assert {row["rows_basis"], row["tokens_basis"]} <= set(plan._BASES)
+
+
+class TestCounting:
+    """Prepared examples are counted with the encoder's own tokenizer, once."""
+
+    @pytest.fixture
+    def prepared(self, grid):
+        import tiny
+
+        tiny.encoder(grid.encoder_stamp("tiny").parent)
+        made = grid.encoder_stamp("tiny").with_name("encoder.json")
+        made.rename(grid.encoder_stamp("tiny"))
+        stamp = grid.examples_stamp("nli", "train", "en")
+        stamp.parent.mkdir(parents=True)
+        tiny.split(stamp, "classification", tiny.sentences(40))
+        return grid
+
+    def test_tokens_are_counted_and_kept(self, prepared, costs):
+        counted = plan.Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
+        assert (counted.rows, counted.basis) == (40, "counted")
+        assert 3 < counted.tokens < 20
+        assert plan.Sizes(prepared, costs).of("tiny", "nli", "train", "en") == counted
+
+    def test_other_examples_are_counted_anew(self, prepared, costs):
+        import tiny
+
+        before = plan.Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
+        stamp = prepared.examples_stamp("nli", "train", "en")
+        tiny.split(stamp, "classification", tiny.sentences(20))
+        assert plan.Sizes(prepared, costs).of("tiny", "nli", "train", "en").tokens == 40.0
+        after = plan.Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
+        assert (after.rows, after.tokens_basis) == (20, "counted")
+        assert after != before
+
+
+def test_every_format_has_a_guess():
+    from typing import get_args
+
+    from xstilts.cards import FormatName
+
+    assert set(plan._TOKENS) == set(get_args(FormatName))
