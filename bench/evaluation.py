@@ -1,0 +1,151 @@
+"""What an evaluation costs beside its bare forward passes, on real XNLI and XQuAD files.
+
+    python bench/evaluation.py MIRROR [--examples 200] [--languages 4] [--targets xnli xquad]
+
+Every language of a target is evaluated in one process, as a job of the workflow does it, and timed
+whole: weights verified and loaded (set-up), examples read and tokenised, batches, forward passes,
+decoding, scoring, files. The same forward passes are then done alone, on batches that lie ready. The goal is
+a ratio of at most 1.2. Token caches are switched off, so that the first evaluation of a test set is
+measured; float32, one thread. Figures, not a gate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import torch
+
+from xstilts import evaluation, token_cache
+from xstilts.batching import by_tokens, pack
+from xstilts.cards import Catalogue
+from xstilts.fetch import read_checksums
+from xstilts.prepare import prepare
+from xstilts.study import Compute, Evaluation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from xstilts.cards import TaskCard
+
+HOME = Path(__file__).parents[1]
+TARGETS = {"xnli": "mnli", "xquad": "squad"}
+
+
+def prepared(card: TaskCard, languages: list[str], mirror: Path, folder: Path) -> dict[str, Path]:
+    """Stamps of the examples of some languages."""
+    stamps = {language: folder / f"{language}.json" for language in languages}
+    for language, stamp in stamps.items():
+        prepare(
+            card,
+            "test",
+            language,
+            resources=folder,
+            mirror=mirror,
+            checksums=read_checksums(HOME / "config/downloads.tsv"),
+            stamp=stamp,
+            spec="bench",
+        )
+    return stamps
+
+
+def job_of(
+    target: str, stamps: dict[str, Path], encoder: Path, limit: int, folder: Path
+) -> evaluation.EvaluationJob:
+    """An evaluation of an encoder with a new head: its scores are chance, its work is not."""
+    cards = Catalogue(HOME / "config")
+    card = cards.task(target)
+    limits = cards.task(TARGETS[target]).training
+    return evaluation.EvaluationJob(
+        spec="bench",
+        identity={"encoder": encoder.parent.name, "condition": "none", "seed": 1, "target": target},
+        format=card.format,
+        labels=tuple(card.labels or ()),
+        scorer=card.scorer,
+        primary=card.primary,
+        encoder=encoder,
+        checkpoint=encoder,
+        head=None,
+        layer=None,
+        limits=limits,
+        evaluation=Evaluation(max_examples=limit, batch_tokens=2048),
+        compute=Compute(precision="fp32", threads=1),
+        cells=folder / "cells.json",
+        examples=stamps,
+        work=folder / "work",
+    )
+
+
+def timed(work: Callable[[], Any]) -> float:
+    """Seconds that some work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def bare(model: evaluation.Model, languages: list[str]) -> tuple[float, int]:
+    """Seconds of the forward passes of all languages, and their tokens."""
+    seconds, tokens = 0.0, 0
+    for language in languages:
+        for part in model.texts(language).parts:
+            features = model._with_embeddings(part.features)
+            lengths = features.lengths()
+            tokens += int(lengths.sum())
+            batches = [
+                pack(features, items) for items in by_tokens(lengths, range(len(features)), 2048)
+            ]
+            with torch.inference_mode():
+                seconds += timed(lambda: [model._heads(batch) for batch in batches])  # noqa: B023
+    return seconds, tokens
+
+
+def main() -> None:
+    """Print a line a target."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("mirror", type=Path)
+    parser.add_argument("--examples", type=int, default=200)
+    parser.add_argument("--languages", type=int, default=4)
+    parser.add_argument("--encoder", default="e5-small")
+    parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    token_cache.WORTH_KEEPING = 2**60  # type: ignore[misc]
+    encoder = HOME / "resources/encoders" / given.encoder / "stamp.json"
+    for target in given.targets:
+        card = Catalogue(HOME / "config").task(target)
+        languages = card.split_languages("test")[: given.languages]
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            stamps = prepared(card, languages, given.mirror, folder / "examples")
+            job = job_of(target, stamps, encoder, given.examples, folder)
+            whole = timed(lambda: evaluation.run(job, lambda _: None))  # noqa: B023
+            began = time.perf_counter()
+            model = evaluation.Model(replace(job, work=folder / "again"))
+            setup = time.perf_counter() - began
+            passes, tokens = bare(model, languages)
+            print(
+                json.dumps(
+                    {
+                        "target": target,
+                        "languages": len(languages),
+                        "examples": given.examples,
+                        "tokens": tokens,
+                        "whole_s": round(whole, 1),
+                        "setup_s": round(setup, 1),
+                        "forward_s": round(passes, 1),
+                        "ratio": round(whole / passes, 3),
+                        "without_setup": round((whole - setup) / passes, 3),
+                    }
+                ),
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
