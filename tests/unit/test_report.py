@@ -106,6 +106,17 @@ class TestNumbers:
         assert rows[6] == ["languages", "3"]
         assert re.fullmatch(r"\+2\.2 \[−\d\.\d, \+\d\.\d\]", rows[8][1])
 
+    def test_average_scores_stand_with_english_and_without(self, tmp_path):
+        """XTREME's rule and TyDi QA's, of every condition, the baseline as well."""
+        tree = parsed(written(tmp_path))
+        tables = [t for t in tree.iter("table") if t.get("class") == "grid headline"]
+        rows = [[words(cell) for cell in row] for row in tables[-1].iter("tr")]
+        assert rows[1] == ["All languages, English where a target has it"]
+        # (9 + 1 + 2 + 3 - 4 + 7 - 6) / 7 + 0.25, and without the 9 of English
+        assert [row[1] for row in rows[2:4]] == ["50.0", "52.0"]
+        assert rows[4] == ["All languages but English"]
+        assert [row[1] for row in rows[5:7]] == ["50.0", "50.8"]
+
     def test_heat_map(self, tmp_path):
         """Languages stand by class, then by name: baseline, gain, and the mean of each class."""
         rows = rows_of(parsed(written(tmp_path)), "heat")[1:]

@@ -448,3 +448,37 @@ def test_error_is_one_line_and_status_2(folder):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"xstilts score: {folder.root / 'nowhere'}: no such folder\n"
+
+
+def test_the_command_scores_what_the_folder_holds(folder, capsys):
+    """``xstilts score --benchmark xtreme LABELS PREDICTIONS --json``, options on either side."""
+    from xstilts import cli
+
+    folder.add("pawsx", "test-de.tsv", "0\n1\n0\n", "0\n1\n1\n")
+    folder.add("pawsx", "test-en.tsv", "0\n1\n0\n", "0\n1\n0\n")
+    folder.add("xnli", "test-sw.tsv", XNLI, XNLI)
+    paths = [str(folder.labels), str(folder.predictions)]
+    assert cli.main(["score", "--benchmark", "xtreme", *paths, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"pawsx", "xnli"}
+    assert found == folder.score()
+    assert set(found["pawsx"]["languages"]) == {"de", "en"}
+    one = ["--task", "pawsx", "--language", "de"]
+    assert cli.main(["score", "--benchmark", "xtreme", *paths, *one, "--json"]) == 0
+    accuracy = {"accuracy": 2 / 3 * 100}
+    assert json.loads(capsys.readouterr().out) == {
+        "pawsx": {"average": accuracy, "languages": {"de": accuracy}}
+    }
+
+
+def test_the_command_refuses_in_one_line(folder, capsys):
+    """With status 2 and nothing on stdout."""
+    from xstilts import cli
+
+    folder.add("pawsx", "test-de.tsv", "0\n1\n0\n", "0\n1\n")
+    paths = [str(folder.labels), str(folder.predictions)]
+    assert cli.main(["score", "--benchmark", "xtreme", *paths, "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith("labels/pawsx/test-de.tsv has 3\n")
+    assert said.err.count("\n") == 1

@@ -7,6 +7,7 @@ best resourced, and the languages whose class is not known.
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,7 @@ def _encoder(view: _View, groups: pd.DataFrame, encoder: str) -> dict[str, Any]:
         "verdicts": facts.verdicts(mine),
         "headline": _headline(view, mine, (ZERO_SHOT, LOW)),
         "others": _headline(view, mine, (OTHER, UNKNOWN)),
+        "averages": _averages(view, encoder),
         "targets": [_target(view, encoder, target) for target in view.grid.resolved.targets],
     }
 
@@ -184,6 +186,35 @@ def _headline(view: _View, groups: pd.DataFrame, names: Sequence[str]) -> list[B
         head = [Row("languages", "", sizes), Row(f"baseline score ({NONE})", "", bases)]
         blocks.append(Block(TITLES[group], [], [*head, *rows]))
     return blocks
+
+
+def _averages(view: _View, encoder: str) -> list[Block]:
+    """Mean scores by condition and target, with English and without; every language counts once."""
+    targets = view.grid.resolved.targets
+    blocks = []
+    for title, left_out in (
+        ("All languages, English where a target has it", ()),
+        ("All languages but English", (ENGLISH,)),
+    ):
+        rows = [
+            Row(name, "", [_average(view, encoder, name, t, left_out) for t in targets])
+            for name in view.grid.resolved.conditions
+        ]
+        blocks.append(Block(title, [], rows))
+    return blocks
+
+
+def _average(
+    view: _View, encoder: str, condition: str, target: str, left_out: Sequence[str]
+) -> Value:
+    codes = [c for c in view.grid.resolved.languages[target] if c not in left_out]
+    cells = [view.cells[encoder, condition, target, code] for code in codes]
+    means = [statistics.fmean(cell["score"] for cell in of) for of in cells]
+    return Value(
+        numbers.plain(statistics.fmean(means) if means else None),
+        title=numbers.count(len(means), "language"),
+        warned=any(cell["warnings"] for of in cells for cell in of),
+    )
 
 
 def _mean(view: _View, mean: Any, most: int) -> Value:
