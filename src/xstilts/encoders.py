@@ -83,9 +83,8 @@ def _check(card: EncoderCard, folder: Path) -> None:
 # --- folders and the Hub -------------------------------------------------------------------------
 
 CONVERT = (
-    "from transformers import AutoModel, AutoTokenizer; name, revision = {hub!r}, {revision!r}; "
-    "[kind.from_pretrained(name, revision=revision).save_pretrained({folder!r}) "
-    "for kind in (AutoModel, AutoTokenizer)]"
+    "from transformers import {kind}; "
+    "{kind}.from_pretrained({hub!r}, revision={revision!r}).save_pretrained({folder!r})"
 )
 
 
@@ -115,13 +114,16 @@ def _from_hub(card: EncoderCard, folder: Path, resources: Path) -> str:
 
 
 def _way_out(card: EncoderCard, name: str, problem: str) -> str:
-    convert = CONVERT.format(hub=card.hub, revision=card.revision, folder=card.encoder)
+    values = {"hub": card.hub, "revision": card.revision, "folder": card.encoder}
+    weights, tokenizer = (CONVERT.format(kind=k, **values) for k in ("AutoModel", "AutoTokenizer"))
     return (
         f"encoder {card.encoder!r}: {problem}\n"
-        f"If the repository has no {name} (only pytorch_model.bin, parts of weights or a "
-        "sentencepiece model): convert it where you trust it, since a pickle can run code:\n"
-        f'  python -c "{convert}"\n'
-        f"and give the card the folder that this makes, as folder:, in place of hub: and revision:"
+        f"If the repository has no {name} (but a pickle, parts of weights, a sentencepiece model), "
+        "convert it where you trust it, since a pickle can run code:\n"
+        f'  python -c "{weights}"\n'
+        "Put its tokenizer.json beside that; where it has none, with sentencepiece installed:\n"
+        f'  python -c "{tokenizer}"\n'
+        f"Then give the card folder: {card.encoder} in place of hub: and revision:"
     )
 
 

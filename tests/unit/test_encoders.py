@@ -443,8 +443,24 @@ class TestHub:
         assert lines[0].startswith("encoder 'tiny': ")
         assert "model.safetensors: HTTP 404" in lines[1]
         assert lines[2].startswith("If the repository has no model.safetensors")
-        assert lines[4].endswith("as folder:, in place of hub: and revision:")
+        assert lines[6] == "Then give the card folder: tiny in place of hub: and revision:"
         assert not any("pytorch_model.bin" in path for path, _ in hub.asked)
-        python = lines[3].strip().removeprefix('python -c "').removesuffix('"')
-        assert f"name, revision = 'o/r', '{COMMIT}'" in python
-        compile(python, "<hint>", "exec")
+        for line, kind in ((lines[3], "AutoModel"), (lines[5], "AutoTokenizer")):
+            python = line.strip().removeprefix('python -c "').removesuffix('"')
+            assert f"{kind}.from_pretrained('o/r', revision='{COMMIT}')" in python
+            compile(python, "<hint>", "exec")
+
+    def test_the_line_makes_safetensors_of_a_pickle(self, tmp_path, monkeypatch):
+        """As transformers of the environment does it."""
+        import torch
+        import transformers
+
+        published = tiny.encoder(tmp_path / "published").parent
+        model = transformers.AutoModel.from_pretrained(published)
+        (published / "model.safetensors").unlink()
+        torch.save(model.state_dict(), published / "pytorch_model.bin")
+        monkeypatch.chdir(tmp_path)
+        values = {"hub": "published", "revision": "main", "folder": "made"}
+        exec(encoders.CONVERT.format(kind="AutoModel", **values), {})
+        (tmp_path / "made/tokenizer.json").write_bytes((published / "tokenizer.json").read_bytes())
+        network.check(tmp_path / "made")
