@@ -5,10 +5,10 @@
 Every language of a target is evaluated in one process, as a job of the workflow does it, and timed
 whole: weights verified and loaded (set-up), examples read and tokenised, batches, forward passes,
 decoding, scoring, files. The same forward passes are then done alone, on batches that lie ready.
-The goal is a ratio of at most 1.2. Beside the wall clock's ratio stands that of processor seconds,
-which other work on the machine disturbs less, and which counts the reading thread in full. The token
-cache is switched off, so that the first evaluation of a test set is measured; float32, one thread.
-Figures, not a gate.
+The goal is a ratio of at most 1.2. Beside the wall clock's ratio stands that of processor seconds:
+other work on the machine disturbs it less, and it counts the reading thread in full. The token
+cache is off, so that the first evaluation of a test set is measured; float32, one thread. Figures,
+not a gate.
 """
 
 from __future__ import annotations
