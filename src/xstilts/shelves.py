@@ -89,6 +89,9 @@ class Shelf(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """Keys of the entries under a prefix that ends with a slash, sorted."""
 
+    def specs(self) -> set[str]:
+        """The spec digests of which there may be checkpoints: one look for a whole grid."""
+
     def entry(self, key: str) -> Entry | None:
         """An entry, None where there is none. Raises `DamagedEntry`."""
 
@@ -153,6 +156,15 @@ class Folder:
         patterns = ["/".join("*" * depth)] if prefix else ["checkpoints/*/*", "inputs/*"]
         found = [p for pattern in patterns for p in start.glob(f"{pattern}/{ENTRY}")]
         return sorted(p.parent.relative_to(self.root).as_posix() for p in found)
+
+    def specs(self) -> set[str]:
+        """The folders of specs."""
+        try:
+            return set(os.listdir(self.root / "checkpoints"))  # noqa: PTH208 - only names
+        except FileNotFoundError:
+            return set()
+        except OSError as error:
+            raise StoreError(f"store {self.place}: {error.strerror}") from error
 
     def entry(self, key: str) -> Entry | None:
         """An entry, None where there is none."""
@@ -313,10 +325,14 @@ class Bucket:
             raise StoreError(f"store {self.place}: {error}") from error
 
     def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:
-        more: dict[str, Any] = {}
-        while True:
-            page = self._asked("list_objects_v2", Prefix=f"{self.prefix}{prefix}", **more)
+        for page in self._pages(Prefix=f"{self.prefix}{prefix}"):
             yield from page.get("Contents", ())
+
+    def _pages(self, **what: str) -> Iterator[dict[str, Any]]:
+        more: dict[str, str] = {}
+        while True:
+            page = self._asked("list_objects_v2", **what, **more)
+            yield page
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
@@ -330,6 +346,12 @@ class Bucket:
             for name in names
             if name.endswith(f"/{ENTRY}") and not name.startswith(f"{CORRUPT}/")
         )
+
+    def specs(self) -> set[str]:
+        """What is common to the names of objects, a thousand a request."""
+        pages = self._pages(Prefix=f"{self.prefix}checkpoints/", Delimiter="/")
+        found = (common["Prefix"] for page in pages for common in page.get("CommonPrefixes", ()))
+        return {prefix.rstrip("/").rpartition("/")[2] for prefix in found}
 
     def entry(self, key: str) -> Entry | None:
         """An entry, None where there is none."""

@@ -37,6 +37,10 @@ _ALSO = ("run.json", "log.jsonl")
 """What a training leaves beside its stamp and is worth keeping: what happened, and its curve."""
 
 
+_SOME_TAKEN = ".some-are-taken"
+"""In a folder of results or resources: something in it was taken from a store, at some time."""
+
+
 def taken_note(stamp: Path) -> Path:
     """The note beside a taken artefact that says where it was taken from."""
     return stamp.with_name(f"{stamp.stem}.taken.json")
@@ -131,9 +135,13 @@ def take(
     spec. Raises `StoreError` where the store cannot be reached.
     """
     here, result = Here(), Taken()
+    there = shelf.specs() if only is None else None
     for key in grid.trainings() if only is None else only:
         stage, inputs = grid.training(*key), grid.training_inputs(*key)
         if here.is_current(stage, inputs):
+            continue
+        if there is not None and stage.digest not in there:
+            result.missing += 1
             continue
         for entry in _fitting(shelf, stage, inputs, here):
             wanted = _along(shelf, entry, inputs, here, grid.encoder_sources(key[0]))
@@ -158,6 +166,9 @@ def take(
             break
         else:
             result.missing += 1
+    if result.trainings and not dry:
+        for folder in (grid.results, grid.resources):
+            (folder / _SOME_TAKEN).touch()
     return result
 
 
@@ -279,6 +290,8 @@ def settle(grid: Grid, dry: bool) -> int:
     older than: a taken one that is no longer asked for is deleted, as the store still has it.
     Returns how many are no longer what the study asks for.
     """
+    if not any((folder / _SOME_TAKEN).exists() for folder in (grid.results, grid.resources)):
+        return 0
     stale, here, seen = 0, Here(), set()
     for key in grid.trainings():
         stage, inputs = grid.training(*key), grid.training_inputs(*key)

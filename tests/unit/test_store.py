@@ -97,6 +97,18 @@ class TestTaking:
             assert bytes_of(there.training(*key)) == bytes_of(here.training(*key))
             lineage.verify(there.training(*key).stamp)
 
+    def test_a_whole_grid_is_looked_up_at_once(self, here, there, place):
+        """The baseline's recipe `nli` is the very training of the intermediate stage `nli`."""
+        shelf = filled(here, place)
+        assert shelf.specs() == {here.training(*key).digest for key in (START, KEY)}
+        result = store.take(there, shelf)
+        assert sorted(result.trainings) == [
+            "tiny nli/seed1/intermediate",
+            "tiny nli/seed1/qa",
+            "tiny none/seed1/nli",
+        ]
+        assert result.missing == len(there.trainings()) - 3
+
     def test_inputs_that_are_not_here_come_along(self, here, there, place):
         result = store.take(there, filled(here, place), only=[START, KEY])
         names = {Path(name).relative_to(there.resources) for name in result.inputs}
