@@ -47,7 +47,7 @@ class Submitted(Project):
     def submit(self, *arguments: str) -> subprocess.Popen[str]:
         """Start snakemake on the cluster."""
         environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
-        command = ["--workflow-profile", "profiles/fast", "--logger", "xstilts", *arguments]
+        command = [*arguments, "--workflow-profile", "profiles/fast", "--logger", "xstilts"]
         running = subprocess.Popen(
             [sys.executable, "-m", "snakemake", *command],
             cwd=self.folder,
@@ -60,10 +60,11 @@ class Submitted(Project):
         self.started.append(running)
         return running
 
-    def until_trained(self, steps: int = 60, seconds: float = 120) -> None:
+    def until_trained(self, steps: int = 60, seconds: float = 300) -> None:
         """Wait until the training has done so many steps."""
         until = time.monotonic() + seconds
         while self.steps() < steps:
+            assert self.started[-1].poll() is None, self.started[-1].communicate()[0]
             assert time.monotonic() < until, "the training does not get on"
             time.sleep(0.1)
 
