@@ -9,6 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from xstilts import arrivals
 from xstilts.cluster import stop_timers
 from xstilts.gaps import Gaps
 from xstilts.workflow import answer, begin, evaluation_inputs, open_workflow_grid
@@ -41,6 +42,9 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analyse.smk"
 
 
+files_before = arrivals.count(grid.resources)
+
+
 onstart:
     begin(grid, Path(workflow.basedir) / "config" / "costs")
 
@@ -56,7 +60,7 @@ rule all:
 
 onsuccess:
     stop_timers()
-    print(answer(grid))
+    print(answer(grid, files_before))
 
 
 onerror:

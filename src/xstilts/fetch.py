@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
     from xstilts.cards import HubFile, RawFile
 
-    Progress = Callable[[int, int | None], None]
-    """Called with the bytes that are here and the bytes that there are, if that is known."""
+    Progress = Callable[[str, int, int | None], None]
+    """Called with a file's path, the bytes that are here and those that there are, if known."""
+    _Bytes = Callable[[int, int | None], None]
 
 LOCK = "lock.tsv"
 SOURCES = "sources.tsv"
@@ -263,7 +264,9 @@ _SOURCES: dict[str, Callable[[_Wanted, Path], str]] = {
 
 
 def _download_and_unpack(url: str, wanted: _Wanted, path: Path, headers: dict[str, str]) -> None:
-    target, expected, progress = wanted.target, wanted.expected, wanted.progress
+    target, expected = wanted.target, wanted.expected
+    tell, name = wanted.progress, wanted.file.path
+    progress = (lambda here, total: tell(name, here, total)) if tell else None
     member = wanted.file.member
     if not member:
         part = target.with_name(f".{target.name}.part")
@@ -290,7 +293,7 @@ def _download_whole(
     headers: dict[str, str],
     *,
     resumable: bool,
-    progress: Progress | None,
+    progress: _Bytes | None,
 ) -> None:
     _download(url, part, headers, resumable=resumable, progress=progress)
     try:
@@ -356,7 +359,7 @@ def _write(stream: Any, path: Path) -> None:
 
 
 def _download(
-    url: str, part: Path, headers: dict[str, str], *, resumable: bool, progress: Progress | None
+    url: str, part: Path, headers: dict[str, str], *, resumable: bool, progress: _Bytes | None
 ) -> None:
     """Download to ``part``, whole; go on where an earlier try broke off.
 
@@ -393,7 +396,7 @@ def _brief(error: Exception) -> str:
     return str(error) if isinstance(error, _Passing) else type(error).__name__
 
 
-def _attempt(url: str, part: Path, more: dict[str, str], progress: Progress | None) -> None:
+def _attempt(url: str, part: Path, more: dict[str, str], progress: _Bytes | None) -> None:
     """One request: for the whole file, or for what is still missing of it."""
     import requests
 
@@ -453,9 +456,9 @@ def read_lock(path: Path) -> dict[str, Recorded]:
     return recorded
 
 
-def read_sources(path: Path) -> dict[str, tuple[int, str]]:
-    """Bytes and origin of every file that came, by path; the last record counts."""
-    return {name: (int(cells[2]), cells[3]) for name, cells in _records(path)}
+def came(path: Path) -> list[tuple[str, int, str]]:
+    """Path, bytes and origin of every file that came, in that order; none before the first."""
+    return [(name, int(cells[2]), cells[3]) for name, cells in _records(path)]
 
 
 def _records(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -148,6 +148,7 @@ def prepare_examples(
     grid: Grid, stage: Stage, task: str, split: str, say: Callable[[str], None] = print
 ) -> None:
     """Prepare the examples of every language whose stamp is missing or stale."""
+    from xstilts.arrivals import Bytes
     from xstilts.fetch import read_checksums
     from xstilts.prepare import is_current, prepare
 
@@ -156,6 +157,7 @@ def prepare_examples(
     known = grid.cards.folder / "downloads.tsv"  # a folder of one's own cards may have none
     checksums = read_checksums(known) if known.is_file() else {}
     (languages,) = (ls for t, s, ls in grid.needed_examples() if (t, s) == (task, split))
+    shown = Bytes()
     for language in languages:
         stamp = grid.examples_stamp(task, split, language)
         if is_current(stamp, stage.digest):
@@ -170,5 +172,6 @@ def prepare_examples(
             checksums=checksums,
             stamp=stamp,
             spec=stage.digest,
+            progress=shown.about,
         )
         say(f"{language}: prepared")

@@ -190,11 +190,14 @@ def begin(grid: Grid, costs: Path) -> None:
         print(f"xstilts: no plan is kept: {error}", file=sys.stderr)
 
 
-def answer(grid: Grid) -> str:
-    """What a finished run ends with: the short table of gains and where the report is."""
+def answer(grid: Grid, files_before: int) -> str:
+    """What a finished run ends with: what came from where, the gains, and where the report is."""
+    from xstilts import arrivals
+
+    came = arrivals.summary(grid.resources, files_before)
     report_path = grid.report().stamp
     if not (report_path.is_file() and grid.table().stamp.is_file()):
-        return ""
+        return came
     import pandas as pd
 
     from xstilts import report
@@ -202,4 +205,4 @@ def answer(grid: Grid) -> str:
     table = pd.read_parquet(grid.table().stamp)
     summary = report.text_summary(table, grid.cards.languages())
     compared = plan.comparison(plan.compare(grid))
-    return "\n\n".join(filter(None, [summary, compared, f"Report: {report_path}"]))
+    return "\n\n".join(filter(None, [came, summary, compared, f"Report: {report_path}"]))

@@ -19,7 +19,7 @@ from website import CONTENT, site
 
 from xstilts.cards import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, DataError, MalformedFile, MissingFile
-from xstilts.fetch import fetch, read_checksums, read_lock, read_sources
+from xstilts.fetch import came, fetch, read_checksums, read_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,8 +146,8 @@ def test_a_pinned_revision_is_asked_for_at_its_commit(tmp_path, hub):
     file = RawFile(path="a", hub=HubFile(repo="o/r", revision=COMMIT, file="f.txt"))
     assert get(tmp_path, file).read_bytes() == CONTENT
     assert [path for path, _ in hub.asked] == [f"/datasets/o/r/resolve/{COMMIT}/f.txt"]
-    sources = read_sources(tmp_path / "resources/raw/sources.tsv")
-    assert sources == {"a": (len(CONTENT), f"hub o/r@{COMMIT}/f.txt")}
+    sources = came(tmp_path / "resources/raw/sources.tsv")
+    assert sources == [("a", len(CONTENT), f"hub o/r@{COMMIT}/f.txt")]
 
 
 def test_a_revision_that_moves_is_held_to_the_commit_of_the_first_download(tmp_path, hub):
@@ -222,8 +222,8 @@ def test_a_download_reports_its_progress(tmp_path, site):
     """Bytes so far of bytes in all."""
     seen = []
     file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
-    get(tmp_path, file, progress=lambda here, total: seen.append((here, total)))
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    get(tmp_path, file, progress=lambda *told: seen.append(told))
+    assert seen[-1] == ("a.txt", len(CONTENT), len(CONTENT))
 
 
 def test_a_truncated_download_goes_on_where_it_broke_off(tmp_path, site):
@@ -383,6 +383,18 @@ def test_an_unlisted_file_is_recorded_and_verified_from_then_on(tmp_path, site):
     site.files["data.txt"] = b"changed"
     with pytest.raises(ChecksumMismatch, match=r"lock\.tsv"):
         get(tmp_path, file)
+
+
+def test_what_is_there_needs_no_network(tmp_path, site, monkeypatch):
+    """On compute nodes there is none; sockets are forbidden here."""
+    file = RawFile(path="a.txt", url=f"{site.url}/data.txt")
+    path = get(tmp_path, file)
+
+    def refuse(*_):
+        raise AssertionError("the network was touched")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    assert get(tmp_path, file) == path
 
 
 def test_a_file_that_was_edited_is_fetched_again(tmp_path, site):

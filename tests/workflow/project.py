@@ -27,6 +27,15 @@ STUDY = {
     "training": {"all": {"epochs": 1, "batch_size": 8, "max_examples": 16, "max_length": 64}},
     "evaluation": {"max_examples": 6},
 }
+NO_NETWORK = """
+import socket
+
+def refuse(self, address):
+    raise OSError(f"this test forbids the network: {address}")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+"""
+"""As ``sitecustomize.py`` on the path it keeps every process from opening a connection."""
 TINY_CARD = {
     "encoder": "tiny",
     "title": "A tiny random encoder",

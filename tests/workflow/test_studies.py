@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project import HOME, Project, new_project
+from project import HOME, NO_NETWORK, Project, new_project
 
 pytestmark = pytest.mark.workflow
 STUDIES = {  # trainings and cells, so that a slip in a study does not pass unseen
@@ -14,14 +14,6 @@ STUDIES = {  # trainings and cells, so that a slip in a study does not pass unse
     "xtreme_r": (261, 8_052),
     "tydiqa": (160, 1_100),
 }
-NO_NETWORK = """
-import socket
-
-def refuse(self, address):
-    raise OSError(f"this test forbids the network: {address}")
-
-socket.socket.connect = socket.socket.connect_ex = refuse
-"""
 
 
 @pytest.fixture(scope="module")
