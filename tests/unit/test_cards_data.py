@@ -106,6 +106,14 @@ def test_what_is_trained_on_has_english_to_select_by(task):
     assert all("dev" in c.splits and "en" in c.split_languages("dev") for c in having)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_the_page_of_datasets_has_every_card(task):
+    """With its row and with what to cite."""
+    page = (ROOT / "docs/datasets.md").read_text(encoding="utf-8")
+    assert f"\n| `{task}` |" in page
+    assert f"\n- `{task}`: " in page
+
+
 def test_every_checksum_belongs_to_a_card():
     """No leftovers."""
     named = {
