@@ -628,11 +628,21 @@ def joined(stamps: Sequence[Path]) -> list[examples.Example]:
 
 
 def subset(rows: list[examples.Example], limit: int | None, task: str) -> list[examples.Example]:
-    """At most ``limit`` examples, drawn by a hash of their ids: the same in every study."""
-    if limit is None or limit >= len(rows):
+    """At most ``limit`` examples, drawn by a hash of their ids: the same in every study.
+
+    Of retrieval so many queries, with the candidates that are right for them.
+    """
+    asked = [row for row in rows if row.get("side") != "candidate"]
+    if limit is None or limit >= len(asked):
         return rows
-    chosen = {id(r) for r in sorted(rows, key=lambda r: rank("subset", task, r["id"]))[:limit]}
-    return [row for row in rows if id(row) in chosen]
+    drawn = sorted(asked, key=lambda r: rank("subset", task, r["id"]))[:limit]
+    chosen = {id(row) for row in drawn}
+    right = {name for row in drawn for name in row.get("relevant", ())}
+    return [row for row in rows if id(row) in chosen or _is_right(row, right)]
+
+
+def _is_right(row: examples.Example, names: set[str]) -> bool:
+    return row.get("side") == "candidate" and row["id"] in names
 
 
 @contextmanager

@@ -46,6 +46,17 @@ def test_tasks_draw_differently():
     assert subset(rows, 10, "a") != subset(rows, 10, "b")
 
 
+def test_a_subset_of_retrieval_is_of_queries_with_their_candidates():
+    """A query without its right candidate could not be answered."""
+    rows = tiny.translations(9)
+    drawn = subset(rows, 4, "a")
+    queries = [row for row in drawn if row["side"] == "query"]
+    assert len(queries) == 4
+    wanted = {name for row in queries for name in row["relevant"]}
+    assert {row["id"] for row in drawn if row["side"] == "candidate"} == wanted
+    assert subset(rows, 9, "a") == rows
+
+
 def test_no_limit_takes_all():
     """None, or one that is never reached."""
     rows = [{"id": "1"}]
