@@ -12,7 +12,14 @@ from snakemake.utils import min_version
 from xstilts import arrivals
 from xstilts.cluster import stop_timers
 from xstilts.gaps import Gaps
-from xstilts.workflow import answer, begin, evaluation_inputs, open_workflow_grid
+from xstilts.workflow import (
+    answer,
+    begin,
+    evaluation_inputs,
+    missing_behind_the_table,
+    open_workflow_grid,
+    training_inputs,
+)
 
 min_version("9.27")
 
@@ -53,9 +60,7 @@ rule all:
     default_target: True
     input:
         grid.report().stamp,
-        # named here, not only behind the table: Snakemake looks for a missing file only among the
-        # inputs of jobs that it runs anyway
-        cells,
+        missing_behind_the_table(grid),
 
 
 onsuccess:

@@ -11,9 +11,9 @@ refuse to work when the code that they would run is not the code that was frozen
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec
 
 from xstilts import lineage
 from xstilts.cards import ENCODER_FILES, Catalogue, EncoderCard, Hyperparameters, Language, TaskCard
@@ -21,8 +21,9 @@ from xstilts.errors import LineageError
 from xstilts.study import NONE, Resolved, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+P = ParamSpec("P")
 INTERMEDIATE = "intermediate"
 
 
@@ -40,6 +41,20 @@ class Stage:
         return lineage.digest(self.spec)
 
 
+def _once(make: Callable[Concatenate[Grid, P], Stage]) -> Callable[Concatenate[Grid, P], Stage]:
+    """Work a stage out once for each grid; its key is the method's name with its arguments."""
+
+    @wraps(make)
+    def known(self: Grid, /, *args: P.args, **named: P.kwargs) -> Stage:
+        key = (make.__name__, *args, *named.values())
+        try:
+            return self._stages[key]
+        except KeyError:
+            return self._stages.setdefault(key, make(self, *args, **named))
+
+    return known
+
+
 class Grid:
     """All stages of a resolved study."""
 
@@ -52,6 +67,10 @@ class Grid:
         self._stages: dict[tuple[Any, ...], Stage] = {}
         self._code: dict[tuple[str, ...], str] = {}
         self._hyperparameters: dict[tuple[str, str], Hyperparameters] = {}
+        # parts of specs that thousands of stages share
+        self._learning, self._scoring = cache(self._learning_of), cache(self._scoring_of)
+        self.training_examples = cache(self._training_examples)
+        self.evaluation_examples = cache(self._evaluation_examples)
 
     # -- paths ------------------------------------------------------------------------------------
 
@@ -65,12 +84,11 @@ class Grid:
 
     def checkpoint_stamp(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
         """Stamp of a trained checkpoint; its weights lie beside it."""
-        folder = self.results / "checkpoints" / encoder / condition / f"seed{seed}" / stage
-        return folder / "stamp.json"
+        return self.results / f"checkpoints/{encoder}/{condition}/seed{seed}/{stage}/stamp.json"
 
     def cells(self, encoder: str, condition: str, seed: int, target: str) -> Path:
         """The cells of one evaluation, a line each; `xstilts.cells` reads and writes them."""
-        return self.results / "cells" / encoder / condition / f"seed{seed}" / f"{target}.jsonl"
+        return self.results / f"cells/{encoder}/{condition}/seed{seed}/{target}.jsonl"
 
     def encoder_sources(self, encoder: str) -> list[Path]:
         """The files of an encoder that is a folder on disk: replaced, they make it anew."""
@@ -90,6 +108,15 @@ class Grid:
         if before is None:
             return self.encoder_stamp(encoder)
         return self.checkpoint_stamp(encoder, condition, seed, before)
+
+    def encoder_for(self, encoder: str, start: Path) -> list[Path]:
+        """What a job that starts from ``start`` must wait for to have its encoder as well.
+
+        Nothing, if what it starts from is the encoder, or will be made and so waits for it. An edge
+        that says nothing new costs Snakemake as much as one that does.
+        """
+        stamp = self.encoder_stamp(encoder)
+        return [stamp] if start.exists() and not stamp.exists() else []
 
     def evaluated(self, encoder: str, condition: str, seed: int, target: str) -> Path:
         """Stamp of the checkpoint that a target is evaluated on."""
@@ -114,7 +141,7 @@ class Grid:
         tuned_on = self.cards.task(target).tuned_on
         return ["test", tuned_on] if tuned_on not in (None, "test") else ["test"]
 
-    def evaluation_examples(self, target: str) -> list[Path]:
+    def _evaluation_examples(self, target: str) -> list[Path]:
         """What an evaluation waits for: of each split that it reads, one language's stamp.
 
         One job makes the stamps of all languages, so that a single one stands for them: one that is
@@ -175,7 +202,7 @@ class Grid:
             self._stages[key] = replace(self.examples(task, split), stamp=stamp)
         return self._stages[key]
 
-    def training_examples(self, condition: str, stage: str) -> list[Path]:
+    def _training_examples(self, condition: str, stage: str) -> list[Path]:
         """Stamps of all examples that a training reads."""
         return [self.examples_stamp(*of) for of in self._examples_of_training(condition, stage)]
 
@@ -227,24 +254,26 @@ class Grid:
 
     # -- stages -----------------------------------------------------------------------------------
 
+    @_once
     def encoder(self, encoder: str) -> Stage:
         """Fetching an encoder and saving it as a Hugging Face folder."""
         return self._stage(
-            ("encoder", encoder),
+            "encoder",
             self.encoder_stamp(encoder),
-            lambda: {"card": self.cards.encoder(encoder).model_dump(exclude=_NOT_THE_WEIGHTS)},
+            {"card": self.cards.encoder(encoder).model_dump(exclude=_NOT_THE_WEIGHTS)},
             ["xstilts.encoders"],
         )
 
+    @_once
     def examples(self, task: str, split: str) -> Stage:
         """Reading one split of a task in all its languages. Its stamps are one per language."""
         card = self.cards.task(task)
         readers = {form.reader for form in card.splits[split].forms}  # type: ignore[index]
         built = any(f.embedded for f in card.splits[split].files.values())  # type: ignore[index]
         return self._stage(
-            ("examples", task, split),
+            "examples",
             self.examples_stamp(task, split, "all"),
-            lambda: {
+            {
                 "task": task,
                 "format": card.format,
                 # where a file comes from does not decide what it is: its stamp holds its sha256
@@ -263,50 +292,51 @@ class Grid:
             + (["xstilts.embedded.build"] if built else []),
         )
 
+    @_once
     def training(self, encoder: str, condition: str, seed: int, stage: str) -> Stage:
         """A fine-tuning: the intermediate stage of a condition, or a recipe after it."""
-        tasks = self.training_tasks(condition, stage)
         before = self.stage_before(condition, stage)
         if before is None:
             start = self.encoder(encoder).digest
         else:
             start = self.training(encoder, condition, seed, before).digest
         return self._stage(
-            ("training", encoder, condition, seed, stage),
+            "training",
             self.checkpoint_stamp(encoder, condition, seed, stage),
-            lambda: {
-                "start": start,
-                "tasks": [
-                    {
-                        "task": name,
-                        "format": self.cards.task(name).format,
-                        "labels": self.cards.task(name).labels,
-                        "examples": self._identified(self.train_split(condition, stage, name)),
-                        "dev": self._identified(self.dev_split(name, stage)),
-                        "selected_by": self._selected_by(name, stage),
-                        "head_from": self.head_from(stage),
-                        "hyperparameters": self.hyperparameters(name, _kind(stage)).model_dump(),
-                    }
-                    for name in tasks
-                ],
-                "multi": (
-                    self.study.multi.model_dump(exclude={"tasks"}) if len(tasks) > 1 else None
-                ),
-                "mlm": (
-                    self.study.mlm.model_dump(exclude={"text", "languages"})
-                    | {"examples": self._identified(self.mlm_text())}
-                    if self.mixes_mlm(condition, stage)
-                    else None
-                ),
-                "compute": self.study.compute.model_dump(),
-                "seed": seed,
-            },
+            {"start": start, "seed": seed} | self._learning(condition, stage),
             [
                 "xstilts.training",
-                *self._format_modules(tasks),
+                *self._format_modules(self.training_tasks(condition, stage)),
                 *(["xstilts.formats.mlm"] if self.mixes_mlm(condition, stage) else []),
             ],
         )
+
+    def _learning_of(self, condition: str, stage: str) -> dict[str, Any]:
+        """What a training's spec says for every encoder and seed."""
+        tasks = self.training_tasks(condition, stage)
+        return {
+            "tasks": [
+                {
+                    "task": name,
+                    "format": self.cards.task(name).format,
+                    "labels": self.cards.task(name).labels,
+                    "examples": self._identified(self.train_split(condition, stage, name)),
+                    "dev": self._identified(self.dev_split(name, stage)),
+                    "selected_by": self._selected_by(name, stage),
+                    "head_from": self.head_from(stage),
+                    "hyperparameters": self.hyperparameters(name, _kind(stage)).model_dump(),
+                }
+                for name in tasks
+            ],
+            "multi": self.study.multi.model_dump(exclude={"tasks"}) if len(tasks) > 1 else None,
+            "mlm": (
+                self.study.mlm.model_dump(exclude={"text", "languages"})
+                | {"examples": self._identified(self.mlm_text())}
+                if self.mixes_mlm(condition, stage)
+                else None
+            ),
+            "compute": self.study.compute.model_dump(),
+        }
 
     def _selected_by(self, task: str, stage: str) -> list[str] | None:
         card = self.cards.task(task)
@@ -316,6 +346,7 @@ class Grid:
         """Examples by what decides them: the digest of their stage, and their language."""
         return [[self.examples(task, split).digest, lang] for task, split, lang in examples]
 
+    @_once
     def evaluation(self, encoder: str, condition: str, seed: int, target: str) -> Stage:
         """Scoring a checkpoint on a target. Its artefacts are one cell per language."""
         recipe = self.resolved.recipe_of(target)
@@ -326,40 +357,45 @@ class Grid:
         else:
             start = self.training(encoder, condition, seed, INTERMEDIATE).digest
         return self._stage(
-            ("evaluation", encoder, condition, seed, target),
+            "evaluation",
             self.cells(encoder, condition, seed, target),
-            lambda: {
-                "checkpoint": start,
-                "target": self.task_spec(target),
-                "examples": [self.examples(target, split).digest for split in self.read_of(target)],
-                "labels": self.cards.task(self.read_as(target)).labels,
-                "limits": self.limits(target).model_dump(
-                    include={"max_length", "doc_stride", "max_query_length"}
-                ),
-                "retrieval_layer": self.retrieval_layer(encoder, target),
-                "layer_sweep": self.layer_sweep(target),
-                "max_examples": self.study.evaluation.limit(target),
-                "batch_tokens": self.study.evaluation.batch_tokens,
-                "compute": self.study.compute.model_dump(include={"precision", "threads"}),
-            },
+            {"checkpoint": start, "retrieval_layer": self.retrieval_layer(encoder, target)}
+            | self._scoring(target),
             ["xstilts.evaluation", *self._format_modules([target])],
         )
 
+    def _scoring_of(self, target: str) -> dict[str, Any]:
+        """What an evaluation's spec says for every checkpoint."""
+        return {
+            "target": self.task_spec(target),
+            "examples": [self.examples(target, split).digest for split in self.read_of(target)],
+            "labels": self.cards.task(self.read_as(target)).labels,
+            "limits": self.limits(target).model_dump(
+                include={"max_length", "doc_stride", "max_query_length"}
+            ),
+            "layer_sweep": self.layer_sweep(target),
+            "max_examples": self.study.evaluation.limit(target),
+            "batch_tokens": self.study.evaluation.batch_tokens,
+            "compute": self.study.compute.model_dump(include={"precision", "threads"}),
+        }
+
+    @_once
     def table(self) -> Stage:
         """The tidy table of all cells."""
         return self._stage(
-            ("table",),
+            "table",
             self.results / "grid.parquet",
-            lambda: {"cells": self._evaluations()},
+            {"cells": self._evaluations()},
             ["xstilts.table"],
         )
 
+    @_once
     def report(self) -> Stage:
         """The report."""
         return self._stage(
-            ("report",),
+            "report",
             self.results / "report.html",
-            lambda: {
+            {
                 "study": self.study_says(),
                 "cards": self.cards_say(),
                 "cells": self._evaluations(),
@@ -372,21 +408,23 @@ class Grid:
             ["xstilts.report"],
         )
 
+    @_once
     def submission(self) -> Stage:
         """The predictions in the layout of XTREME's submissions; its stamp lies in their folder."""
         return self._stage(
-            ("submission",),
+            "submission",
             self.results / "submission" / "stamp.json",
-            lambda: {"cells": self._evaluations()},
+            {"cells": self._evaluations()},
             ["xstilts.submission"],
         )
 
+    @_once
     def overlaps(self) -> Stage:
         """Looking for test items in training data: done before anything is trained."""
         return self._stage(
-            ("overlaps",),
+            "overlaps",
             self.results / "overlaps.json",
-            lambda: {
+            {
                 "training": self._identified(self.examples_of("train")),
                 "targets": self._identified(self.examples_of("test")),
                 "own": {t: sorted(self.resolved.own_tasks(t)) for t in self.resolved.targets},
@@ -492,16 +530,9 @@ class Grid:
             for key in self.evaluations()
         ]
 
-    def _stage(self, key: tuple[Any, ...], stamp: Path, says: Any, modules: list[str]) -> Stage:
-        if key not in self._stages:
-            spec = {
-                "stage": key[0],
-                "code": self.code_digest(modules),
-                "environment": self.environment,
-                **says(),
-            }
-            self._stages[key] = Stage(stamp, spec, tuple(modules))
-        return self._stages[key]
+    def _stage(self, name: str, stamp: Path, says: dict[str, Any], modules: list[str]) -> Stage:
+        about = {"stage": name, "code": self.code_digest(modules), "environment": self.environment}
+        return Stage(stamp, about | says, tuple(modules))
 
     def code_digest(self, modules: Iterable[str]) -> str:
         """Digest of the library code that a stage runs."""

@@ -142,6 +142,18 @@ def _check_environment(lock: Path) -> None:
             )
 
 
+def training_inputs(
+    grid: Grid, encoder: str, condition: str, seed: int, stage: str
+) -> dict[str, Any]:
+    """The inputs of a training, by name."""
+    start = grid.start_of(encoder, condition, seed, stage)
+    return {
+        "start": start,
+        "encoder": grid.encoder_for(encoder, start),
+        "examples": grid.training_examples(condition, stage),
+    }
+
+
 def evaluation_inputs(workflow: Any, gaps: Gaps, key: tuple[str, str, int, str]) -> dict[str, Any]:
     """The inputs of an evaluation, by name; it is forced to run if its cells have gaps.
 
@@ -152,11 +164,23 @@ def evaluation_inputs(workflow: Any, gaps: Gaps, key: tuple[str, str, int, str])
     grid = gaps.grid
     if gaps.has(*key):
         workflow.dag.forcefiles.add(str(grid.cells(*key)))
+    checkpoint = grid.evaluated(*key)
     return {
-        "encoder": grid.encoder_stamp(key[0]),
-        "checkpoint": grid.evaluated(*key),
+        "checkpoint": checkpoint,
+        "encoder": grid.encoder_for(key[0], checkpoint),
         "examples": grid.evaluation_examples(key[3]),
     }
+
+
+def missing_behind_the_table(grid: Grid) -> list[Path]:
+    """Files of cells that are missing although the table is there.
+
+    Snakemake looks for a missing file only among the inputs of jobs that it runs anyway, so these
+    must be asked for by name.
+    """
+    if not grid.table().stamp.exists():
+        return []
+    return [path for key in grid.evaluations() if not (path := grid.cells(*key)).exists()]
 
 
 @contextmanager

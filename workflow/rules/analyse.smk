@@ -13,7 +13,7 @@ rule table:
     conda:
         "../../envs/environment.yaml"
     params:
-        spec=grid.table().digest,
+        spec=lambda w: grid.table().digest,
     script:
         "../scripts/make_table.py"
 
@@ -29,7 +29,7 @@ rule report:
     conda:
         "../../envs/environment.yaml"
     params:
-        spec=grid.report().digest,
+        spec=lambda w: grid.report().digest,
     script:
         "../scripts/make_report.py"
 
@@ -46,6 +46,6 @@ rule submission:
     conda:
         "../../envs/environment.yaml"
     params:
-        spec=grid.submission().digest,
+        spec=lambda w: grid.submission().digest,
     script:
         "../scripts/make_submission.py"

@@ -5,9 +5,11 @@
 
 rule train:
     input:
-        start=lambda w: grid.start_of(w.encoder, w.condition, int(w.seed), w.stage),
-        encoder=lambda w: grid.encoder_stamp(w.encoder),
-        examples=lambda w: grid.training_examples(w.condition, w.stage),
+        unpack(
+            lambda w: training_inputs(
+                grid, w.encoder, w.condition, int(w.seed), w.stage
+            )
+        ),
     output:
         stamp=f"{grid.results}/checkpoints/{{encoder}}/{{condition}}/seed{{seed}}/{{stage}}/stamp.json",
     log:
