@@ -1,0 +1,207 @@
+"""How planning grows with the grid, and what a cell costs a file system.
+
+    python bench/scale.py                      dry runs of 9,000 and 90,000 cells, nothing computed
+    python bench/scale.py --finished           the same with everything there: the daily look
+    python bench/scale.py --cells 900000       another size
+    python bench/scale.py --files              files and bytes of a cell, beside a file for each
+
+The grids are those of bench/scale_90k.yaml with fewer or more seeds and targets: 50 languages each.
+Nothing is trained; a finished grid is written with empty predictions. Seconds are those of the
+whole command, CPU seconds those of its processes: on a busy machine only these can be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from xstilts import cells
+from xstilts.cards import read_yaml
+from xstilts.grid import Grid, open_grid
+from xstilts.lineage import canonical, file_sha256, write_json
+
+HOME = Path(__file__).parents[1]
+STUDY = HOME / "bench" / "scale_90k.yaml"
+A_SEED = 18_000  # cells: 3 encoders x 12 conditions x 10 targets x 50 languages
+
+
+def main() -> None:
+    """Print what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cells", type=int, nargs="+", default=[9_000, 90_000], metavar="N")
+    parser.add_argument("--finished", action="store_true", help="with everything there")
+    parser.add_argument("--files", action="store_true", help="files and bytes of a cell instead")
+    args = parser.parse_args()
+    if args.files:
+        print_files()
+        return
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    for number in args.cells:
+        with tempfile.TemporaryDirectory() as folder:
+            study = study_of(number, Path(folder))
+            if args.finished:
+                began = time.monotonic()
+                finish(study)
+                print(f"  written in {time.monotonic() - began:.0f} s", flush=True)
+            print(f"{number:>8,} cells: {dry_run(study)}", flush=True)
+
+
+# --- dry runs ------------------------------------------------------------------------------------
+
+
+def study_of(number: int, folder: Path) -> Path:
+    """The study of 90,000 cells with as many seeds, or half of its targets, as give the number."""
+    study = read_yaml(STUDY)
+    targets = 10 if number >= A_SEED else 10 * number // A_SEED
+    study |= {"targets": study["targets"][:targets], "cards": str(HOME / "bench/scale_cards")}
+    study |= {"seeds": list(range(1, max(1, number // A_SEED) + 1))}
+    study |= {"results": str(folder / "results"), "resources": str(folder / "resources")}
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    assert len(grid_of(path).resolved.cells()) == number, f"no study of {number} cells"
+    return path
+
+
+def grid_of(study: Path) -> Grid:
+    """The grid of a study file."""
+    said = read_yaml(study)
+    return open_grid(said, str(study), HOME / "config", HOME / "envs/lock.txt")
+
+
+def dry_run(study: Path) -> str:
+    """Seconds, CPU seconds, peak memory and number of jobs of a dry run."""
+    command = [sys.executable, "-m", "snakemake", "-n", "-q", "all", "--configfile", str(study)]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    done = subprocess.run(command, cwd=HOME, text=True, capture_output=True, check=False)
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    total = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("total")]
+    jobs = int(total[0]) if total else 0
+    memory = after.ru_maxrss // 1024  # of the largest run so far: sizes are to be given rising
+    return f"{seconds:.1f} s, {cpu:.1f} s of CPU, {memory} MB, {jobs:,} jobs"
+
+
+def finish(study: Path) -> None:
+    """Write every stamp and every cell of a grid, as if it had run; predictions are empty."""
+    grid = grid_of(study)
+    for encoder in grid.study.encoders:
+        write_json(grid.encoder_stamp(encoder), {})
+    for task, split, languages in grid.needed_examples():
+        for language in languages:
+            write_json(grid.examples_stamp(task, split, language), {})
+    for key in grid.evaluations():
+        encoder, condition, seed, _ = key
+        stages = [*grid.resolved.recipes(), *(["intermediate"] if condition != "none" else [])]
+        for stage in stages:
+            if not (stamp := grid.checkpoint_stamp(encoder, condition, seed, stage)).exists():
+                write_json(stamp, {})
+    for key in grid.evaluations():
+        _write_cells(grid, key)
+    for stage in (grid.table(), grid.report()):
+        stage.stamp.write_text("")
+
+
+def _write_cells(grid: Grid, key: tuple[str, str, int, str]) -> None:
+    path, spec, checkpoint = grid.cells(*key), grid.evaluation(*key).digest, grid.evaluated(*key)
+    empty = grid.results / "empty"
+    empty.write_bytes(b"")
+    languages = grid.resolved.languages[key[3]]
+    examples = file_sha256(grid.examples_stamp(key[3], "test", languages[0]))  # all the same
+    inputs = {"checkpoint": file_sha256(checkpoint), "examples": examples}
+    about = {"sha256": file_sha256(empty), "bytes": 0}
+    names = ("encoder", "condition", "seed", "target")
+    made = {
+        language: a_cell(dict(zip(names, key, strict=True)), language, spec, inputs, about)
+        for language in languages
+    }
+    cells.write(path, made, dict.fromkeys(languages, empty))
+
+
+def a_cell(
+    identity: dict[str, Any],
+    language: str,
+    spec: str,
+    inputs: dict[str, str],
+    predictions: dict[str, Any],
+) -> cells.Cell:
+    """A cell as an evaluation of a classification target writes it."""
+    return identity | {
+        "cell": cells.VERSION,
+        "language": language,
+        "spec": spec,
+        "inputs": inputs,
+        "format": "classification",
+        "primary": "accuracy",
+        "n": 5010,
+        "metrics": {"accuracy": 71.23752495009979},
+        "counts": {},
+        "warnings": [],
+        "device": "cuda",
+        "precision": "bf16",
+        "predictions": predictions,
+    }
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def print_files(languages: int = 50) -> None:
+    """Files and bytes of a cell: a file of each kind a cell, and as they are."""
+    codes = [f"l{number:02d}" for number in range(languages)]
+    identity = {"encoder": "xlm-r-large", "condition": "mnli", "seed": 1, "target": "xnli"}
+    inputs = {"checkpoint": "0" * 64, "examples": "1" * 64}
+    for rows in (5010, 200):
+        with tempfile.TemporaryDirectory() as folder:
+            one, each = Path(folder) / "one", Path(folder) / "each"
+            made, fresh = {}, {}
+            for code in codes:
+                fresh[code] = each / "xnli" / f"{code}.parquet"
+                fresh[code].parent.mkdir(parents=True, exist_ok=True)
+                pq.write_table(_predictions(rows, code), fresh[code], compression="zstd")
+                size = fresh[code].stat().st_size
+                about = {"sha256": file_sha256(fresh[code]), "bytes": size}
+                made[code] = a_cell(identity, code, "2" * 64, inputs, about)
+                write_json(fresh[code].with_suffix(".json"), made[code])
+            cells.write(one / "xnli.jsonl", made, fresh)
+            line = len(canonical(made[codes[0]]))
+            print(f"{rows} examples, {languages} languages; a line has {line} bytes")
+            for name, where in (("a file each", each / "xnli"), ("two files", one)):
+                files = [path.stat() for path in where.iterdir()]
+                size = sum(f.st_size for f in files)
+                disk = sum(f.st_blocks for f in files) * 512
+                print(
+                    f"  {name}: {len(files) / languages:.2f} files, {size / languages:,.0f} bytes, "
+                    f"{disk / languages:,.0f} bytes on this disk a cell"
+                )
+
+
+def _predictions(rows: int, code: str) -> pa.Table:
+    chance, labels = random.Random(code), ["entailment", "neutral", "contradiction"]
+    said = [
+        {
+            "id": str(number),
+            "prediction": chance.choice(labels),
+            "gold": labels[number % 3],
+        }
+        for number in range(rows)
+    ]
+    return pa.Table.from_pylist(json.loads(json.dumps(said)))
+
+
+if __name__ == "__main__":
+    main()
