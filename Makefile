@@ -49,6 +49,7 @@ lint: env ## style, types, and the workflow's own linters
 bench: env ## the benchmarks (figures, not gates)
 	snakemake --cores all --logger xstilts download
 	python bench/speed.py
+	python bench/scale.py
 
 clean: ## the environment and everything made; downloads (resources/) and results/ stay
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info

@@ -30,8 +30,9 @@ import yaml
 
 from xstilts import cells
 from xstilts.cards import read_yaml
-from xstilts.grid import Grid, open_grid
+from xstilts.grid import INTERMEDIATE, Grid, open_grid
 from xstilts.lineage import canonical, file_sha256, write_json
+from xstilts.study import NONE
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench" / "scale_90k.yaml"
@@ -106,8 +107,8 @@ def finish(study: Path) -> None:
             write_json(grid.examples_stamp(task, split, language), {})
     for key in grid.evaluations():
         encoder, condition, seed, _ = key
-        stages = [*grid.resolved.recipes(), *(["intermediate"] if condition != "none" else [])]
-        for stage in stages:
+        # in the order in which they are made: Snakemake compares times
+        for stage in (*([INTERMEDIATE] if condition != NONE else []), *grid.resolved.recipes()):
             if not (stamp := grid.checkpoint_stamp(encoder, condition, seed, stage)).exists():
                 write_json(stamp, {})
     for key in grid.evaluations():
