@@ -500,6 +500,8 @@ class Grid:
             *([self.study.mlm.text] if self.study.mlm.text else []),
         }
         tasks |= {part for task in tasks for part in self.cards.task(task).parts}
+        # a recipe that the study replaces still tells which training data are a benchmark's own
+        tasks |= {own for target in self.resolved.targets for own in self.resolved.own_tasks(target)}
         codes = {code for chosen in self.resolved.languages.values() for code in chosen}
         return {
             "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},

@@ -29,8 +29,9 @@ def changed(before, after):
 
 
 def summaries(found):
-    """Of stages, those that are not only the table and the report of all cells."""
-    return {key for key in found if not key.startswith(("table", "report", "submission"))}
+    """Of stages, those that are not about the whole grid: its table, its report, its overlaps."""
+    whole = ("table", "report", "submission", "overlaps")
+    return {key for key in found if not key.startswith(whole)}
 
 
 class TestPaths:
@@ -264,7 +265,7 @@ class TestWhatChangesSomething:
             ),
             (
                 "xstilts.readers.squad_json",
-                {"examples", "training", "evaluation", "table", "report", "submission"},
+                {"examples", "overlaps", "training", "evaluation", "table", "report", "submission"},
             ),
             ("xstilts.report.page", {"report"}),
             ("xstilts.table", {"table", "report", "submission"}),
