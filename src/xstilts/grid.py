@@ -501,7 +501,7 @@ class Grid:
         }
         tasks |= {part for task in tasks for part in self.cards.task(task).parts}
         # a recipe that the study replaces still tells which training data are a benchmark's own
-        tasks |= {own for target in self.resolved.targets for own in self.resolved.own_tasks(target)}
+        tasks.update(*(self.resolved.own_tasks(target) for target in self.resolved.targets))
         codes = {code for chosen in self.resolved.languages.values() for code in chosen}
         return {
             "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
