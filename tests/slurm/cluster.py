@@ -242,7 +242,8 @@ class Cluster:
     def repair(self) -> None:
         """No job is left, and every node is up again and free."""
         for job in self.jobs("pending,running,completing"):
-            self.say("scancel", job)
+            with suppress(RuntimeError):  # it has just ended
+                self.say("scancel", job)
             for pid in self.processes(job):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

@@ -249,6 +249,7 @@ def test_a_failing_language_costs_no_other(cluster, project, undisturbed, before
 
 def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, before):
     """Jobs work with the study that the run began with, and refuse to run an edited library."""
+    project.profile(retries=0)
     running = project.submit()
     project.until_trained()
     project.study(training={"all": {"epochs": 1, "batch_size": 4, "max_length": 64}})
