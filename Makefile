@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help env grid pilot test test-fast lint bench clean
+.PHONY: help env grid pilot test test-fast test-slurm lint bench clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -38,6 +38,9 @@ test: env ## all tests
 
 test-fast: env ## the tests that need no workflow run (a minute or two)
 	pytest -n 2 --dist loadfile -m "not workflow"
+
+test-slurm: env ## the tests on a Slurm that they start here: root, Debian's slurm-wlm slurmdbd mariadb-server munge
+	pytest -m slurm tests/slurm
 
 lint: env ## style, types, and the workflow's own linters
 	ruff check .

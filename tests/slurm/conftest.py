@@ -60,9 +60,8 @@ def project(cluster, prepared, undisturbed, tmp_path) -> Iterator[Submitted]:
     made = copy(prepared, tmp_path / "project")
     yield made
     for running in made.started:
-        with suppress(ProcessLookupError):
+        with running, suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
-        running.communicate()
     cluster.repair()
 
 
