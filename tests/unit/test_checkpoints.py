@@ -241,11 +241,15 @@ def trained(job, dense: Dense) -> Checkpoint:
 
 
 def assert_same(folder, checkpoint, dense) -> None:
+    """Up to rounding. A bias of the keys has no gradient but rounding's, which AdamW magnifies."""
     compact = checkpoints.build(folder, checkpoint, EVERY_ROW)
     for (name, ours), theirs in zip(
         compact.named_parameters(), dense.encoder.parameters(), strict=True
     ):
-        torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=2e-6, msg=lambda m, n=name: n + m)
+        allowed = 1e-4 if name.endswith("qkv.bias") else 2e-6
+        torch.testing.assert_close(
+            ours, theirs, rtol=2e-5, atol=allowed, msg=lambda m, n=name: n + m
+        )
 
 
 SETTINGS = {"weight_decay": 0.3, "learning_rate": 5e-3, "epochs": 3, "adam_epsilon": 1e-6}

