@@ -422,3 +422,10 @@ def test_the_loss_is_the_mean_of_two_cross_entropies_over_a_windows_tokens(lette
             expected += torch.nn.functional.cross_entropy(own[None, :, side], gold) / 2
     torch.testing.assert_close(span_qa.loss(scores, batch), expected)
     assert [o.shape for o in span_qa.outputs(scores, batch)] == [(n, 2) for n in batch.lengths]
+
+
+def test_an_answer_keeps_the_accent_of_its_last_letter():
+    """The tokenizer's span of a composed letter ends before its combining accent."""
+    context = "Lome\u0301 is"
+    assert span_qa.cut_out(context, np.array([[0, 4], [6, 8]]), 0, 1) == "Lome\u0301"
+    assert span_qa.cut_out(context, np.array([[0, 4], [4, 5]]), 0, 1) == "Lome"

@@ -51,8 +51,8 @@ LANGUAGES: tuple[str, ...] = _words(
     "af am ar az bg bn de el en es et eu fa fi fr gu ha he hi hu id ig it ja jv ka kk ko lt "
     "ml mr ms my nl pa pcm pl pt qu ro ru sw ta te th tr uk ur vi yo zh zu"
 )
-"""The languages of the CLDR tasks: of those that XTREME-R's tasks and MasakhaNER have and that have a
-resource class in config/languages.tsv, those for which `missing` finds nothing missing.
+"""The languages of the CLDR tasks: of those that XTREME-R's tasks and MasakhaNER have and that have
+a resource class in config/languages.tsv, those for which `missing` finds nothing missing.
 
 Written out so that another version of Babel cannot change the benchmark silently; a test compares.
 """

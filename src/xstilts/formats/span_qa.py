@@ -9,6 +9,7 @@ offsets. Beside it stands the text that those scripts rebuild from whitespace wo
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,12 +60,25 @@ class Window:
 
     def text(self, context: str, begin: int, end: int) -> str:
         """What the context has under the tokens ``[begin, end)`` of this window."""
-        return bare(context[self.spans[begin, 0] : self.spans[end - 1, 1]])
+        return cut_out(context, self.spans, begin, end)
 
     def legacy_text(self, context: str, begin: int, end: int) -> str:
         """What the official scripts make of these tokens."""
         first, last = int(self.spans[begin, 0]), int(self.spans[end - 1, 1])
         return legacy_words.answer(context, first, last, self.spelt(self.ids[begin:end]))
+
+
+def cut_out(context: str, spans: np.ndarray, begin: int, end: int) -> str:
+    """The text that the tokens ``[begin, end)`` of a context cover, bare.
+
+    With the accents of its last letter: a tokenizer that composes letters (NFKC) says that a token
+    ends before a combining accent, which then is in no token at all.
+    """
+    first, last = int(spans[begin, 0]), int(spans[end - 1, 1])
+    following = int(spans[end, 0]) if end < len(spans) else len(context)
+    while last < following and unicodedata.combining(context[last]):
+        last += 1
+    return bare(context[first:last])
 
 
 def bare(text: str) -> str:
@@ -174,7 +188,7 @@ def _unattainable(example: Example, spans: np.ndarray) -> Iterator[str]:
 
 def _gives(context: str, spans: np.ndarray, at: tuple[int, int], wanted: str) -> bool:
     """Whether tokens give an answer's text, after the metric's normalisation."""
-    text = bare(context[spans[at[0], 0] : spans[at[1], 1]])
+    text = cut_out(context, spans, at[0], at[1] + 1)
     return text == wanted or normalize_squad(text) == normalize_squad(wanted)
 
 
