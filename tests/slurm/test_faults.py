@@ -97,11 +97,14 @@ def test_a_training_whose_time_is_over_goes_on_in_the_next_attempt(
 
 @pytest.mark.skipif(not LIMITS_MEMORY, reason="no memory cgroups (version 1) to be written")
 def test_a_training_killed_for_memory_comes_back_with_more(cluster, project, undisturbed, before):
-    """The kernel kills it at its limit."""
+    """The kernel kills it at its limit. What Slurm calls that depends on who tells it first: its
+    memory controller (OUT_OF_MEMORY), or the job's own end with a killed child (FAILED)."""
     project.profile({"mem_mb": "300 * attempt ** 2"})
     ends(project.submit(STAMP))
     asked = [row for row in cluster.accounts("JobIDRaw", "State", "ReqMem") if row[0] not in before]
-    assert [row[1:] for row in asked] == [["OUT_OF_MEMORY", "300M"], ["COMPLETED", "1200M"]]
+    assert [memory for _, _, memory in asked] == ["300M", "1200M"]
+    assert asked[0][1] in ("OUT_OF_MEMORY", "FAILED")
+    assert asked[1][1] == "COMPLETED"
     assert project.checkpoints() == undisturbed.checkpoints()
 
 
