@@ -81,7 +81,7 @@ def test_a_changed_format_touches_only_its_tasks(project):
 def test_comments_docstrings_and_the_report_train_nothing(project):
     """A comment changes nothing at all; the report's code changes the report alone."""
     project.edit("src/xstilts/training.py", '"""Training: ', '"""About training: ')
-    project.edit("src/xstilts/training.py", "import json\n", "import json  # for the log\n")
+    project.edit("src/xstilts/training.py", "import math\n", "import math  # for the checks\n")
     assert project.planned() == {}
     path = project.folder / "src/xstilts/report/page.py"
     path.write_text(path.read_text() + "\n_CHANGED = 1\n")
