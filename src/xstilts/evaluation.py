@@ -212,11 +212,8 @@ def _compute(
 
 def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
     """What makes a score suspect: a model that always says the same, where gold does not."""
-    if format_name not in ("classification", "multiple_choice"):
-        return []
-    said = {p["prediction"] for p in predictions}
-    gold = {p["gold"] for p in predictions}
-    return ["majority_class"] if len(said) == 1 and len(gold) > 1 else []
+    of_classes = format_name in ("classification", "multiple_choice", "tagging")
+    return ["majority_class"] if of_classes and formats.collapsed(predictions) else []
 
 
 # --- texts and results ---------------------------------------------------------------------------
