@@ -233,7 +233,7 @@ class Grid:
 
     def dev_split(self, task: str, stage: str) -> list[tuple[str, str, str]]:
         """The English examples that select a task's checkpoint; none where the last one is kept."""
-        if self.hyperparameters(task, _kind(stage)).selection == "last":
+        if self.hyperparameters(task, kind_of(stage)).selection == "last":
             return []
         cards = [self.cards.task(task)]
         if "dev" not in cards[0].splits:
@@ -324,7 +324,7 @@ class Grid:
                     "dev": self._identified(self.dev_split(name, stage)),
                     "selected_by": self._selected_by(name, stage),
                     "head_from": self.head_from(stage),
-                    "hyperparameters": self.hyperparameters(name, _kind(stage)).model_dump(),
+                    "hyperparameters": self.hyperparameters(name, kind_of(stage)).model_dump(),
                 }
                 for name in tasks
             ],
@@ -610,7 +610,8 @@ class _FrozenCatalogue(Catalogue):
         return EncoderCard.model_validate(self._frozen["encoders"][name])
 
 
-def _kind(stage: str) -> Literal["intermediate", "recipe"]:
+def kind_of(stage: str) -> Literal["intermediate", "recipe"]:
+    """Which of the two stages of STILTs a training is, for its hyperparameters."""
     return "intermediate" if stage == INTERMEDIATE else "recipe"
 
 

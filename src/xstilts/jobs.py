@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from xstilts import lineage
 from xstilts.cards import FROM_DATA
 from xstilts.errors import LineageError
-from xstilts.grid import INTERMEDIATE, Grid, Stage, check_code
+from xstilts.grid import Grid, Stage, check_code, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,6 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
         return tuple(grid.examples_stamp(*of) for of in examples)
 
     plan = grid.training(encoder, condition, seed, stage)
-    kind: Literal["intermediate", "recipe"] = "intermediate" if stage == INTERMEDIATE else "recipe"
     start = grid.start_of(encoder, condition, seed, stage)
     pretrained = grid.encoder_stamp(encoder)
     tasks = tuple(
@@ -55,7 +54,7 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
             grid.cards.task(name).format,
             labels_of(grid, name, condition, stage),
             stamps(grid.train_split(condition, stage, name)),
-            grid.hyperparameters(name, kind),
+            grid.hyperparameters(name, kind_of(stage)),
             grid.cards.task(name).scorer,
             grid.cards.task(name).primary,
             dev=stamps(grid.dev_split(name, stage)),

@@ -12,13 +12,14 @@ import hashlib
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from xstilts.lineage import write_atomically
+from xstilts.lineage import file_sha256, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +44,13 @@ class Ragged:
 class TokenCache:
     """The entries of one tokenizer."""
 
-    def __init__(self, folder: Path, tokenizer: bytes) -> None:
-        """``folder`` may not exist yet; ``tokenizer`` is the content of its file."""
-        self._folder = folder
-        self._tokenizer = hashlib.sha256(tokenizer).digest()
+    def __init__(self, folder: Path, tokenizer: Path) -> None:
+        """``folder`` may not exist yet; the tokenizer's file is read when an entry is asked for."""
+        self._folder, self._file = folder, tokenizer
+
+    @cached_property
+    def _tokenizer(self) -> bytes:
+        return bytes.fromhex(file_sha256(self._file))
 
     def path(self, texts: Sequence[str]) -> Path | None:
         """Where the entry of these texts lies; None where they are too few to be worth one."""

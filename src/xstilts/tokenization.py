@@ -18,8 +18,10 @@ from xstilts.errors import EncoderError
 from xstilts.token_cache import Ragged, TokenCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from xstilts.formats import Limits
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,13 @@ class Layout:
     def single_specials(self) -> int:
         """Special tokens around one text."""
         return len(self.prefix) + len(self.suffix)
+
+    def question_room(self, limits: Limits) -> int:
+        """Tokens that a question may have before a context.
+
+        Half of all at least are the context's, or there would be no end of windows.
+        """
+        return min(limits.max_query_length, (limits.max_length - self.pair_specials) // 2)
 
 
 class Tokenizer:
@@ -143,7 +152,7 @@ class Tokenizer:
 
     @cached_property
     def _cache(self) -> TokenCache:
-        return TokenCache(self._cache_folder, self._path.read_bytes())
+        return TokenCache(self._cache_folder, self._path)
 
     def words(self, words: Iterable[str]) -> dict[str, np.ndarray]:
         """The pieces of each distinct word, tokenised on its own; ``<unk>`` where it has none."""
@@ -196,6 +205,20 @@ def _from_bytes(run: re.Match[str]) -> str:
 
 def _joined(*parts: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
+
+
+def windows_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
+    """``[begin, end)`` of windows of ``room`` tokens that start every ``stride`` tokens.
+
+    A text without tokens has one window, which shows none.
+    """
+    begin = 0
+    while True:
+        end = min(begin + room, tokens)
+        yield begin, end
+        if end == tokens:
+            return
+        begin += min(room, stride)
 
 
 def truncate_longest_first(

@@ -17,7 +17,7 @@ from xstilts.batching import pack
 from xstilts.formats import span_qa
 from xstilts.metrics.answers import normalize_squad
 from xstilts.readers import afriqa, squad_json
-from xstilts.tokenization import Tokenizer
+from xstilts.tokenization import Tokenizer, windows_of
 
 GRAPHEMES = [
     *(
@@ -86,7 +86,7 @@ def answers(rows, features, outputs, scorer="squad"):
 @given(tokens=st.integers(0, 200), room=st.integers(1, 40), stride=st.integers(1, 60))
 def test_windows_show_every_token(tokens, room, stride):
     """They begin every ``stride`` tokens (no token is skipped) and the last ends with the text."""
-    cuts = list(span_qa._windows(tokens, room, stride))
+    cuts = list(windows_of(tokens, room, stride))
     assert [begin for begin, _ in cuts] == [i * min(room, stride) for i in range(len(cuts))]
     assert all(end - begin == room for begin, end in cuts[:-1])
     assert cuts[-1][1] == tokens
@@ -96,7 +96,7 @@ def test_windows_show_every_token(tokens, room, stride):
 @given(tokens=st.integers(1, 120), room=st.integers(1, 40), stride=st.integers(1, 40))
 def test_each_token_is_decided_on_by_the_window_with_most_context(tokens, room, stride):
     """By exactly one window: the first with the best ``_check_is_max_context`` score."""
-    cuts = list(span_qa._windows(tokens, room, stride))
+    cuts = list(windows_of(tokens, room, stride))
     deciding = span_qa._deciding(tokens, cuts)
     for token in range(tokens):
         best, chosen = None, None

@@ -38,6 +38,7 @@ from xstilts.dropout import name_places
 from xstilts.heads import SentenceHead, TokenHead, place_losses
 from xstilts.metrics.tydi import Annotation, Prediction, minimal_answers, select_passages
 from xstilts.seeds import rank
+from xstilts.tokenization import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ def encode(
     counts: Counter[str] = Counter()
     sequences, second, windows = [], [], []
     layout = tokenizer.layout
-    longest_question = min(limits.max_query_length, (limits.max_length - layout.pair_specials) // 2)
+    longest_question = layout.question_room(limits)
     for number, (example, document) in enumerate(zip(examples, documents, strict=True)):
         question = questions[number].ids[-longest_question:]  # the end of it, as the baseline
         counts["truncated_questions"] += len(questions[number].ids) > longest_question
@@ -115,11 +116,11 @@ def encode(
         counts["unreachable_answers"] += answer is None and _answered(example)
         room = limits.max_length - layout.pair_specials - len(question)
         offset = len(layout.prefix) + len(question) + len(layout.middle)
-        for begin in _begins(len(document.ids), room, limits.doc_stride):
-            gold = _gold(answer, begin, min(begin + room, len(document.ids)), offset)
+        for begin, end in windows_of(len(document.ids), room, limits.doc_stride):
+            gold = _gold(answer, begin, end, offset)
             if training and gold.kind == NONE and not _chosen(example["id"], begin):
                 continue
-            shown = slice(begin, begin + room)
+            shown = slice(begin, end)
             ids, where = tokenizer.pair(question, document.ids[shown])
             sequences.append(ids)
             second.append(where)
@@ -157,16 +158,6 @@ def _joined(passages: Sequence[tuple[int, int, Tokens, Tokens]]) -> Document:
         spans += [np.full((len(marker.ids), 2), -1, np.int32), tokens.spans + begin]
         places += [-1] * len(marker.ids) + [index] * len(tokens.ids)
     return Document(np.concatenate(ids), np.concatenate(spans), np.asarray(places, np.int32))
-
-
-def _begins(tokens: int, room: int, stride: int) -> Iterator[int]:
-    """Where windows begin; a document without tokens has one window, which shows none."""
-    begin = 0
-    while True:
-        yield begin
-        if begin + room >= tokens:
-            return
-        begin += min(room, stride)
 
 
 def _chosen(name: str, begin: int) -> bool:

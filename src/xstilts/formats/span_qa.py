@@ -22,6 +22,7 @@ from xstilts.batching import Batch, Features, one_sequence_items
 from xstilts.heads import TokenHead, place_losses
 from xstilts.metrics import legacy_words
 from xstilts.metrics.answers import AnswerScore, mlqa, normalize_squad, squad, squad_v2
+from xstilts.tokenization import windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -102,10 +103,7 @@ def encode(
     contexts = tokenizer(e["context"] for e in examples)
     counts: Counter[str] = Counter()
     sequences, second, windows = [], [], []
-    # half of the tokens at least are the context's, or there would be no end of windows
-    longest_question = min(
-        limits.max_query_length, (limits.max_length - tokenizer.layout.pair_specials) // 2
-    )
+    longest_question = tokenizer.layout.question_room(limits)
     for number, example in enumerate(examples):
         question = questions[number].ids[:longest_question]
         counts["truncated_questions"] += len(questions[number].ids) > longest_question
@@ -117,7 +115,7 @@ def encode(
             continue
         room = limits.max_length - tokenizer.layout.pair_specials - len(question)
         offset = len(tokenizer.layout.prefix) + len(question) + len(tokenizer.layout.middle)
-        cuts = list(_windows(len(spans), room, limits.doc_stride))
+        cuts = list(windows_of(len(spans), room, limits.doc_stride))
         shown = False
         for cut, deciding in zip(cuts, _deciding(len(spans), cuts), strict=True):
             begin, end = cut
@@ -134,17 +132,6 @@ def encode(
             )
         counts["unreachable_answers"] += bool(example["answers"]) and not shown
     return one_sequence_items(sequences, second, windows, counts=+counts)
-
-
-def _windows(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    """``[begin, end)`` of windows of ``room`` tokens that start every ``stride`` tokens."""
-    begin = 0
-    while True:
-        end = min(begin + room, tokens)
-        yield begin, end
-        if end == tokens:
-            return
-        begin += min(room, stride)
 
 
 def _deciding(tokens: int, cuts: Sequence[tuple[int, int]]) -> list[np.ndarray]:

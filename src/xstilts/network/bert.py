@@ -48,8 +48,11 @@ class Layer(nn.Module):
             attended = self.out(self._attend(self.attention_norm(x), batch))
             x = x + self.out_dropout(attended, batch.noise)
             return x + self.down(F.gelu(self.up(self.norm(x))))  # type: ignore[no-any-return]
-        attended = self.out(self._attend(x, batch))
-        x = self.attention_norm(x + self.out_dropout(attended, batch.noise))
+        return self.normed_after(x, self._attend(x, batch), batch)
+
+    def normed_after(self, x: torch.Tensor, context: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """What follows attention in a post-norm layer: (T, H) and its context (T, H) -> (T, H)."""
+        x = self.attention_norm(x + self.out_dropout(self.out(context), batch.noise))
         fed = self.down(F.gelu(self.up(x)))
         return self.norm(x + self.down_dropout(fed, batch.noise))  # type: ignore[no-any-return]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from xstilts.dropout import AttentionDropout, Dropout
+from xstilts.dropout import Dropout
 from xstilts.errors import EncoderError
+from xstilts.network import bert
 from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
 
 if TYPE_CHECKING:
@@ -24,37 +24,21 @@ if TYPE_CHECKING:
     from xstilts.network.encoder import Config
 
 
-class Layer(nn.Module):
-    """One post-norm layer. Positions share the projections of the content."""
+class Layer(bert.Layer):
+    """BERT's layer with another attention: positions share the projections of the content."""
 
     def __init__(self, shape: Shape, config: Config) -> None:
-        super().__init__()
-        epsilon = config["layer_norm_eps"]
-        self.heads = shape.heads
-        self.weights_dropout = AttentionDropout(
-            config["attention_probs_dropout_prob"], shape.heads, shape.longest
-        )
-        self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden)
-        self.out = nn.Linear(shape.hidden, shape.hidden)
-        self.attention_norm = nn.LayerNorm(shape.hidden, eps=epsilon)
-        self.up = nn.Linear(shape.hidden, shape.inner)
-        self.down = nn.Linear(shape.inner, shape.hidden)
-        self.norm = nn.LayerNorm(shape.hidden, eps=epsilon)
+        super().__init__(shape, config, pre_norm=False)
         self.distance_dropout = Dropout(config["hidden_dropout_prob"])
-        self.out_dropout = Dropout(config["hidden_dropout_prob"])
-        self.down_dropout = Dropout(config["hidden_dropout_prob"])
 
-    def forward(
+    def forward(  # type: ignore[override]
         self, x: torch.Tensor, batch: Batch, distances: torch.Tensor, buckets: torch.Tensor
     ) -> torch.Tensor:
         """(T, H) -> (T, H). ``distances`` (B, H) embeds buckets, ``buckets`` is (L, L)."""
         distances = self.distance_dropout(distances, batch.shared_noise(len(distances)))
-        attended = self.out(self._attend(x, batch, distances, buckets))
-        x = self.attention_norm(x + self.out_dropout(attended, batch.noise))
-        fed = self.down(F.gelu(self.up(x)))
-        return self.norm(x + self.down_dropout(fed, batch.noise))  # type: ignore[no-any-return]
+        return self.normed_after(x, self._attend_far(x, batch, distances, buckets), batch)
 
-    def _attend(
+    def _attend_far(
         self, x: torch.Tensor, batch: Batch, distances: torch.Tensor, buckets: torch.Tensor
     ) -> torch.Tensor:
         query, key, value = split_heads(batch.padded(self.qkv(x), 0.0), self.heads)
