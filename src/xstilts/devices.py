@@ -68,15 +68,5 @@ class Device:
         return {"device": self.kind, "device_name": name, "precision": self.precision}
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that an allocation failed, on a GPU or on the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    said = str(error)
-    return isinstance(error, RuntimeError) and any(
-        sign in said for sign in ("can't allocate memory", "_ALLOC_FAILED", "bad_alloc")
-    )
-
-
 def _cpu_computes_bf16() -> bool:
     return bool(torch.cpu._is_amx_tile_supported())

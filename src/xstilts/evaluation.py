@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import torch
 
 from xstilts import cells, checkpoints, examples, formats
-from xstilts.batching import by_tokens, pack
+from xstilts.batching import pack
 from xstilts.checkpoints import Checkpoint
 from xstilts.devices import Device
 from xstilts.errors import LineageError, TrainingError
@@ -39,6 +39,7 @@ from xstilts.lineage import (
     write_atomically,
     write_json,
 )
+from xstilts.memory import fitted
 from xstilts.tokenization import Tokenizer
 
 if TYPE_CHECKING:
@@ -383,15 +384,14 @@ class Model:
 
     @torch.inference_mode()
     def _outputs(self, features: Features) -> list[np.ndarray]:
-        found: list[np.ndarray | None] = [None] * len(features)
-        budget = self.job.evaluation.batch_tokens
-        for items in by_tokens(features.lengths(), range(len(features)), budget):
+        def compute(items: list[int]) -> list[np.ndarray]:
             batch = pack(features, items, self.device.torch)
             with self.device.autocast():
-                outputs = self._heads(batch)
-            for item, output in zip(items, outputs, strict=True):
-                found[item] = output
-        return found  # type: ignore[return-value]
+                return self._heads(batch)
+
+        budget = self.job.evaluation.batch_tokens
+        found = fitted(self.job.identity["target"], features.lengths(), budget, compute)
+        return [found[item] for item in range(len(features))]
 
     def _heads(self, batch: Batch) -> list[np.ndarray]:
         """The head's outputs, an item each; of every state, stacked, where layers are swept."""

@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from xstilts import checkpoints, formats
-from xstilts.batching import by_tokens, pack
+from xstilts.batching import pack
 from xstilts.errors import DataError
+from xstilts.memory import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,12 +136,14 @@ def _outputs(
     budget: int,
 ) -> list[np.ndarray]:
     form = formats.get(task.format)
-    found: dict[int, np.ndarray] = {}
-    for items in by_tokens(features.lengths(), range(len(features)), budget):
+
+    def compute(items: list[int]) -> list[np.ndarray]:
         batch = pack(features, items, device.torch)
         with device.autocast():
             outputs = head(encoder(batch), batch)
-        found |= dict(zip(items, form.outputs(outputs, batch), strict=True))
+        return form.outputs(outputs, batch)
+
+    found = fitted(f"development data of {task.name}", features.lengths(), budget, compute)
     return [found[item] for item in range(len(features))]
 
 

@@ -28,11 +28,12 @@ from xstilts import checkpoints, examples, formats, resume, selection
 from xstilts.batching import Features, by_tokens, pack
 from xstilts.checkpoints import Checkpoint
 from xstilts.curves import Curves
-from xstilts.devices import Device, is_out_of_memory
+from xstilts.devices import Device
 from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.heads import initialise
 from xstilts.lease import lease
 from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp
+from xstilts.memory import halved, is_out_of_memory
 from xstilts.network import Weights
 from xstilts.resume import STATE
 from xstilts.schedule import MLM, Schedule
@@ -392,20 +393,9 @@ class Training:
 
     def _halve_budget(self, task: str, micros: list[list[int]]) -> None:
         self.optimizer.zero_grad()
-        if self.device.kind == "cuda":
-            torch.cuda.empty_cache()
-        sizes = [int(self.lengths[task][micro].sum()) for micro in micros]
-        if max(map(len, micros)) == 1:
-            raise TrainingError(
-                f"{task}: out of memory at step {self.step + 1} with one example of {max(sizes)} "
-                "tokens at a time; lower max_length, or use a larger device"
-            )
-        self.budget = max(1, min(self.budget, max(sizes)) // 2)
-        print(
-            f"step {self.step + 1}: out of memory; done again, and all that follow, with at most "
-            f"{self.budget} tokens at a time instead of {max(sizes)}",
-            flush=True,
-        )
+        tokens = max(int(self.lengths[task][micro].sum()) for micro in micros)
+        what = f"step {self.step + 1} of {task}"
+        self.budget = halved(what, self.budget, tokens, max(map(len, micros)))
 
     def _sum_gradients(self, task: str, micros: list[list[int]]) -> float:
         weight = float(sum(self.features[task].weights[micro].sum() for micro in micros))

@@ -9,9 +9,10 @@ import pytest
 import tiny
 import torch
 
-from xstilts import devices
+from xstilts import cells, evaluation, memory, selection
 from xstilts.errors import TrainingError
 from xstilts.lineage import read_json
+from xstilts.study import Evaluation
 from xstilts.training import Training, run
 
 
@@ -44,9 +45,9 @@ def test_what_an_allocation_that_fails_raises_is_known():
     for allocate in (too_much, no_gpu_memory):
         with pytest.raises(RuntimeError) as caught:
             allocate()
-        assert devices.is_out_of_memory(caught.value)
-    assert devices.is_out_of_memory(MemoryError())
-    assert not devices.is_out_of_memory(RuntimeError("shapes do not match"))
+        assert memory.is_out_of_memory(caught.value)
+    assert memory.is_out_of_memory(MemoryError())
+    assert not memory.is_out_of_memory(RuntimeError("shapes do not match"))
 
 
 @pytest.mark.parametrize("allocate", [too_much, no_gpu_memory])
@@ -64,7 +65,7 @@ def test_the_step_is_done_again_in_smaller_parts(allocate, tmp_path, capsys):
         torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-6)
     lines = [x for x in capsys.readouterr().out.splitlines() if "out of memory" in x]
     assert lines
-    assert "step 1: out of memory; done again" in lines[-1]
+    assert "step 1 of t_classification: out of memory; done again" in lines[-1]
     assert f"at most {state.budget} tokens" in lines[-1]
 
 
@@ -88,7 +89,7 @@ def test_one_example_that_does_not_fit_is_a_clear_error(tmp_path):
     small_device(state, 2)
     with pytest.raises(
         TrainingError,
-        match=r"t_classification: out of memory at step 1 with one example of \d+ tokens at a time",
+        match=r"step 1 of t_classification: out of memory with one example of \d+ tokens at a time",
     ):
         list(state.steps(lambda: False))
 
@@ -128,3 +129,65 @@ def test_a_loss_that_compares_all_items_of_a_step_is_cut_as_well(budget, tmp_pat
     assert found[0].keys() == found[1].keys()
     for name, gradient in found[0].items():
         torch.testing.assert_close(gradient, found[1][name], rtol=1e-3, atol=1e-5)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def outputs_on_dev(state):
+    """What the head gives for the development data."""
+    task, where = state.job.tasks[0], state._development
+    features, head = where.features[task.name], state.heads[task.name]
+    with where._all_rows(state.encoder, state.shrunk), torch.inference_mode():
+        arguments = (features, task, state.encoder, head, state.device, state.budget)
+        return selection._outputs(*arguments)
+
+
+def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, capsys):
+    """To the same outputs; the steps of the training are not cut smaller for it."""
+    job = job_of(tmp_path, eval_every=1)
+    stamp = tiny.split(tmp_path / "examples/dev/en.json", "classification", tiny.sentences(20))
+    state = Training(replace(job, tasks=(replace(job.tasks[0], dev=(stamp,)),)))
+    state._train_mode(False)
+    whole = outputs_on_dev(state)
+    small_device(state, 40)
+    np.testing.assert_allclose(outputs_on_dev(state), whole, rtol=1e-4, atol=1e-6)
+    assert "development data of t_classification: out of memory" in capsys.readouterr().out
+    next(state.steps(lambda: False))  # four examples fit
+    assert state.record.evaluations == 1
+    assert state.budget == 10_000
+
+
+def test_one_development_example_that_does_not_fit_is_a_clear_error(tmp_path):
+    """What cannot be read at all is told as what it is."""
+
+    def forward(items):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with pytest.raises(TrainingError, match=r"dev: out of memory with one example of 7 tokens"):
+        memory.fitted("dev", np.array([7, 9]), 100, forward)
+
+
+def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monkeypatch, capsys):
+    """Its cell is the one that a larger device gives."""
+    trained = job_of(tmp_path)
+    run(trained)
+    stamp = tiny.split(tmp_path / "test/en.json", "classification", tiny.sentences(20))
+    found = []
+    for tokens in (10_000, 40):
+        folder = tmp_path / str(tokens)
+        job = tiny.evaluation_job(folder, trained, {"en": stamp})
+        job = replace(job, evaluation=Evaluation(batch_tokens=10_000))
+        build = evaluation.Model.__init__
+
+        def on_a_small_device(model, job, build=build, tokens=tokens):
+            build(model, job)
+            small_device(model, tokens)
+
+        monkeypatch.setattr(evaluation.Model, "__init__", on_a_small_device)
+        evaluation.run(job, say=lambda _: None)
+        monkeypatch.undo()
+        found.append(cells.read(job.cells)["en"])
+    assert found[0]["metrics"] == found[1]["metrics"]
+    assert found[0]["predictions"] == found[1]["predictions"]
+    assert "toy: out of memory; done again" in capsys.readouterr().out
