@@ -25,7 +25,7 @@ import torch
 
 from xstilts import evaluation, token_cache
 from xstilts.batching import by_tokens, pack
-from xstilts.cards import Catalogue
+from xstilts.cards.catalogue import Catalogue
 from xstilts.fetch import read_checksums
 from xstilts.prepare import prepare
 from xstilts.study import Compute, Evaluation
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from xstilts.cards import TaskCard
+    from xstilts.cards.task import TaskCard
 
 HOME = Path(__file__).parents[1]
 TARGETS = {"xnli": "mnli", "xquad": "squad"}

@@ -17,16 +17,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from xstilts import examples, formats
-from xstilts.cards import Catalogue, Hyperparameters
+from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import XstiltsError
 from xstilts.fetch import is_at_hand, read_checksums
 from xstilts.formats import mlm
+from xstilts.hyperparameters import Hyperparameters
 from xstilts.prepare import prepare
 from xstilts.study import Mlm
 from xstilts.tokenization import Tokenizer
 
 if TYPE_CHECKING:
-    from xstilts.cards import TaskCard
+    from xstilts.cards.task import TaskCard
 
 HOME = Path(__file__).parents[1]
 LANGUAGES, ROWS = 12, 300

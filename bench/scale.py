@@ -29,10 +29,10 @@ import pyarrow.parquet as pq
 import yaml
 
 from xstilts import cells
-from xstilts.cards import read_yaml
 from xstilts.grid import INTERMEDIATE, Grid, open_grid
 from xstilts.lineage import canonical, file_sha256, write_json
 from xstilts.study import NONE
+from xstilts.yaml_models import read_yaml
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench" / "scale_90k.yaml"

@@ -24,10 +24,10 @@ import transformers
 
 from xstilts import checkpoints, examples, formats, jobs
 from xstilts.batching import by_tokens, pack
-from xstilts.cards import read_yaml
 from xstilts.grid import open_grid
 from xstilts.tokenization import Tokenizer
 from xstilts.training import Training
+from xstilts.yaml_models import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from xstilts import lineage
-from xstilts.cards import read_yaml
 from xstilts.grid import Grid, open_grid
+from xstilts.yaml_models import read_yaml
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench/scale_90k.yaml"

@@ -28,9 +28,9 @@ import torch
 import transformers
 
 from xstilts import jobs
-from xstilts.cards import read_yaml
 from xstilts.grid import INTERMEDIATE, Grid, open_grid
 from xstilts.training import Training
+from xstilts.yaml_models import read_yaml
 
 if TYPE_CHECKING:
     from xstilts.batching import Features

@@ -119,8 +119,8 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 def _open_grid(study: Path, cards: Path) -> Grid:
     """The grid of a study file, as Snakemake would lay it out from the folder of the project."""
-    from xstilts.cards import read_yaml
     from xstilts.grid import open_grid
+    from xstilts.yaml_models import read_yaml
 
     return open_grid(read_yaml(study), str(study), cards, cards.parent / "envs" / "lock.txt")
 
@@ -135,8 +135,9 @@ def _refused(error: XstiltsError) -> int:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from xstilts.cards import Catalogue, read_yaml
+    from xstilts.cards.catalogue import Catalogue
     from xstilts.study import resolve
+    from xstilts.yaml_models import read_yaml
 
     status, cards = 0, Catalogue(args.cards)
     for path in args.studies or sorted(args.cards.glob("*.yaml")):
@@ -170,7 +171,7 @@ def _forget(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from xstilts.cards import Catalogue
+    from xstilts.cards.catalogue import Catalogue
     from xstilts.export import Head, export
 
     head = None
@@ -189,7 +190,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    from xstilts.cards import Catalogue
+    from xstilts.cards.catalogue import Catalogue
 
     print(json.dumps(study_schema(Catalogue(args.cards)), indent=2, ensure_ascii=False))
     return 0

@@ -25,13 +25,13 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from xstilts.cards import ENCODER_FILES as FILES
-from xstilts.cards import HubFile, RawFile
+from xstilts.cards.encoder import ENCODER_FILES as FILES
+from xstilts.cards.raw_file import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
 from xstilts.lineage import file_sha256, write_atomically, write_json, write_stamp
 
 if TYPE_CHECKING:
-    from xstilts.cards import EncoderCard, Wheel
+    from xstilts.cards.encoder import EncoderCard, Wheel
 
 
 def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:

@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.batching import Batch, Features
-    from xstilts.cards import Hyperparameters
     from xstilts.cells import Cell
     from xstilts.examples import Example
+    from xstilts.hyperparameters import Hyperparameters
     from xstilts.study import Compute, Evaluation
 
 

@@ -38,7 +38,7 @@ from xstilts.readers.text import GZIP_MAGIC, lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from xstilts.cards import HubFile, RawFile
+    from xstilts.cards.raw_file import HubFile, RawFile
 
     Progress = Callable[[str, int, int | None], None]
     """Called with a file's path, the bytes that are here and those that there are, if known."""

@@ -22,7 +22,7 @@ from xstilts.study import NONE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from xstilts.cards import Language
+    from xstilts.cards.language import Language
 
 ENGLISH = "en"
 

@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec
 
 from xstilts import lineage
-from xstilts.cards import ENCODER_FILES, Catalogue, EncoderCard, Hyperparameters, Language, TaskCard
+from xstilts.cards.catalogue import Catalogue
+from xstilts.cards.encoder import ENCODER_FILES, EncoderCard
+from xstilts.cards.language import Language
+from xstilts.cards.task import TaskCard
 from xstilts.errors import LineageError
 from xstilts.study import NONE, Resolved, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from xstilts.hyperparameters import Hyperparameters
 
 P = ParamSpec("P")
 INTERMEDIATE = "intermediate"

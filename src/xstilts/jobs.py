@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts import lineage
-from xstilts.cards import FROM_DATA
+from xstilts.cards.task import FROM_DATA
 from xstilts.errors import LineageError
 from xstilts.grid import Grid, Stage, check_code, kind_of
 

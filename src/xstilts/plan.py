@@ -32,8 +32,8 @@ from xstilts.store import taken_note
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xstilts.cards import Hyperparameters
     from xstilts.grid import Grid, Stage
+    from xstilts.hyperparameters import Hyperparameters
     from xstilts.tokenization import Tokenizer
 
 Rule = Literal["train", "evaluate"]

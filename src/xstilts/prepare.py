@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xstilts import examples, lineage
-from xstilts.cards import FROM_DATA
+from xstilts.cards.task import FROM_DATA
 from xstilts.errors import DataError, LineageError, MissingFile, StudyError, unknown
 from xstilts.fetch import fetch, is_at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from xstilts.cards import Form, Split, TaskCard
+    from xstilts.cards.task import Form, Split, TaskCard
     from xstilts.examples import Example
     from xstilts.fetch import Progress
 

@@ -15,7 +15,7 @@ import numpy as np
 from xstilts.seeds import derive
 
 if TYPE_CHECKING:
-    from xstilts.cards import Hyperparameters
+    from xstilts.hyperparameters import Hyperparameters
     from xstilts.study import Mlm, Multi
 
 MLM = "+mlm"

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from xstilts.cards import FROM_DATA, Hyperparameters, Model, Name, Number, load, yaml_kind
+from xstilts.cards.task import FROM_DATA
 from xstilts.errors import StudyError, unknown
+from xstilts.hyperparameters import Hyperparameters
+from xstilts.yaml_models import Model, Name, Number, load, yaml_kind
 
 if TYPE_CHECKING:
-    from xstilts.cards import Catalogue, TaskCard
+    from xstilts.cards.catalogue import Catalogue
+    from xstilts.cards.task import TaskCard
 
 NONE = "none"
 MULTI = "multi"

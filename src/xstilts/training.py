@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.batching import Batch
-    from xstilts.cards import Hyperparameters
+    from xstilts.hyperparameters import Hyperparameters
     from xstilts.study import Compute, Mlm, Multi
 
 MADE = "made.json"  # the stamp, once more, where Snakemake does not delete it

@@ -8,7 +8,7 @@ import pytest
 from world import ROOT, world
 
 from xstilts import encoders
-from xstilts.cards import Catalogue
+from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import MissingFile
 
 if TYPE_CHECKING:

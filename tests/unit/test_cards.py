@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import CARDS, ENCODER, PROSE
 
-from xstilts.cards import EncoderCard, Hyperparameters, TaskCard, load, read_yaml
+from xstilts.cards.encoder import EncoderCard
+from xstilts.cards.task import TaskCard
 from xstilts.errors import StudyError
+from xstilts.hyperparameters import Hyperparameters
+from xstilts.yaml_models import load, read_yaml
 
 
 def refused(model, data):
@@ -288,7 +291,7 @@ class TestCatalogue:
 
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
         """A catalogue of a folder that does not exist is empty."""
-        from xstilts.cards import Catalogue
+        from xstilts.cards.catalogue import Catalogue
 
         assert Catalogue(tmp_path / "nowhere").tasks == []
 

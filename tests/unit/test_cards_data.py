@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xstilts.cards import Catalogue
+from xstilts.cards.catalogue import Catalogue
 from xstilts.fetch import read_checksums
 from xstilts.grid import open_grid
 from xstilts.prepare import read_split, reader

@@ -11,7 +11,7 @@ import torch
 
 from xstilts import checkpoints, formats
 from xstilts.batching import pack
-from xstilts.cards import Hyperparameters
+from xstilts.hyperparameters import Hyperparameters
 from xstilts.tokenization import Tokenizer
 
 HOME = Path(__file__).parents[2]

@@ -16,10 +16,11 @@ from website import site
 from world import ENCODER
 
 from xstilts import encoders, network
-from xstilts.cards import EncoderCard, load
+from xstilts.cards.encoder import EncoderCard
 from xstilts.encoders import read_e5s
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
 from xstilts.lineage import verify
+from xstilts.yaml_models import load
 
 __all__ = ["site"]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from website import CONTENT, site
 
-from xstilts.cards import HubFile, RawFile
+from xstilts.cards.raw_file import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, DataError, MalformedFile, MissingFile
 from xstilts.fetch import came, fetch, read_checksums, read_lock
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xstilts.cards import Language
+from xstilts.cards.language import Language
 from xstilts.errors import LineageError
 from xstilts.gains import GROUPS, by_language, gains, group_of, interval, summary
 

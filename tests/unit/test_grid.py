@@ -11,9 +11,9 @@ import pytest
 from world import CARDS, ENCODER, PROSE, ROOT, STUDY
 
 from xstilts import lineage
-from xstilts.cards import read_yaml
 from xstilts.errors import LineageError
 from xstilts.grid import INTERMEDIATE, Grid, check_code, open_grid
+from xstilts.yaml_models import read_yaml
 
 
 def stages(grid):
@@ -412,7 +412,7 @@ class TestImports:
         done = self.run(
             "import sys, xstilts.cli\n"
             "from pathlib import Path\n"
-            "from xstilts.cards import read_yaml\n"
+            "from xstilts.yaml_models import read_yaml\n"
             "from xstilts.grid import open_grid\n"
             "path = Path('config/config.yaml')\n"
             "grid = open_grid(read_yaml(path), str(path), path.parent, Path('envs/lock.txt'))\n"

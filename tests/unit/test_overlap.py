@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xstilts import examples, lineage, overlap
-from xstilts.cards import Catalogue
+from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import DataError
 from xstilts.overlap import Part, Target, check, find, keys, normal
 from xstilts.prepare import read_split

@@ -204,7 +204,7 @@ def test_the_projects_own_costs_can_be_read(world):
     """Every card's encoder is in the table, and every basis is a known word."""
     from world import ROOT
 
-    from xstilts.cards import Catalogue
+    from xstilts.cards.catalogue import Catalogue
 
     folder = ROOT / "config/costs"
     known = {row["encoder"] for row in plan._table(folder / "encoders.tsv")}
@@ -253,6 +253,6 @@ class TestCounting:
 def test_every_format_has_a_guess():
     from typing import get_args
 
-    from xstilts.cards import FormatName
+    from xstilts.cards.task import FormatName
 
     assert set(plan._TOKENS) == set(get_args(FormatName))

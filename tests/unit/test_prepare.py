@@ -7,7 +7,7 @@ import json
 import pytest
 
 from xstilts import examples, lineage
-from xstilts.cards import TaskCard
+from xstilts.cards.task import TaskCard
 from xstilts.errors import DataError, MissingFile, StudyError
 from xstilts.prepare import check_labels, is_current, prepare, read_split, reader, readers
 

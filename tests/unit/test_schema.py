@@ -12,8 +12,9 @@ import pytest
 import yaml
 from world import ROOT, STUDY
 
-from xstilts.cards import Catalogue, Hyperparameters
+from xstilts.cards.catalogue import Catalogue
 from xstilts.cli import main, study_schema
+from xstilts.hyperparameters import Hyperparameters
 from xstilts.study import Compute, Evaluation, Mlm, Multi, Study, TrainingChoices, resolve
 
 CARDS = Catalogue(ROOT / "config")

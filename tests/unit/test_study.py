@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import ALL, ROOT
 
-from xstilts.cards import Catalogue, Hyperparameters, read_yaml
+from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import StudyError
 from xstilts.grid import Grid
+from xstilts.hyperparameters import Hyperparameters
 from xstilts.study import Cell, resolve
+from xstilts.yaml_models import read_yaml
 
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from xstilts import table
-from xstilts.cards import Catalogue
+from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import LineageError
 from xstilts.grid import Grid
 from xstilts.study import resolve

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
 from xstilts import checkpoints, examples, network
-from xstilts.cards import Hyperparameters
 from xstilts.evaluation import EvaluationJob
+from xstilts.hyperparameters import Hyperparameters
 from xstilts.lineage import write_stamp
 from xstilts.study import Compute, Evaluation, Multi
 from xstilts.training import TaskJob, TrainingJob

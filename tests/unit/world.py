@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from xstilts.cards import Catalogue
+from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import StudyError
 from xstilts.grid import Grid, open_grid
 from xstilts.study import Resolved, resolve

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from xstilts.cards import Language
+    from xstilts.cards.language import Language
     from xstilts.grid import Grid
 
 __all__ = ["text_summary", "write"]

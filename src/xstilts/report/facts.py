@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from xstilts.cards import EncoderCard, Language, Model, TaskCard
+    from xstilts.cards.encoder import EncoderCard
+    from xstilts.cards.language import Language
+    from xstilts.cards.task import TaskCard
     from xstilts.grid import Grid
     from xstilts.study import Condition
+    from xstilts.yaml_models import Model
 
 SATURATED = 95.0
 """A baseline above this score leaves a gain no room."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from xstilts.cards import Language
+    from xstilts.cards.language import Language
     from xstilts.grid import Grid
 
 LISTED_CELLS = 2_000

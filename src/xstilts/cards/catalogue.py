@@ -1,0 +1,64 @@
+"""The catalogue: all cards of a folder, found by name."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from xstilts.cards.encoder import EncoderCard
+from xstilts.cards.language import Language, read_languages
+from xstilts.cards.task import TaskCard
+from xstilts.errors import StudyError, unknown
+from xstilts.yaml_models import load, read_yaml
+
+
+class Catalogue:
+    """All cards of a ``config/`` folder, read when they are first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv."""
+        self.folder = folder
+        self.task = cache(self._task)
+        self.encoder = cache(self._encoder)
+
+    def of(self, folder: str) -> Catalogue:
+        """The catalogue of a study that keeps its cards in a folder of its own."""
+        there = Path(folder)
+        missing = [n for n in ("tasks", "encoders", "languages.tsv") if not (there / n).exists()]
+        if missing:
+            raise StudyError(f"cards: {folder!r} has no {', '.join(missing)}")
+        return Catalogue(there)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of all task cards."""
+        return sorted(path.stem for path in (self.folder / "tasks").glob("*.yaml"))
+
+    @property
+    def encoders(self) -> list[str]:
+        """Names of all encoder cards."""
+        return sorted(path.stem for path in (self.folder / "encoders").glob("*.yaml"))
+
+    def languages(self) -> dict[str, Language]:
+        """The language table."""
+        return read_languages(self.folder / "languages.tsv")
+
+    def _task(self, name: str) -> TaskCard:
+        if name not in self.tasks:
+            raise StudyError(unknown("task", name, self.tasks))
+        path = self.folder / "tasks" / f"{name}.yaml"
+        card = load(TaskCard, read_yaml(path), str(path))
+        if card.task != name:
+            raise StudyError(f"{path}: task: is {card.task!r}; must be {name!r}, the file's name")
+        return card
+
+    def _encoder(self, name: str) -> EncoderCard:
+        if name not in self.encoders:
+            raise StudyError(unknown("encoder", name, self.encoders))
+        path = self.folder / "encoders" / f"{name}.yaml"
+        card = load(EncoderCard, read_yaml(path), str(path))
+        if card.encoder != name:
+            raise StudyError(
+                f"{path}: encoder: is {card.encoder!r}; must be {name!r}, the file's name"
+            )
+        return card

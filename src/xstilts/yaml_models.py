@@ -1,0 +1,171 @@
+"""YAML files to models, as study files and cards have in common: every slip is one line that names
+file and key and says what is allowed.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from xstilts.errors import StudyError, unknown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# --- values as YAML 1.1 gives them ---------------------------------------------------------------
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {value}")
+    if isinstance(value, str):
+        try:
+            meant = repr(float(value))
+        except ValueError:
+            return value
+        if "." not in meant:  # YAML 1.1 wants a point: 1.0e-05
+            meant = meant.replace("e", ".0e")
+        raise ValueError(f"{value!r} is a text in YAML 1.1; write the number as {meant}")
+    return value
+
+
+def _name(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(
+            f"YAML 1.1 reads an unquoted yes, no, on or off as {value}; "
+            "quote it (Norwegian is 'no')"
+        )
+    return value
+
+
+def _json_keys(value: Any) -> Any:
+    """Keys as JSON has them, so that a frozen card says the same as the card: 0 is '0'."""
+    if isinstance(value, dict):
+        if wrong := [key for key in value if type(key) not in (str, int)]:
+            raise ValueError(f"the key {wrong[0]!r} must be a text; quote it")
+        return {str(key): _json_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_keys(item) for item in value]
+    if not isinstance(value, str | int | float | None):
+        raise ValueError(f"{value} is a {type(value).__name__} in YAML 1.1; quote it")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number), Field(strict=False, allow_inf_nan=False)]
+Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+Options = Annotated[dict[str, Any], BeforeValidator(_json_keys)]
+
+
+YAML_KINDS = ("<list>", "<mapping>", "<value>")
+
+
+def yaml_kind(value: object) -> str:
+    """Decides, before anything is validated, which kind of a union is meant.
+
+    A plain union would answer a slip with one problem for each of its kinds.
+    """
+    if isinstance(value, list):
+        return "<list>"
+    return "<mapping>" if isinstance(value, dict) else "<value>"
+
+
+class Model(BaseModel):
+    """Base of everything read from YAML: unknown keys are errors, values are never coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+# --- files to models ------------------------------------------------------------------------------
+
+
+M = TypeVar("M", bound=Model)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; a syntax error names the file and line."""
+    try:
+        return yaml.load(path.read_bytes(), Loader=_NoKeyTwice)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise StudyError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _NoKeyTwice(_LOADER):  # type: ignore[misc]
+    """YAML forbids a key that is given twice; the library would take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load(model: type[M], data: Any, where: str) -> M:
+    """Build a model from YAML data; all problems come in one `StudyError`, one line each."""
+    if not isinstance(data, dict):
+        raise StudyError(f"{where}: must be a mapping of keys, not {type(data).__name__}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{where}: {_problem(model, problem)}" for problem in error.errors()]
+        raise StudyError("\n".join(lines)) from None
+
+
+def _problem(model: type[Model], problem: Any) -> str:
+    kind = problem["type"]
+    place = tuple(p for p in problem["loc"] if p not in ("[key]", *YAML_KINDS))
+    if kind == "extra_forbidden":
+        fields = _fields_at(model, place[:-1])
+        message = unknown("key", place[-1], fields) if fields else "unknown key"
+    elif kind == "value_error":
+        message = str(problem["ctx"]["error"])
+    elif kind == "missing":
+        about = _fields_at(model, place[:-1]).get(place[-1], {}).get("description")
+        message = "is missing" + (f"; it is: {about}" if about else "")
+    elif kind == "too_short" and not problem["input"]:
+        message = "must not be empty"
+    elif kind in ("model_type", "dict_type"):
+        message = f"must be a mapping of keys, not {reprlib.repr(problem['input'])}"
+    else:
+        message = f"{problem['msg']}, not {reprlib.repr(problem['input'])}"
+    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place).lstrip(".")
+    return f"{key}: {message}" if key else message
+
+
+def _fields_at(model: type[Model], location: tuple[Any, ...]) -> dict[str, Any]:
+    """The keys that a model allows at a place inside it, as far as they can be told."""
+    schema: Any = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    for part in location:
+        schema = _resolve(schema, definitions)
+        if isinstance(part, int):
+            schema = schema.get("items", {})
+        else:
+            schema = schema.get("properties", {}).get(part) or schema.get("additionalProperties")
+        if not isinstance(schema, dict):
+            return {}
+    return dict(_resolve(schema, definitions).get("properties", {}))
+
+
+def _resolve(schema: Any, definitions: Any) -> Any:
+    for option in schema.get("anyOf", []):
+        resolved = _resolve(option, definitions)
+        if "properties" in resolved:
+            return resolved
+    if "$ref" in schema:
+        return definitions[schema["$ref"].rpartition("/")[2]]
+    return schema
