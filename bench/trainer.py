@@ -82,8 +82,8 @@ class Batches(torch.utils.data.Dataset[dict[str, Any]]):
         with TemporaryDirectory() as folder:
             training = Training(replace(job, stamp=Path(folder) / "stamp.json"))
         (task,) = job.tasks
-        self.features: Features = training.features[task.name]
-        self.rows = training.rows.numpy()
+        self.features: Features = training.data.features[task.name]
+        self.rows = training.data.rows.numpy()
         self.span = task.format == "span_qa"
         steps = range(training.plan.total)
         self.batches = [training.plan.batch(step)[1] for step in steps]

@@ -4,9 +4,6 @@ The loop touches only the rows of the embedding matrix that occur in the trainin
 AdamW: other rows have no gradient and no moments, only their weight decay, one factor for all),
 spends nothing on padding, and can be killed at any moment: it goes on from its last saved state and
 ends with the same bits, because every random draw derives from the seed and the step alone.
-
-A step trains on as many examples as the study says, whatever the device holds: it is cut into
-micro-batches by their tokens, and how it is cut changes nothing but rounding.
 """
 
 from __future__ import annotations
@@ -19,33 +16,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from xstilts import checkpoints, examples, formats, resume, selection
-from xstilts.batching import Features, by_tokens, pack
+from xstilts import checkpoints, resume, selection
 from xstilts.checkpoints import Checkpoint
 from xstilts.curves import Curves
 from xstilts.devices import Device
-from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
+from xstilts.errors import EncoderError, LineageError, TrainingError
+from xstilts.gradients import Gradients
 from xstilts.heads import initialise
 from xstilts.lease import lease
 from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp
-from xstilts.memory import halved, is_out_of_memory
 from xstilts.network import Weights
 from xstilts.resume import STATE
 from xstilts.schedule import MLM, Schedule
-from xstilts.seeds import derive, rank
+from xstilts.seeds import derive
 from xstilts.selection import Development, Record, best_file
-from xstilts.tokenization import Tokenizer
+from xstilts.training_data import TrainingData, joined, subset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from xstilts.batching import Batch
+    import numpy as np
+
     from xstilts.hyperparameters import Hyperparameters
     from xstilts.study import Compute, Mlm, Multi
 
@@ -187,19 +183,10 @@ class Training:
         self._inputs = _inputs(job)
         self.device = Device.choose(job.compute)
         self._folder = job.encoder.parent
-        self._tokenizer = Tokenizer(self._folder)
-        # no format of a card: it is only imported, and in the spec's code, where it is mixed in
-        self._mlm: Any = formats.get("mlm") if job.mlm else None
-        self.formats = {task.name: formats.get(task.format) for task in job.tasks}
-        raw = {task.name: self._features(task) for task in job.tasks}
-        raw |= {MLM: self._texts(job.mlm)} if job.mlm else {}
-        self.rows = self._rows_trained(raw)
-        self.features = {
-            name: features.renumbered(self.rows.numpy()) for name, features in raw.items()
-        }
+        self.data = TrainingData(job.tasks, job.mlm, self._folder)
         start = job.start.parent / checkpoints.FILE if job.start else None
         self.before = Checkpoint.load(start, self._folder) if start else None
-        self.encoder = checkpoints.build(self._folder, self.before, self.rows)
+        self.encoder = checkpoints.build(self._folder, self.before, self.data.rows)
         self.encoder.to(self.device.torch)
         self._check_lengths()
         self.begun_with: dict[str, str] = {}  # where each head comes from
@@ -207,56 +194,32 @@ class Training:
         if job.mlm:
             self.heads[MLM] = self._mlm_head()
         self.heads.to(self.device.torch)
-        self.lengths = {name: f.lengths() for name, f in self.features.items()}
-        sizes = {name: len(f) for name, f in self.features.items()}
+        sizes = {name: len(f) for name, f in self.data.features.items()}
         hyperparameters = {task.name: task.hyperparameters for task in job.tasks}
         mlm = job.mlm.choices if job.mlm else None
         self.plan = Schedule(hyperparameters, sizes, job.multi, job.seed, mlm)
         self._development = self._dev()
         self.record = Record()
         self.optimizer = self._optimizer()
+        self.gradients = Gradients(
+            self.data,
+            self.encoder,
+            self.heads,
+            self.device,
+            self.plan.hyperparameters,
+            job.seed,
+            job.compute.micro_batch_tokens,
+        )
         self.step = 0
         self.shrunk = 1.0  # factor of every embedding row that does not occur
-        self.budget = job.compute.micro_batch_tokens
         self.losses: dict[str, float] = {}
         self._curves = Curves(job.folder, self.plan.total)
 
     # -- building ---------------------------------------------------------------------------------
 
-    def _features(self, task: TaskJob) -> Features:
-        rows = joined(task.examples)
-        rows = subset(rows, task.hyperparameters.max_examples, task.name)
-        features = self.formats[task.name].encode(
-            rows, self._tokenizer, task.labels, task.hyperparameters, training=True
-        )
-        if not len(features):
-            where = ", ".join(map(str, task.examples))
-            raise DataError(f"{where}: no example that {task.name!r} can be trained on")
-        return features
-
-    def _texts(self, mlm: MlmJob) -> Features:
-        choices = mlm.choices
-        self._mask = self._tokenizer.mask  # which it must have
-        parts = [joined([stamp]) for stamp in mlm.examples]  # one language each
-        texts = [r for part in parts for r in subset(part, choices.max_examples, MLM)]
-        features: Features = self._mlm.encode(
-            texts, self._tokenizer, choices.mask, choices.max_length
-        )
-        if not len(features):
-            where = ", ".join(map(str, mlm.examples))
-            raise DataError(f"{where}: no text for masked language modelling")
-        return features
-
-    def _rows_trained(self, features: dict[str, Features]) -> torch.Tensor:
-        """The rows of the vocabulary that occur; all of them where a softmax is over all."""
-        if self.job.mlm:
-            return torch.arange(Weights(self._folder).vocabulary)
-        used = np.unique(np.concatenate([f.tokens_used() for f in features.values()]))
-        return torch.from_numpy(used.astype(np.int64))
-
     def _check_lengths(self) -> None:
         allowed = self.encoder.shape.longest
-        for name, features in self.features.items():
+        for name, features in self.data.features.items():
             longest = max(map(len, features.sequences))
             if longest > allowed:
                 raise EncoderError(
@@ -266,7 +229,7 @@ class Training:
 
     def _head(self, task: TaskJob) -> nn.Module:
         """A new head, or the one to go on with where the start has it in the same shape."""
-        head = self.formats[task.name].head(self.encoder.shape.hidden, task.labels)
+        head = self.data.formats[task.name].head(self.encoder.shape.hidden, task.labels)
         self._initialise(head, task.name)
         earlier = self.before.head(task.head_from) if self.before and task.head_from else {}
         shapes = {name: p.shape for name, p in head.state_dict().items()}
@@ -277,13 +240,13 @@ class Training:
         return head
 
     def _mlm_head(self) -> nn.Module:
-        head = self._mlm.Head(self.encoder.shape.hidden, len(self.rows))
+        head: nn.Module = self.data.mlm.Head(self.encoder.shape.hidden, len(self.data.rows))
         self._initialise(head, MLM)
-        found = self._mlm.pretrained(Weights(self._folder).body(), head)
+        found = self.data.mlm.pretrained(Weights(self._folder).body(), head)
         if found is not None:
             head.load_state_dict(found)
         self.begun_with[MLM] = "new" if found is None else "pretrained"
-        return head  # type: ignore[no-any-return]
+        return head
 
     def _initialise(self, head: nn.Module, name: str) -> None:
         generator = torch.Generator().manual_seed(derive(self.job.seed, "head", name))
@@ -300,7 +263,8 @@ class Training:
                 rows[task.name] = subset(found, task.hyperparameters.dev_examples, task.name)
         if not rows:
             return None
-        about = (self.job.tasks, rows, self._tokenizer, self._folder, self.before, self.rows)
+        data = self.data
+        about = (self.job.tasks, rows, data.tokenizer, self._folder, self.before, data.rows)
         return Development(*about)
 
     def _parameters(self) -> dict[str, nn.Parameter]:
@@ -357,7 +321,7 @@ class Training:
 
     def _one_step(self, task: str, items: np.ndarray) -> None:
         h = self.plan.hyperparameters[task]
-        total = self._gradient(task, items)
+        total = self.gradients.of_step(self.step, task, items)
         norm = nn.utils.clip_grad_norm_(list(self._parameters().values()), h.clip_norm).item()
         for name, value in (("loss", total), ("norm of the gradient", norm)):
             if not math.isfinite(value):
@@ -369,87 +333,11 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
-        self.optimizer.zero_grad()
+        self.gradients.zero()
         self.shrunk *= 1.0 - rate * self.plan.leading.weight_decay
         self.losses[task] = total
-        tokens = int(self.lengths[task][items].sum())
+        tokens = int(self.data.lengths[task][items].sum())
         self._curves.step(self.step + 1, task, total, rate, tokens)
-
-    def _gradient(self, task: str, items: np.ndarray) -> float:
-        """Sum up the gradient of a step; gives its loss.
-
-        What does not fit in memory is done again, whole, in parts of half as many tokens.
-        """
-        while True:
-            self.optimizer.zero_grad()
-            micros = list(by_tokens(self.lengths[task], items.tolist(), self.budget))
-            try:
-                return self._sum_gradients(task, micros)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            # out of the handler, where the failed pass is not held by its traceback
-            self._halve_budget(task, micros)
-
-    def _halve_budget(self, task: str, micros: list[list[int]]) -> None:
-        self.optimizer.zero_grad()
-        tokens = max(int(self.lengths[task][micro].sum()) for micro in micros)
-        what = f"step {self.step + 1} of {task}"
-        self.budget = halved(what, self.budget, tokens, max(map(len, micros)))
-
-    def _sum_gradients(self, task: str, micros: list[list[int]]) -> float:
-        weight = float(sum(self.features[task].weights[micro].sum() for micro in micros))
-        form = self.formats.get(task)
-        if form is not None and getattr(form, "WHOLE_STEP", False):
-            return self._through_outputs(task, micros, weight)
-        total = 0.0
-        for micro in micros:
-            batch, outputs = self._forward(task, micro)
-            loss = self._loss(task, outputs, batch) / weight
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-        return total
-
-    def _through_outputs(self, task: str, micros: list[list[int]], weight: float) -> float:
-        """For a loss that compares all items of a step: first the outputs, then the gradients.
-
-        Every part is computed twice: without gradients, for the loss of all outputs together, and
-        again to pass their gradients on (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
-        Size under Memory Limited Setup"). Dropout is the same both times.
-        """
-        if len(micros) == 1:
-            batch, outputs = self._forward(task, micros[0])
-            loss = self._loss(task, outputs, batch) / weight
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss.item()
-        with torch.no_grad():
-            parts = [self._forward(task, micro)[1].float() for micro in micros]
-        everything = pack(self.features[task], [i for micro in micros for i in micro])
-        outputs = torch.cat(parts).requires_grad_()
-        loss = self._loss(task, outputs, everything) / weight
-        loss.backward()  # type: ignore[no-untyped-call]
-        assert outputs.grad is not None
-        grads = outputs.grad.split([len(p) for p in parts])  # type: ignore[no-untyped-call]
-        for micro, grad in zip(micros, grads, strict=True):
-            self._forward(task, micro)[1].float().backward(grad)
-        return loss.item()
-
-    def _forward(self, task: str, micro: list[int]) -> tuple[Batch, Any]:
-        stream = derive(self.job.seed, "dropout", self.step)
-        batch = pack(self.features[task], micro, self.device.torch, stream)
-        if task == MLM:
-            count = min(self._tokenizer.vocabulary, len(self.rows))
-            batch = self._mlm.masked(batch, self._mask, count)
-        with self.device.autocast():
-            return batch, self.heads[task](self.encoder(batch), batch)
-
-    def _loss(self, task: str, outputs: Any, batch: Batch) -> torch.Tensor:
-        if task == MLM:
-            outputs = outputs.to(self.device.dtype)
-            words, head = self.encoder.words.weight, self.heads[MLM]
-            return self._mlm.loss(outputs, batch, words, head)  # type: ignore[no-any-return]
-        smoothing = self.plan.hyperparameters[task].label_smoothing
-        return self.formats[task].loss(outputs, batch, smoothing)
 
     # -- selecting --------------------------------------------------------------------------------
 
@@ -458,7 +346,7 @@ class Training:
         if self._development is None:
             return
         self._train_mode(False)
-        budget = self.budget
+        budget = self.gradients.budget
         scores, collapsed = self._development.score(
             self.encoder, self.heads, self.shrunk, self.device, budget
         )
@@ -478,7 +366,9 @@ class Training:
     def checkpoint(self) -> Checkpoint:
         """The trained state."""
         heads = {name: p.detach() for name, p in self.heads.state_dict().items()}
-        return checkpoints.after_training(self.encoder, heads, self.rows, self.shrunk, self.before)
+        return checkpoints.after_training(
+            self.encoder, heads, self.data.rows, self.shrunk, self.before
+        )
 
     def write(self, path: Path) -> None:
         """Write the checkpoint that the training leaves: the best one, or the last."""
@@ -495,13 +385,15 @@ class Training:
         """Deterministic outcomes for the stamp."""
         return {
             "steps": self.step,
-            "items": {name: len(f) for name, f in self.features.items()},
-            "lost": {name: dict(sorted(f.counts.items())) for name, f in self.features.items()},
+            "items": {name: len(f) for name, f in self.data.features.items()},
+            "lost": {
+                name: dict(sorted(f.counts.items())) for name, f in self.data.features.items()
+            },
             "last_loss": dict(sorted(self.losses.items())),
             "heads": dict(sorted(self.begun_with.items())),
             "selection": self._selected(),
-            "embedding_rows": len(self.rows),
-            "micro_batch_tokens": self.budget,
+            "embedding_rows": len(self.data.rows),
+            "micro_batch_tokens": self.gradients.budget,
             "device": self.device.kind,
             "precision": self.device.precision,
         }
@@ -532,7 +424,7 @@ class Training:
         about = self._identity() | {
             "step": self.step,
             "shrunk": self.shrunk.hex(),
-            "budget": self.budget,
+            "budget": self.gradients.budget,
             "losses": {name: value.hex() for name, value in self.losses.items()},
             "record": self.record.as_json(),
         }
@@ -602,37 +494,8 @@ class Training:
                     self.optimizer.state[parameter] = {
                         key: value.to(self.device.torch) for key, value in states[name].items()
                     }
-        self.step, self.shrunk, self.budget, self.losses = step, shrunk, budget, losses
-
-
-def joined(stamps: Sequence[Path]) -> list[examples.Example]:
-    """The examples of several stamps, one after the other.
-
-    Parts of a task, or its translations, may use the same ids: with more than one stamp, the
-    stamp's place is put before them.
-    """
-    parts = [examples.read(stamp.with_suffix(".parquet")) for stamp in stamps]
-    if len(parts) == 1:
-        return parts[0]
-    return [row | {"id": f"{n}:{row['id']}"} for n, part in enumerate(parts) for row in part]
-
-
-def subset(rows: list[examples.Example], limit: int | None, task: str) -> list[examples.Example]:
-    """At most ``limit`` examples, drawn by a hash of their ids: the same in every study.
-
-    Of retrieval so many queries, with the candidates that are right for them.
-    """
-    asked = [row for row in rows if row.get("side") != "candidate"]
-    if limit is None or limit >= len(asked):
-        return rows
-    drawn = sorted(asked, key=lambda r: rank("subset", task, r["id"]))[:limit]
-    chosen = {id(row) for row in drawn}
-    right = {name for row in drawn for name in row.get("relevant", ())}
-    return [row for row in rows if id(row) in chosen or _is_right(row, right)]
-
-
-def _is_right(row: examples.Example, names: set[str]) -> bool:
-    return row.get("side") == "candidate" and row["id"] in names
+        self.step, self.shrunk, self.losses = step, shrunk, losses
+        self.gradients.budget = budget
 
 
 @contextmanager

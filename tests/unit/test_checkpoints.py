@@ -276,7 +276,7 @@ def test_rows_that_never_occur_are_shrunk_and_nothing_else(tmp_path):
     expected = np.prod([1 - plan.rate(s, "t_classification") * 0.3 for s in range(plan.total)])
     assert training.checkpoint().scale == pytest.approx(expected, rel=1e-12)
     assert expected < 0.995
-    never = [r for r in range(tiny.ROWS) if r not in training.rows.tolist()]
+    never = [r for r in range(tiny.ROWS) if r not in training.data.rows.tolist()]
     found = checkpoints.words(folder, training.checkpoint(), torch.tensor(never))
     torch.testing.assert_close(found, network.Weights(folder).words(torch.tensor(never)) * expected)
 
@@ -292,8 +292,12 @@ def test_two_trainings_in_a_row_equal_two_dense_ones(tmp_path):
     assert_same(folder, one, dense)
     two = trained(second, dense)
     assert_same(folder, two, dense)
-    assert set(one.rows.tolist()) - set(Training(second).rows.tolist())  # some only in the first
-    assert set(two.rows.tolist()) == set(one.rows.tolist()) | set(Training(second).rows.tolist())
+    assert set(one.rows.tolist()) - set(
+        Training(second).data.rows.tolist()
+    )  # some only in the first
+    assert set(two.rows.tolist()) == set(one.rows.tolist()) | set(
+        Training(second).data.rows.tolist()
+    )
 
 
 def test_several_tasks_at_once_equal_dense_training(tmp_path):

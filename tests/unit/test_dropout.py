@@ -51,9 +51,9 @@ def gradients(form: str, cut: list[list[int]], step: int = 0) -> dict[str, torch
     for parameter in state._parameters().values():
         parameter.grad = None
     for micro in cut:
-        batch = pack(state.features[name], micro, stream=STREAM + step)
+        batch = pack(state.data.features[name], micro, stream=STREAM + step)
         outputs = state.heads[name](state.encoder(batch), batch)
-        state.formats[name].loss(outputs, batch).backward()
+        state.data.formats[name].loss(outputs, batch).backward()
     return {n: p.grad.clone() for n, p in state._parameters().items() if p.grad is not None}
 
 
@@ -73,7 +73,7 @@ def test_any_cut_of_a_step_gives_the_same_gradients(form, cut):
 
     (A bias's gradient is a sum that nearly cancels: its own size says little of its rounding.)
     """
-    n = len(training_of(form).features[f"t_{form}"])
+    n = len(training_of(form).data.features[f"t_{form}"])
     whole = gradients(form, [list(range(n))])
     found = gradients(form, [kept for part in cut if (kept := [i for i in part if i < n])])
     assert found.keys() == whole.keys()

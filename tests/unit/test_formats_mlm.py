@@ -172,7 +172,7 @@ def test_how_a_step_is_cut_changes_nothing_but_rounding(tmp_path):
         job = mixed_job(tmp_path, name=str(budget))
         state = Training(replace(job, compute=tiny.compute(micro_batch_tokens=budget)))
         state._train_mode(True)
-        state._gradient(MLM, np.arange(9))
+        state.gradients.of_step(0, MLM, np.arange(9))
         gradients.append({n: p.grad.clone() for n, p in state._parameters().items()
                           if p.grad is not None})  # fmt: skip
     assert gradients[0].keys() == gradients[1].keys()
@@ -222,7 +222,7 @@ def test_a_task_begins_alike_with_and_without_it(tmp_path):
 def test_so_many_texts_of_each_language(tmp_path):
     """Drawn by their ids."""
     job = mixed_job(tmp_path, choices=Mlm(max_examples=4, batch_size=2, max_length=24))
-    assert len(Training(job).features[MLM]) == 4
+    assert len(Training(job).data.features[MLM]) == 4
 
 
 def test_texts_without_a_token_are_an_error(tmp_path):

@@ -58,15 +58,15 @@ def test_the_step_is_done_again_in_smaller_parts(allocate, tmp_path, capsys):
         state = Training(job_of(tmp_path, batch_size=14))
         state._train_mode(True)
         small_device(state, limit, allocate)
-        state._gradient("t_classification", np.arange(14))
+        state.gradients.of_step(0, "t_classification", np.arange(14))
         gradients.append({n: p.grad.clone() for n, p in state._parameters().items()})
-    assert state.budget <= 32
+    assert state.gradients.budget <= 32
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-6)
     lines = [x for x in capsys.readouterr().out.splitlines() if "out of memory" in x]
     assert lines
     assert "step 1 of t_classification: out of memory; done again" in lines[-1]
-    assert f"at most {state.budget} tokens" in lines[-1]
+    assert f"at most {state.gradients.budget} tokens" in lines[-1]
 
 
 def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
@@ -78,9 +78,9 @@ def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
         list(state.steps(lambda: state.step == 3))
     again = Training(job)
     assert again.resume() == 3
-    assert again.budget == state.budget < 10_000
+    assert again.gradients.budget == state.gradients.budget < 10_000
     run(job)
-    assert read_json(job.stamp)["facts"]["micro_batch_tokens"] == state.budget
+    assert read_json(job.stamp)["facts"]["micro_batch_tokens"] == state.gradients.budget
 
 
 def test_one_example_that_does_not_fit_is_a_clear_error(tmp_path):
@@ -121,7 +121,7 @@ def test_a_loss_that_compares_all_items_of_a_step_is_cut_as_well(budget, tmp_pat
         job = tiny.training_job(tmp_path, task)
         state = Training(replace(job, compute=tiny.compute(micro_batch_tokens=tokens)))
         state._train_mode(True)
-        loss = state._gradient(task.name, np.arange(9))
+        loss = state.gradients.of_step(0, task.name, np.arange(9))
         found.append(
             {n: p.grad.clone() for n, p in state._parameters().items() if p.grad is not None}
             | {"loss": torch.tensor(loss)}
@@ -139,7 +139,7 @@ def outputs_on_dev(state):
     task, where = state.job.tasks[0], state._development
     features, head = where.features[task.name], state.heads[task.name]
     with where._all_rows(state.encoder, state.shrunk), torch.inference_mode():
-        arguments = (features, task, state.encoder, head, state.device, state.budget)
+        arguments = (features, task, state.encoder, head, state.device, state.gradients.budget)
         return selection._outputs(*arguments)
 
 
@@ -155,7 +155,7 @@ def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, ca
     assert "development data of t_classification: out of memory" in capsys.readouterr().out
     next(state.steps(lambda: False))  # four examples fit
     assert state.record.evaluations == 1
-    assert state.budget == 10_000
+    assert state.gradients.budget == 10_000
 
 
 def test_one_development_example_that_does_not_fit_is_a_clear_error(tmp_path):

@@ -73,12 +73,12 @@ def test_rows_that_only_the_dev_data_need_are_those_of_the_checkpoint(tmp_path):
         inside = state.encoder.words.weight.detach().clone()
     assert not state._development._is_trained.all()
     folder, saved = first.encoder.parent, state.checkpoint()
-    encode = state.formats["t_classification"].encode
+    encode = state.data.formats["t_classification"].encode
     task, rows = state.job.tasks[0], state._development.rows["t_classification"]
-    features = encode(rows, state._tokenizer, task.labels, task.hyperparameters, training=False)
+    features = encode(rows, state.data.tokenizer, task.labels, task.hyperparameters, training=False)
     used = torch.from_numpy(features.tokens_used()).long()
     assert torch.equal(inside, checkpoints.words(folder, saved, used))
-    assert len(state.encoder.words.weight) == len(state.rows)  # training goes on with its own
+    assert len(state.encoder.words.weight) == len(state.data.rows)  # training goes on with its own
 
 
 def test_the_best_is_kept_not_the_last(tmp_path):

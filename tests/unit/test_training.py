@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from xstilts import checkpoints, network
 from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.lineage import read_json, verify
-from xstilts.training import Training, joined, run, subset
+from xstilts.training import Training, run
+from xstilts.training_data import joined, subset
 
 # --- subset --------------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ def test_an_intermediate_checkpoint_is_taken_up_exactly(tmp_path):
     )
     saved = checkpoints.Checkpoint.load(first.folder / checkpoints.FILE, first.encoder.parent)
     training = Training(second)
-    words = checkpoints.words(first.encoder.parent, saved, training.rows)
+    words = checkpoints.words(first.encoder.parent, saved, training.data.rows)
     assert torch.equal(training.encoder.words.weight, words)
     for name, tensor in network.body_tensors(training.encoder).items():
         assert torch.equal(tensor, saved.body[name]), name
@@ -266,8 +267,8 @@ def test_label_smoothing_gives_a_share_of_the_target_to_all(form, tmp_path):
     """The loss is the mixture of the hard one and of the mean over all classes."""
     state = Training(tiny.training_job(tmp_path, tiny.task(tmp_path, form, n=3)))
     state._train_mode(False)
-    batch, outputs = state._forward(f"t_{form}", [0, 1, 2])
-    loss = state.formats[f"t_{form}"].loss
+    batch, outputs = state.gradients.forward(0, f"t_{form}", [0, 1, 2])
+    loss = state.data.formats[f"t_{form}"].loss
     hard, mixed, soft = (loss(outputs, batch, share).item() for share in (0.0, 0.3, 1.0))
     assert mixed == pytest.approx(0.7 * hard + 0.3 * soft, rel=1e-5)
     assert abs(soft - hard) > 1e-4

@@ -1,0 +1,129 @@
+"""The gradient of a step: forward and backward passes, in parts that fit in memory.
+
+A step trains on as many examples as the study says, whatever the device holds: it is cut into
+micro-batches by their tokens, and how it is cut changes nothing but rounding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from xstilts.batching import by_tokens, pack
+from xstilts.memory import halved, is_out_of_memory
+from xstilts.schedule import MLM
+from xstilts.seeds import derive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from torch import nn
+
+    from xstilts.batching import Batch
+    from xstilts.devices import Device
+    from xstilts.hyperparameters import Hyperparameters
+    from xstilts.network import Encoder
+    from xstilts.training_data import TrainingData
+
+
+class Gradients:
+    """Sums up gradients in the parameters of an encoder and its heads.
+
+    ``budget``: tokens of a micro-batch; it is halved whenever they do not fit in memory.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        encoder: Encoder,
+        heads: nn.ModuleDict,
+        device: Device,
+        hyperparameters: Mapping[str, Hyperparameters],
+        seed: int,
+        budget: int,
+    ) -> None:
+        self._data, self._encoder, self._heads, self._device = data, encoder, heads, device
+        self._hyperparameters, self._seed = hyperparameters, seed
+        self.budget = budget
+
+    def of_step(self, step: int, task: str, items: np.ndarray) -> float:
+        """Give the parameters the gradient of a step, which counts from 0; returns its loss.
+
+        What does not fit in memory is done again, whole, in parts of half as many tokens. Raises
+        `TrainingError` where one example does not fit.
+        """
+        lengths = self._data.lengths[task]
+        weight = float(self._data.features[task].weights[items].sum())
+        form = self._data.formats.get(task)
+        sum_up = self._through_outputs if getattr(form, "WHOLE_STEP", False) else self._part_by_part
+        while True:
+            self.zero()
+            micros = list(by_tokens(lengths, items.tolist(), self.budget))
+            try:
+                return sum_up(step, task, micros, weight)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # out of the handler, where the failed pass is not held by its traceback
+            self.zero()
+            tokens = max(int(lengths[micro].sum()) for micro in micros)
+            what = f"step {step + 1} of {task}"
+            self.budget = halved(what, self.budget, tokens, max(map(len, micros)))
+
+    def zero(self) -> None:
+        """Forget all gradients."""
+        self._encoder.zero_grad()
+        self._heads.zero_grad()
+
+    def _part_by_part(self, step: int, task: str, micros: list[list[int]], weight: float) -> float:
+        total = 0.0
+        for micro in micros:
+            batch, outputs = self.forward(step, task, micro)
+            loss = self._loss(task, outputs, batch) / weight
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        return total
+
+    def _through_outputs(
+        self, step: int, task: str, micros: list[list[int]], weight: float
+    ) -> float:
+        """For a loss that compares all items of a step: first the outputs, then the gradients.
+
+        Every part is computed twice: without gradients, for the loss of all outputs together, and
+        again to pass their gradients on (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
+        Size under Memory Limited Setup"). Dropout is the same both times.
+        """
+        if len(micros) == 1:
+            return self._part_by_part(step, task, micros, weight)
+        with torch.no_grad():
+            parts = [self.forward(step, task, micro)[1].float() for micro in micros]
+        everything = pack(self._data.features[task], [i for micro in micros for i in micro])
+        outputs = torch.cat(parts).requires_grad_()
+        loss = self._loss(task, outputs, everything) / weight
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert outputs.grad is not None
+        grads = outputs.grad.split([len(p) for p in parts])  # type: ignore[no-untyped-call]
+        for micro, grad in zip(micros, grads, strict=True):
+            self.forward(step, task, micro)[1].float().backward(grad)
+        return loss.item()
+
+    def forward(self, step: int, task: str, micro: list[int]) -> tuple[Batch, Any]:
+        """Some items of a step as a batch, and what the task's head gives for it."""
+        stream = derive(self._seed, "dropout", step)
+        data = self._data
+        batch = pack(data.features[task], micro, self._device.torch, stream)
+        if task == MLM:
+            count = min(data.tokenizer.vocabulary, len(data.rows))
+            batch = data.mlm.masked(batch, data.mask, count)
+        with self._device.autocast():
+            return batch, self._heads[task](self._encoder(batch), batch)
+
+    def _loss(self, task: str, outputs: Any, batch: Batch) -> torch.Tensor:
+        if task == MLM:
+            outputs = outputs.to(self._device.dtype)
+            words, head = self._encoder.words.weight, self._heads[MLM]
+            return self._data.mlm.loss(outputs, batch, words, head)  # type: ignore[no-any-return]
+        smoothing = self._hyperparameters[task].label_smoothing
+        return self._data.formats[task].loss(outputs, batch, smoothing)
