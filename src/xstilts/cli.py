@@ -288,9 +288,9 @@ def _add_store(commands: Any) -> None:
 
 
 def _store(args: argparse.Namespace) -> int:
-    from xstilts import store
     from xstilts.errors import StudyError
-    from xstilts.shelves import open_shelf
+    from xstilts.store import command
+    from xstilts.store.shelf import open_shelf
 
     grid = None
     place: str | None = args.store
@@ -301,13 +301,13 @@ def _store(args: argparse.Namespace) -> int:
         raise StudyError(f"{args.study}: has no `store`; name one with --store")
     shelf = open_shelf(place)
     if args.verb == "list":
-        return store.print_list(shelf)
+        return command.print_list(shelf)
     if args.verb == "verify":
-        return store.print_verified(shelf)
+        return command.print_verified(shelf)
     if args.verb == "gc":
         if args.max_gb is None and args.older_than_days is None:
             raise StudyError("store gc: needs --max-gb or --older-than-days")
-        return store.print_collected(
+        return command.print_collected(
             shelf,
             max_bytes=None if args.max_gb is None else round(args.max_gb * 1e9),
             older_than=None if args.older_than_days is None else args.older_than_days * 86400,
@@ -315,8 +315,8 @@ def _store(args: argparse.Namespace) -> int:
         )
     assert grid is not None
     if args.verb == "push":
-        return store.print_given(grid, shelf)
-    return store.print_taken(grid, shelf, args.dry_run)
+        return command.print_given(grid, shelf)
+    return command.print_taken(grid, shelf, args.dry_run)
 
 
 if __name__ == "__main__":

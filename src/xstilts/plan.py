@@ -27,7 +27,7 @@ from xstilts.errors import LineageError, StudyError, unknown
 from xstilts.grid import INTERMEDIATE
 from xstilts.jobstate import clock, last_line
 from xstilts.status import recorded
-from xstilts.store import taken_note
+from xstilts.store.taken import taken_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

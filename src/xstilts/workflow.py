@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from xstilts import cluster, plan, store
+from xstilts import cluster, plan
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
 from xstilts.jobstate import told
 from xstilts.lineage import LIBRARY
+from xstilts.store.run import resolve_hits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,7 @@ def _take_from_store(workflow: Any, grid: Grid) -> None:
     if {word.partition("=")[0] for word in sys.argv[1:]}.intersection(_RUNS_NOTHING.split()):
         return
     dry = bool(workflow.output_settings.dryrun) or any(Path(".snakemake/locks").glob("*"))
-    taken = store.resolve_hits(grid, dry, lambda text: print(text, file=sys.stderr))
+    taken = resolve_hits(grid, dry, lambda text: print(text, file=sys.stderr))
     for stamp in taken:
         _snakemakes_record(stamp).unlink(missing_ok=True)
 

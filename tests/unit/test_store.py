@@ -17,9 +17,16 @@ from pathlib import Path
 import pytest
 from stored import KEY, START, bytes_of, flip, grid_in, put_inputs, train
 
-from xstilts import lineage, store
+from xstilts import lineage
 from xstilts.errors import DamagedEntry, LineageError, StoreError
-from xstilts.shelves import ENTRY, Entry, Folder, entries, open_shelf
+from xstilts.store.entry import ENTRY, Entry
+from xstilts.store.folder import Folder
+from xstilts.store.giving import give
+from xstilts.store.run import give_one
+from xstilts.store.shelf import entries, open_shelf
+from xstilts.store.taken import settle, taken_note
+from xstilts.store.taking import take
+from xstilts.store.upkeep import collect, damage
 
 
 @pytest.fixture(scope="session")
@@ -84,14 +91,14 @@ def there(world, tmp_path):
 def filled(grid, place):
     shelf = open_shelf(place)
     for key in (START, KEY):
-        assert store.give(grid, shelf, key)
+        assert give(grid, shelf, key)
     return shelf
 
 
 class TestTaking:
     def test_another_folder_gets_the_same_bytes(self, here, there, place):
         shelf = filled(here, place)
-        result = store.take(there, shelf, only=[START, KEY])
+        result = take(there, shelf, only=[START, KEY])
         assert result.trainings == ["tiny nli/seed1/intermediate", "tiny nli/seed1/qa"]
         for key in (START, KEY):
             assert bytes_of(there.training(*key)) == bytes_of(here.training(*key))
@@ -101,7 +108,7 @@ class TestTaking:
         """The baseline's recipe `nli` is the very training of the intermediate stage `nli`."""
         shelf = filled(here, place)
         assert shelf.specs() == {here.training(*key).digest for key in (START, KEY)}
-        result = store.take(there, shelf)
+        result = take(there, shelf)
         assert sorted(result.trainings) == [
             "tiny nli/seed1/intermediate",
             "tiny nli/seed1/qa",
@@ -110,7 +117,7 @@ class TestTaking:
         assert result.missing == len(there.trainings()) - 3
 
     def test_inputs_that_are_not_here_come_along(self, here, there, place):
-        result = store.take(there, filled(here, place), only=[START, KEY])
+        result = take(there, filled(here, place), only=[START, KEY])
         names = {Path(name).relative_to(there.resources) for name in result.inputs}
         assert names == {
             Path("encoders/tiny/stamp.json"),
@@ -123,7 +130,7 @@ class TestTaking:
             lineage.verify(there.resources / name)
 
     def test_a_dry_look_counts_and_changes_nothing(self, here, there, place):
-        result = store.take(there, filled(here, place), only=[START, KEY], dry=True)
+        result = take(there, filled(here, place), only=[START, KEY], dry=True)
         assert len(result.trainings) == 2
         assert not there.results.exists()
         assert not there.resources.exists()
@@ -131,7 +138,7 @@ class TestTaking:
     def test_what_is_here_is_left_alone(self, here, place):
         shelf = filled(here, place)
         before = here.training(*KEY).stamp.stat()
-        result = store.take(here, shelf, only=[START, KEY])
+        result = take(here, shelf, only=[START, KEY])
         assert result.trainings == []
         assert here.training(*KEY).stamp.stat() == before
 
@@ -139,18 +146,18 @@ class TestTaking:
         """A spec does not know what a download gave: its stamp does."""
         shelf = filled(here, place)
         put_inputs(there, START, salt="another file behind the same address")
-        result = store.take(there, shelf, only=[START, KEY])
+        result = take(there, shelf, only=[START, KEY])
         assert result.trainings == []
         assert result.missing == 2
 
     def test_another_spec_is_no_hit(self, world, here, tmp_path, place):
         other = grid_in(world, tmp_path / "there", training={"all": {"epochs": 1}})
-        assert store.take(other, filled(here, place)).trainings == []
+        assert take(other, filled(here, place)).trainings == []
 
     def test_a_recipe_is_not_taken_before_its_start_is_known(self, here, there, place):
         shelf = open_shelf(place)
-        store.give(here, shelf, KEY)
-        assert store.take(there, shelf, only=[START, KEY]).trainings == []
+        give(here, shelf, KEY)
+        assert take(there, shelf, only=[START, KEY]).trainings == []
 
     def test_an_encoder_in_a_folder_must_have_the_same_bytes(
         self, world, here, there, place, tmp_path
@@ -162,15 +169,15 @@ class TestTaking:
         there.encoder_sources = lambda _: [source / "model.safetensors"]
         model = here.encoder_stamp("tiny").parent / "model.safetensors"
         (source / "model.safetensors").write_bytes(model.read_bytes() + b"!")
-        assert store.take(there, shelf, only=[START]).trainings == []
+        assert take(there, shelf, only=[START]).trainings == []
         (source / "model.safetensors").write_bytes(model.read_bytes())
-        assert len(store.take(there, shelf, only=[START]).trainings) == 1
+        assert len(take(there, shelf, only=[START]).trainings) == 1
 
     def test_the_run_record_and_a_note_of_the_source_come_with_it(self, here, there, place):
-        store.take(there, filled(here, place), only=[START, KEY])
+        take(there, filled(here, place), only=[START, KEY])
         stamp = there.training(*KEY).stamp
         assert lineage.read_json(stamp.parent / "run.json")["seconds"] == 12.5
-        note = lineage.read_json(store.taken_note(stamp))
+        note = lineage.read_json(taken_note(stamp))
         assert note["from"] == open_shelf(place).place
         assert note["stamp"] == lineage.file_sha256(stamp)
 
@@ -185,7 +192,7 @@ class TestDamage:
         shutil.copy(tmp_path / "copy", shelf.root / key / name)
         flip(shelf.root / key / name)
         said = []
-        result = store.take(there, shelf, said.append, only=[START, KEY])
+        result = take(there, shelf, said.append, only=[START, KEY])
         assert result.trainings == ["tiny nli/seed1/intermediate"]
         assert len(result.damaged) == 1
         assert "set aside" in said[0]
@@ -193,8 +200,8 @@ class TestDamage:
         assert not there.training(*KEY).stamp.exists()
         assert list((shelf.root / "corrupt").iterdir())
         train(there, KEY)
-        assert store.give(there, shelf, KEY)
-        assert store.take(here, shelf, only=[KEY]).damaged == []
+        assert give(there, shelf, KEY)
+        assert take(here, shelf, only=[KEY]).damaged == []
 
     def test_a_damaged_object_in_a_bucket_is_noticed(self, here, there, place):
         if not place.startswith("s3"):
@@ -205,11 +212,11 @@ class TestDamage:
         weights = entry.files["weights.safetensors"]
         where = f"{shelf.prefix}{entry.key}/{weights.object}"
         shelf._asked("put_object", Key=where, Body=b"\0" * weights.size)
-        result = store.take(there, shelf, only=[START])
+        result = take(there, shelf, only=[START])
         assert len(result.damaged) == 1
         assert shelf.entry(entry.key) is None
-        assert store.give(here, shelf, START)
-        assert len(store.take(there, shelf, only=[START]).trainings) == 1
+        assert give(here, shelf, START)
+        assert len(take(there, shelf, only=[START]).trainings) == 1
 
     def test_an_entry_of_another_key_is_refused(self, here, tmp_path):
         shelf = filled(here, str(tmp_path / "store"))
@@ -233,19 +240,19 @@ class TestDamage:
 
     def test_verify_names_what_is_wrong(self, here, tmp_path, place):
         shelf = filled(here, place)
-        found = [store.damage(shelf, e, tmp_path) for _, e in entries(shelf)]
+        found = [damage(shelf, e, tmp_path) for _, e in entries(shelf)]
         assert found == [None] * 5
 
     def test_a_checkpoint_that_is_not_whole_is_not_given(self, here, tmp_path):
         flip(here.training(*KEY).stamp.parent / "weights.safetensors")
         with pytest.raises(LineageError, match=r"weights\.safetensors"):
-            store.give(here, Folder(tmp_path / "store"), KEY)
+            give(here, Folder(tmp_path / "store"), KEY)
 
 
 def give_at_once(grid, place, start):
     start.wait()
-    store.give(grid, open_shelf(place), START)
-    store.give(grid, open_shelf(place), KEY)
+    give(grid, open_shelf(place), START)
+    give(grid, open_shelf(place), KEY)
 
 
 class TestWriters:
@@ -266,8 +273,8 @@ class TestWriters:
         assert [w.exitcode for w in writers] == [0] * 6
         shelf = open_shelf(place)
         assert len(shelf.keys(f"checkpoints/{grids[0].training(*START).digest}/")) == 1
-        assert all(store.damage(shelf, e, tmp_path) is None for _, e in entries(shelf))
-        result = store.take(there, shelf, only=[START, KEY])
+        assert all(damage(shelf, e, tmp_path) is None for _, e in entries(shelf))
+        result = take(there, shelf, only=[START, KEY])
         assert result.damaged == []
         assert "tiny nli/seed1/intermediate" in result.trainings
         trained = [bytes_of(grid.training(*START)) for grid in grids]
@@ -281,15 +288,15 @@ class TestWriters:
             if child == 0:
                 while True:  # put and remove for ever
                     shelf = Folder(place)
-                    store.give(here, shelf, START)
+                    give(here, shelf, START)
                     shelf.remove(shelf.keys("checkpoints/")[0])
             time.sleep(milliseconds / 1000)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             shelf = Folder(place)
-            assert all(store.damage(shelf, e, tmp_path) is None for _, e in entries(shelf))
-        store.give(here, shelf, START)
-        assert store.take(there, shelf, only=[START]).trainings
+            assert all(damage(shelf, e, tmp_path) is None for _, e in entries(shelf))
+        give(here, shelf, START)
+        assert take(there, shelf, only=[START]).trainings
         shelf.sweep(0)
         assert list((place / "tmp").iterdir()) == []
 
@@ -306,10 +313,10 @@ class TestWriters:
 
         monkeypatch.setattr(shelf, "_asked", cut)
         with pytest.raises(StoreError):
-            store.give(here, shelf, START)
+            give(here, shelf, START)
         fresh = open_shelf(place)
         assert fresh.keys("") == []
-        assert store.take(there, fresh, only=[START]).missing == 1
+        assert take(there, fresh, only=[START]).missing == 1
         assert fresh.sweep(0) > 0
         assert [*fresh._listed("")] == []
 
@@ -318,7 +325,7 @@ class TestWriters:
         grid = grid_in(world, tmp_path / "here", store=str(tmp_path / "blocked/store"))
         train(grid, START)
         said = []
-        store.give_one(grid, START, said.append)
+        give_one(grid, START, said.append)
         assert "xstilts store push" in said[0]
 
 
@@ -340,7 +347,7 @@ class TestHouse:
         for key in shelf.keys("inputs/"):
             os.utime(shelf.root / key / ENTRY, (1000, 1000))
         size = shelf.entry(newer).size
-        freed = store.collect(shelf, max_bytes=size + 5000, now=3000.0)
+        freed = collect(shelf, max_bytes=size + 5000, now=3000.0)
         gone = [key for key in freed.entries if key.startswith("checkpoints/")]
         assert gone == [older]
         assert len(shelf.keys("inputs/")) == 2  # encoder and examples of the one that is left
@@ -349,9 +356,9 @@ class TestHouse:
     def test_age_decides_too_and_a_dry_collection_removes_nothing(self, here, place):
         shelf = filled(here, place)
         later = time.time() + 10_000
-        assert len(store.collect(shelf, older_than=9_000, now=later, dry=True).entries) == 5
+        assert len(collect(shelf, older_than=9_000, now=later, dry=True).entries) == 5
         assert len(shelf.keys("")) == 5
-        store.collect(shelf, older_than=9_000, now=later)
+        collect(shelf, older_than=9_000, now=later)
         assert shelf.keys("") == []
 
     def test_a_bucket_needs_a_name(self):
@@ -361,24 +368,24 @@ class TestHouse:
 
 class TestSettling:
     def test_a_taken_checkpoint_is_newer_than_its_inputs(self, here, there, tmp_path):
-        store.take(there, filled(here, str(tmp_path / "store")), only=[START, KEY])
+        take(there, filled(here, str(tmp_path / "store")), only=[START, KEY])
         late = time.time() + 50
         os.utime(there.encoder_stamp("tiny"), (late, late))
-        assert store.settle(there, dry=False) == 0
+        assert settle(there, dry=False) == 0
         assert there.training(*KEY).stamp.stat().st_mtime >= late
 
     def test_one_that_is_no_longer_asked_for_is_older_than_all(self, world, here, tmp_path):
         shelf = filled(here, str(tmp_path / "store"))
         there = grid_in(world, tmp_path / "there")
-        store.take(there, shelf, only=[START, KEY])
+        take(there, shelf, only=[START, KEY])
         changed = grid_in(world, tmp_path / "there", training={"recipe": {"epochs": 1}})
-        assert store.settle(changed, dry=True) == 1
+        assert settle(changed, dry=True) == 1
         assert there.training(*KEY).stamp.stat().st_mtime == 1
-        store.settle(there, dry=False)
+        settle(there, dry=False)
         assert there.training(*KEY).stamp.stat().st_mtime > 1
 
     def test_what_was_trained_here_is_left_to_snakemake(self, world, here, tmp_path):
         changed = grid_in(world, tmp_path / "here", training={"recipe": {"epochs": 1}})
         before = here.training(*KEY).stamp.stat().st_mtime_ns
-        assert store.settle(changed, dry=False) == 0
+        assert settle(changed, dry=False) == 0
         assert here.training(*KEY).stamp.stat().st_mtime_ns == before

@@ -1,15 +1,15 @@
 """Fine-tune an encoder on an intermediate task or a recipe, unless the shared store has it."""
 
-from xstilts import store
 from xstilts.jobs import checked, training_job
+from xstilts.store.run import give_one, take_one
 from xstilts.workflow import job
 
 with job(snakemake) as grid:
     w = snakemake.wildcards
     key = (w.encoder, w.condition, int(w.seed), w.stage)
     checked(grid, grid.training(*key), snakemake.params.spec)
-    if not store.take_one(grid, key):
+    if not take_one(grid, key):
         from xstilts import training
 
         training.run(training_job(grid, *key))
-        store.give_one(grid, key)
+        give_one(grid, key)
