@@ -240,9 +240,9 @@ def study_schema(cards: Any) -> dict[str, Any]:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from xstilts import plan
+    from xstilts.plan import showing
 
-    return plan.show(
+    return showing.show(
         [_open_grid(study, args.cards) for study in args.studies or [Path("config/config.yaml")]],
         args.cards / "costs",
         devices=max(1, args.gpus),

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from xstilts import cluster, plan
+from xstilts import cluster
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
 from xstilts.jobstate import told
 from xstilts.lineage import LIBRARY
+from xstilts.plan import truth
 from xstilts.store.run import resolve_hits
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def begin(grid: Grid, costs: Path) -> None:
     """When a run starts: freeze what its jobs work from, and what is planned."""
     grid.freeze()
     try:
-        plan.freeze(grid, costs)
+        truth.freeze(grid, costs)
     except (XstiltsError, OSError, ValueError, KeyError) as error:  # a forecast stops no run
         print(f"xstilts: no plan is kept: {error}", file=sys.stderr)
 
@@ -237,5 +238,5 @@ def answer(grid: Grid, files_before: int) -> str:
 
     table = pd.read_parquet(grid.table().stamp)
     summary = report.text_summary(table, grid.cards.languages())
-    compared = plan.comparison(plan.compare(grid))
+    compared = truth.comparison(truth.compare(grid))
     return "\n\n".join(filter(None, [came, summary, compared, f"Report: {report_path}"]))

@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from stored import grid_in, train
 from test_status import evaluate
 
-from xstilts import lineage, plan
+from xstilts import lineage
 from xstilts.errors import StudyError
-from xstilts.plan import Planned
+from xstilts.plan.files import table
+from xstilts.plan.jobs import Planned, make
+from xstilts.plan.showing import text
+from xstilts.plan.sizes import BASES, GUESSED_TOKENS, Sizes
+from xstilts.plan.truth import compare, comparison, freeze, frozen_path
+from xstilts.plan.wall_time import wall
 
 SMALL = {
     "conditions": ["none", "nli"],
@@ -44,7 +49,7 @@ def grid(world, tmp_path):
 
 
 def made(grid, costs, **how):
-    return {job.title: job for job in plan.make(grid, costs, **how).jobs}
+    return {job.title: job for job in make(grid, costs, **how).jobs}
 
 
 class TestTokens:
@@ -72,12 +77,12 @@ class TestTokens:
         assert job.train_tokens == 2 * 700 * 40
 
     def test_it_is_said_how_sizes_are_known(self, grid, costs):
-        assert plan.make(grid, costs).sizes == {"nli/train": "declared", "xnli/test": "measured"}
+        assert make(grid, costs).sizes == {"nli/train": "declared", "xnli/test": "measured"}
 
 
 class TestRates:
     def test_without_a_run_the_peak_of_a_device_decides(self, grid, costs):
-        made_ = plan.make(grid, costs, device="box")
+        made_ = make(grid, costs, device="box")
         rate = made_.rates["tiny"]
         assert rate.train == pytest.approx(60e12 * 0.5 / (6 * 100e6))
         assert rate.read == pytest.approx(3 * rate.train)
@@ -85,27 +90,27 @@ class TestRates:
 
     def test_an_unknown_device_is_refused(self, grid, costs):
         with pytest.raises(StudyError, match="unknown device 'bx'; did you mean 'box'"):
-            plan.make(grid, costs, device="bx")
+            make(grid, costs, device="bx")
 
     def test_earlier_trainings_of_any_study_tell_the_rate(self, grid, costs, tmp_path):
         folder = tmp_path / "results/another/checkpoints/tiny/none/seed1/qa"
         folder.mkdir(parents=True)
         (folder / "log.jsonl").write_text('{"tokens": 10000, "seconds": 4.0}\n')
         (folder / "run.json").write_text('{"seconds": 9.0, "device": "cpu"}')
-        made_ = plan.make(grid, costs)
+        made_ = make(grid, costs)
         rate = made_.rates["tiny"]
         assert (rate.train, rate.start_up) == (2500.0, 5.0)
         assert rate.basis == "measured in 1 trainings"
         (job,) = [j for j in made_.jobs if j.title == "train tiny/none/seed1/nli"]
         assert job.seconds == pytest.approx(5 + 80_000 / 2500)
-        assert "estimated" in plan.make(grid, costs, device="box").rates["tiny"].basis
+        assert "estimated" in make(grid, costs, device="box").rates["tiny"].basis
 
 
 class TestWhatIsThere:
     def test_checkpoints_and_cells_of_the_right_spec_are_there(self, grid, costs):
         train(grid, ("tiny", "none", 1, "nli"))
         evaluate(grid, "tiny", "none", 1, "xnli")
-        made_ = plan.make(grid, costs)
+        made_ = make(grid, costs)
         assert made_.there == {"train": 1, "evaluate": 1}
         assert {job.title for job in made_.jobs} == {
             "train tiny/nli/seed1/intermediate",
@@ -145,22 +150,22 @@ def forests(draw):
 class TestWall:
     def test_a_chain_takes_as_long_on_any_number_of_devices(self):
         chain = [job("a", 10), job("b", 20, "a"), job("c", 5, "b")]
-        assert plan.wall(chain, 1) == plan.wall(chain, 8) == (35, 35)
+        assert wall(chain, 1) == wall(chain, 8) == (35, 35)
 
     def test_the_longest_chain_goes_first(self):
         jobs = [job("x", 4), job("y", 4), job("a", 4), job("b", 8, "a")]
-        assert plan.wall(jobs, 2) == (12, 12)
+        assert wall(jobs, 2) == (12, 12)
 
     @given(forests(), st.integers(1, 5))
     def test_between_the_bounds_that_no_schedule_can_leave(self, jobs, devices):
-        on, chain = plan.wall(jobs, devices)
+        on, chain = wall(jobs, devices)
         work = sum(j.seconds for j in jobs)
         assert max(chain, work / devices) <= on <= work
         assert on <= work / devices + chain * (1 - 1 / devices) + 1e-9  # Graham 1969
 
     @given(forests())
     def test_one_device_works_without_a_pause(self, jobs):
-        assert plan.wall(jobs, 1)[0] == sum(j.seconds for j in jobs)
+        assert wall(jobs, 1)[0] == sum(j.seconds for j in jobs)
 
 
 class TestTruth:
@@ -171,30 +176,30 @@ class TestTruth:
         record.write_text(json.dumps({"seconds": seconds, "started": started}))
 
     def test_a_job_that_has_run_is_compared_with_its_plan(self, grid, costs):
-        plan.freeze(grid, costs)
-        planned = lineage.read_json(plan.frozen_path(grid))["jobs"]["train tiny/none/seed1/nli"]
+        freeze(grid, costs)
+        planned = lineage.read_json(frozen_path(grid))["jobs"]["train tiny/none/seed1/nli"]
         self.run_of(grid, 2 * planned["seconds"])
-        (row,) = plan.compare(grid)
+        (row,) = compare(grid)
         assert (row.rule, row.jobs) == ("train", 1)
         assert row.took == 2 * row.planned
-        assert "(2.00 times)" in plan.comparison([row])
+        assert "(2.00 times)" in comparison([row])
         assert (grid.results / "plan_vs_truth.json").is_file()
 
     def test_a_job_keeps_its_first_plan_over_several_starts(self, grid, costs):
-        plan.freeze(grid, costs)
-        first = lineage.read_json(plan.frozen_path(grid))["jobs"]
+        freeze(grid, costs)
+        first = lineage.read_json(frozen_path(grid))["jobs"]
         self.run_of(grid, 10.0)
-        plan.freeze(grid, costs)
-        assert lineage.read_json(plan.frozen_path(grid))["jobs"] == first
+        freeze(grid, costs)
+        assert lineage.read_json(frozen_path(grid))["jobs"] == first
 
     def test_what_ran_before_the_plan_is_not_its_truth(self, grid, costs):
-        plan.freeze(grid, costs)
+        freeze(grid, costs)
         self.run_of(grid, 10.0, started="1999-01-01T00:00:00+00:00")
-        assert plan.compare(grid) == []
+        assert compare(grid) == []
 
 
 def test_the_plan_is_shown_in_short_lines(grid, costs):
-    shown = plan.text(plan.make(grid, costs, device="box"), 8)
+    shown = text(make(grid, costs, device="box"), 8)
     assert "3 to do" in shown
     assert "on 8 devices" in shown
     assert all(len(line) <= 110 for line in shown.splitlines())
@@ -207,14 +212,14 @@ def test_the_projects_own_costs_can_be_read(world):
     from xstilts.cards.catalogue import Catalogue
 
     folder = ROOT / "config/costs"
-    known = {row["encoder"] for row in plan._table(folder / "encoders.tsv")}
+    known = {row["encoder"] for row in table(folder / "encoders.tsv")}
     assert set(Catalogue(ROOT / "config").encoders) <= known
-    rows = plan._table(folder / "tasks.tsv")
+    rows = table(folder / "tasks.tsv")
     assert len(rows) > 50
     for row in rows:
         assert float(row["rows"]) >= 1
         assert float(row["tokens"]) >= 1
-        assert {row["rows_basis"], row["tokens_basis"]} <= set(plan._BASES)
+        assert {row["rows_basis"], row["tokens_basis"]} <= set(BASES)
 
 
 class TestCounting:
@@ -233,19 +238,19 @@ class TestCounting:
         return grid
 
     def test_tokens_are_counted_and_kept(self, prepared, costs):
-        counted = plan.Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
+        counted = Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
         assert (counted.rows, counted.basis) == (40, "counted")
         assert 3 < counted.tokens < 20
-        assert plan.Sizes(prepared, costs).of("tiny", "nli", "train", "en") == counted
+        assert Sizes(prepared, costs).of("tiny", "nli", "train", "en") == counted
 
     def test_other_examples_are_counted_anew(self, prepared, costs):
         import tiny
 
-        before = plan.Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
+        before = Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
         stamp = prepared.examples_stamp("nli", "train", "en")
         tiny.split(stamp, "classification", tiny.sentences(20))
-        assert plan.Sizes(prepared, costs).of("tiny", "nli", "train", "en").tokens == 40.0
-        after = plan.Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
+        assert Sizes(prepared, costs).of("tiny", "nli", "train", "en").tokens == 40.0
+        after = Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
         assert (after.rows, after.tokens_basis) == (20, "counted")
         assert after != before
 
@@ -255,4 +260,4 @@ def test_every_format_has_a_guess():
 
     from xstilts.cards.task import FormatName
 
-    assert set(plan._TOKENS) == set(get_args(FormatName))
+    assert set(GUESSED_TOKENS) == set(get_args(FormatName))
