@@ -1,6 +1,6 @@
 """Training speed beside the Hugging Face Trainer, on real MNLI and SQuAD examples, as ratios.
 
-    snakemake --cores all --configfile bench/trainer.yaml download
+    snakemake download --cores all --configfile bench/trainer.yaml
     python bench/trainer.py [--steps 12] [--rounds 2] [--tasks mnli_part squad_part]
 
 Both sides train the same encoder on the same examples in the same batches, with the same number

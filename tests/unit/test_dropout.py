@@ -17,7 +17,7 @@ from torch import nn
 
 from xstilts.batching import one_sequence_items, pack
 from xstilts.dropout import AttentionDropout, Dropout, column_noise, kept, token_noise
-from xstilts.network.encoder import attend, keys_seen
+from xstilts.network.attention import attend, keys_seen, self_attention, split_heads
 from xstilts.training import Training
 
 STREAM = 12345
@@ -156,11 +156,8 @@ def test_every_dropout_of_an_encoder_and_its_heads_is_a_place_of_its_own(form):
     assert not any(isinstance(module, nn.Dropout) for module in modules)
     ours = [module for module in modules if isinstance(module, Dropout | AttentionDropout)]
     assert len({module.place for module in ours}) == len(ours)
-    called = []
-    hooks = [m.register_forward_hook(lambda m, *_: called.append(m.place)) for m in ours]
-    gradients(form, [[0, 1]])
-    for hook in hooks:
-        hook.remove()
+    with tiny.places_used() as called:
+        gradients(form, [[0, 1]])
     assert sorted(called) == sorted(module.place for module in ours)
 
 
@@ -192,6 +189,35 @@ def test_attention_drops_the_same_weights_whatever_a_sequence_is_batched_with():
     padded = drop(torch.ones(2, 2, 9, 9), drop.noise(pack(features, [1, 0], stream=1)))
     assert torch.equal(alone[0], padded[1, :, :3, :3])
     assert 0 < alone.mean() < 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("lengths", [(4, 4, 4), (3, 9, 9, 1), (700, 700)])
+def test_attention_sequence_by_sequence_is_that_of_the_padded_batch(lengths, dtype):
+    """What is dropped, the outcome, and the gradient, which is written by hand."""
+    features = one_sequence_items(
+        [np.zeros(n, dtype=np.int32) for n in lengths], lengths, [None] * len(lengths)
+    )
+    batch = pack(features, range(len(lengths)), stream=1)
+    drop = AttentionDropout(0.3, 2, 700).train()
+    torch.manual_seed(0)
+    qkv, wanted = torch.randn(sum(lengths), 3 * 8), torch.randn(sum(lengths), 8)
+    found = []
+    for way in (self_attention, padded_attention):
+        leaf = qkv.to(dtype).requires_grad_()
+        out = way(leaf, batch, 2, drop)
+        (out * wanted.to(dtype)).sum().backward()
+        assert out.dtype == leaf.grad.dtype == dtype
+        found.append((out.detach(), leaf.grad))
+    size = {torch.float64: 1e-6, torch.bfloat16: 0.05}[dtype]  # weights are computed in float32
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=size, atol=size)
+
+
+def padded_attention(qkv, batch, heads, drop):
+    """As a GPU computes it, its gradient by torch."""
+    query, key, value = split_heads(batch.padded(qkv, 0.0), heads)
+    return batch.flat(attend(query, key, value, keys_seen(batch), drop, batch))
 
 
 def test_micro_batches_change_a_whole_training_only_by_rounding(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
 from xstilts import checkpoints, examples, network
+from xstilts.dropout import AttentionDropout, Dropout
 from xstilts.evaluation import EvaluationJob
 from xstilts.hyperparameters import Hyperparameters
 from xstilts.lineage import write_stamp
@@ -18,7 +20,7 @@ from xstilts.study import Compute, Evaluation, Multi
 from xstilts.training import TaskJob, TrainingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 settings.register_profile("no_deadline", deadline=None)  # a shared machine may pause a test
@@ -289,3 +291,24 @@ def evaluation_job(folder: Path, trained: TrainingJob, tests: Mapping[str, Path]
         "work": folder / "work",
     }
     return EvaluationJob(**(values | changes))
+
+
+@contextmanager
+def places_used() -> Iterator[list[str]]:
+    """The places of the dropouts that are used, one entry for each use."""
+    found: list[str] = []
+    before = Dropout.forward, AttentionDropout.noise_of
+
+    def dropped(module: Dropout, *args: Any) -> Any:
+        found.append(module.place)
+        return before[0](module, *args)
+
+    def noise_of(module: AttentionDropout, *args: Any) -> Any:
+        found.append(module.place)
+        return before[1](module, *args)
+
+    Dropout.forward, AttentionDropout.noise_of = dropped, noise_of
+    try:
+        yield found
+    finally:
+        Dropout.forward, AttentionDropout.noise_of = before

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.dropout import AttentionDropout, Dropout
-from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
+from xstilts.network.attention import self_attention
+from xstilts.network.encoder import Encoder, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +58,7 @@ class Layer(nn.Module):
         return self.norm(x + self.down_dropout(fed, batch.noise))  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
-        query, key, value = split_heads(batch.padded(self.qkv(x), 0.0), self.heads)
-        mask = keys_seen(batch)
-        return batch.flat(attend(query, key, value, mask, self.weights_dropout, batch))
+        return self_attention(self.qkv(x), batch, self.heads, self.weights_dropout)
 
 
 class Bert(Encoder):

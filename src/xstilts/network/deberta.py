@@ -15,7 +15,8 @@ from torch import nn
 from xstilts.dropout import Dropout
 from xstilts.errors import EncoderError
 from xstilts.network import bert
-from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
+from xstilts.network.attention import attend, keys_seen, split_heads
+from xstilts.network.encoder import Encoder, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,9 +1,8 @@
-"""What all architectures share: the interface, attention, reading a configuration."""
+"""What all architectures share: the interface, reading a configuration."""
 
 from __future__ import annotations
 
 import json
-import math
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from xstilts.errors import EncoderError
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.batching import Batch
-    from xstilts.dropout import AttentionDropout
 
 
 class Config:
@@ -115,74 +112,3 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Our parameter and the Hugging Face tensors that it joins, word embeddings left out."""
-
-
-def split_heads(qkv: torch.Tensor, heads: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Query, key and value (S, heads, L, H / heads) out of one product (S, L, 3H)."""
-    s, length, width = qkv.shape
-    parts = qkv.view(s, length, 3, heads, width // 3 // heads)
-    query, key, value = parts.permute(2, 0, 3, 1, 4)
-    return query, key, value
-
-
-def attend(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    dropout: AttentionDropout,
-    batch: Batch,
-    scale: float | None = None,
-) -> torch.Tensor:
-    """Attention over (S, heads, L, D): torch's kernel, on a GPU the fastest that fits the mask.
-
-    ``mask`` broadcasts to (S, heads, L, L): true where a key is seen, or numbers that are added
-    to the scores; without one a GPU can take its flash kernel. No kernel can be told which weights
-    to drop: with dropout they are computed here, in float32. Gives (S, L, heads * D).
-    """
-    if dropout.active:
-        context = _attend_with_dropout(query, key, value, mask, dropout, batch, scale)
-    else:
-        context = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
-    return context.transpose(1, 2).flatten(2)
-
-
-def _attend_with_dropout(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor | None,
-    dropout: AttentionDropout,
-    batch: Batch,
-    scale: float | None,
-) -> torch.Tensor:
-    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
-    noise = dropout.noise(batch)
-    together = _sequences_together(query)
-    parts = []
-    for begin in range(0, len(query), together):
-        part = slice(begin, begin + together)
-        scores = (query[part] @ key[part].transpose(-1, -2)).float()
-        if mask is not None:
-            seen = mask if len(mask) == 1 else mask[part]
-            boolean = seen.dtype == torch.bool
-            scores = scores.masked_fill(~seen, -math.inf) if boolean else scores + seen
-        weights = torch.softmax(scores, -1).to(value.dtype)
-        parts.append(dropout(weights, noise[part]) @ value[part])
-    return torch.cat(parts) * dropout.scale
-
-
-def _sequences_together(query: torch.Tensor) -> int:
-    """Sequences whose attention weights are computed at once: on a CPU what its caches hold.
-
-    Twice as fast for sequences of 256 tokens (12 heads) as all sixteen at once.
-    """
-    sequences, heads, length, _ = query.shape
-    if query.device.type != "cpu":
-        return sequences
-    return max(1, 2**20 // (heads * length**2))
-
-
-def keys_seen(batch: Batch) -> torch.Tensor | None:
-    """The mask (S, 1, 1, L) that hides padding, or None when nothing is padded."""
-    return None if batch.mask is None else batch.mask[:, None, None, :]

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from xstilts.dropout import AttentionDropout, Dropout
 from xstilts.errors import EncoderError
-from xstilts.network.encoder import Encoder, Shape, attend, keys_seen, split_heads
+from xstilts.network.attention import attend, keys_seen, split_heads
+from xstilts.network.encoder import Encoder, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
