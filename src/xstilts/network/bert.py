@@ -5,7 +5,7 @@ Devlin et al. 2019; Conneau et al. 2020; Goyal et al. 2021 for XL.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import nn
 from torch.nn import functional as F
@@ -61,14 +61,30 @@ class Layer(nn.Module):
         return self_attention(self.qkv(x), batch, self.heads, self.weights_dropout)
 
 
+AFTER_ATTENTION = {
+    "layers.#.out": ("encoder.layer.#.attention.output.dense",),
+    "layers.#.attention_norm": ("encoder.layer.#.attention.output.LayerNorm",),
+    "layers.#.up": ("encoder.layer.#.intermediate.dense",),
+    "layers.#.down": ("encoder.layer.#.output.dense",),
+    "layers.#.norm": ("encoder.layer.#.output.LayerNorm",),
+}
+"""What follows attention, as BERT and its kin name it."""
+
+
 class Bert(Encoder):
     """Word, position and type embeddings, normed; then layers that norm what they gave."""
 
     word_embeddings = "embeddings.word_embeddings.weight"
+    theirs: ClassVar = {
+        "positions": ("embeddings.position_embeddings",),
+        "types": ("embeddings.token_type_embeddings",),
+        "norm": ("embeddings.LayerNorm",),
+        "layers.#.qkv": tuple(
+            f"encoder.layer.#.attention.self.{part}" for part in ("query", "key", "value")
+        ),
+        **AFTER_ATTENTION,
+    }
     pre_norm = False
-    norm_name = "embeddings.LayerNorm"
-    attention_norm_name = "attention.output.LayerNorm"
-    inner_norm_name = "output.LayerNorm"
 
     def __init__(self, config: Config, rows: int) -> None:
         """Raises `EncoderError` for an activation or a kind of position that is not BERT's."""
@@ -99,37 +115,16 @@ class Bert(Encoder):
         positions = self.positions(batch.positions + self.first_position)
         return self.words(batch.ids) + self.types(types) + positions  # type: ignore[no-any-return]
 
-    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Our parameters and theirs."""
-        parts = {
-            "out": "attention.output.dense",
-            "attention_norm": self.attention_norm_name,
-            "up": "intermediate.dense",
-            "down": "output.dense",
-            "norm": self.inner_norm_name,
-        }
-        yield "positions.weight", ("embeddings.position_embeddings.weight",)
-        yield "types.weight", ("embeddings.token_type_embeddings.weight",)
-        for kind in ("weight", "bias"):
-            yield f"norm.{kind}", (f"{self.norm_name}.{kind}",)
-        for i in range(self.shape.layers):
-            theirs = f"encoder.layer.{i}"
-            for kind in ("weight", "bias"):
-                yield (
-                    f"layers.{i}.qkv.{kind}",
-                    tuple(f"{theirs}.attention.self.{x}.{kind}" for x in ("query", "key", "value")),
-                )
-                for ours, name in parts.items():
-                    yield f"layers.{i}.{ours}.{kind}", (f"{theirs}.{name}.{kind}",)
-
 
 class BertXL(Bert):
     """XLM-R XL: embeddings without norm, layers that norm what they read, one norm at the end."""
 
+    theirs: ClassVar = Bert.theirs | {
+        "norm": ("encoder.LayerNorm",),
+        "layers.#.attention_norm": ("encoder.layer.#.attention.self_attn_layer_norm",),
+        "layers.#.norm": ("encoder.layer.#.LayerNorm",),
+    }
     pre_norm = True
-    norm_name = "encoder.LayerNorm"
-    attention_norm_name = "attention.self_attn_layer_norm"
-    inner_norm_name = "LayerNorm"
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
         x = self.dropout(self._embed(batch), batch.noise)

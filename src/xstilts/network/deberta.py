@@ -7,7 +7,7 @@ content with content, content with relative position, relative position with con
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
@@ -60,6 +60,15 @@ class Deberta(Encoder):
     """Word embeddings, normed; layers that are told how far apart two tokens are."""
 
     word_embeddings = "embeddings.word_embeddings.weight"
+    theirs: ClassVar = {
+        "distances": ("encoder.rel_embeddings",),
+        "norm": ("embeddings.LayerNorm",),
+        "distance_norm": ("encoder.LayerNorm",),
+        "layers.#.qkv": tuple(
+            f"encoder.layer.#.attention.self.{part}_proj" for part in ("query", "key", "value")
+        ),
+        **bert.AFTER_ATTENTION,
+    }
 
     def __init__(self, config: Config, rows: int) -> None:
         """Raises `EncoderError` for a variant of the architecture that mDeBERTa does not have."""
@@ -105,29 +114,6 @@ class Deberta(Encoder):
         places = torch.arange(length)
         rows: torch.Tensor = far[places[:, None] - places[None, :] + length - 1]
         return rows
-
-    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Our parameters and theirs."""
-        yield "distances.weight", ("encoder.rel_embeddings.weight",)
-        parts = {
-            "out": "attention.output.dense",
-            "attention_norm": "attention.output.LayerNorm",
-            "up": "intermediate.dense",
-            "down": "output.dense",
-            "norm": "output.LayerNorm",
-        }
-        for kind in ("weight", "bias"):
-            yield f"norm.{kind}", (f"embeddings.LayerNorm.{kind}",)
-            yield f"distance_norm.{kind}", (f"encoder.LayerNorm.{kind}",)
-            for i in range(self.shape.layers):
-                theirs = f"encoder.layer.{i}"
-                joined = (f"{theirs}.attention.self.{x}_proj.{kind}" for x in _PROJECTIONS)
-                yield f"layers.{i}.qkv.{kind}", tuple(joined)
-                for ours, name in parts.items():
-                    yield f"layers.{i}.{ours}.{kind}", (f"{theirs}.{name}.{kind}",)
-
-
-_PROJECTIONS = ("query", "key", "value")
 
 
 def log_buckets(distance: torch.Tensor, buckets: int, furthest: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from torch import nn
 from xstilts.errors import EncoderError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from xstilts.batching import Batch
@@ -79,8 +79,10 @@ class Encoder(nn.Module, ABC):
     """
 
     words: nn.Embedding
-    word_embeddings: str
+    word_embeddings: ClassVar[str]
     """The Hugging Face name of the matrix that ``words`` holds rows of."""
+    theirs: ClassVar[Mapping[str, tuple[str, ...]]]
+    """The Hugging Face modules that each of ours joins; ``#`` is the number of a layer."""
 
     def __init__(self, shape: Shape, rows: int) -> None:
         """Nothing is initialised: weights are to be loaded."""
@@ -109,6 +111,13 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]: ...
 
-    @abstractmethod
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Our parameter and the Hugging Face tensors that it joins, word embeddings left out."""
+        for ours, _ in self.named_parameters():
+            module, _, kind = ours.rpartition(".")
+            if module == "words":
+                continue
+            parts = module.split(".")
+            number = next(filter(str.isdigit, parts), "")
+            joined = self.theirs[".".join("#" if part.isdigit() else part for part in parts)]
+            yield ours, tuple(f"{name.replace('#', number)}.{kind}" for name in joined)

@@ -5,7 +5,7 @@ Warner et al. 2024 (arXiv 2412.13663); Marone et al. 2025 for mmBERT.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
@@ -97,6 +97,16 @@ class ModernBert(Encoder):
     """Word embeddings, normed; layers of global and local attention in turn; a norm at the end."""
 
     word_embeddings = "embeddings.tok_embeddings.weight"
+    theirs: ClassVar = {
+        "embedding_norm": ("embeddings.norm",),
+        "norm": ("final_norm",),
+        "layers.#.attention_norm": ("layers.#.attn_norm",),
+        "layers.#.qkv": ("layers.#.attn.Wqkv",),
+        "layers.#.out": ("layers.#.attn.Wo",),
+        "layers.#.norm": ("layers.#.mlp_norm",),
+        "layers.#.up": ("layers.#.mlp.Wi",),
+        "layers.#.down": ("layers.#.mlp.Wo",),
+    }
 
     def __init__(self, config: Config, rows: int) -> None:
         """Raises `EncoderError` for an activation or a kind of rotation that is not the usual."""
@@ -120,25 +130,6 @@ class ModernBert(Encoder):
         for number, module in enumerate(self.layers, start=1):
             x = module(x, batch, places)
             yield self.norm(x) if number == len(self.layers) else x
-
-    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Our parameters and theirs: which biases there are is the configuration's choice."""
-        top = {"embedding_norm": "embeddings.norm", "norm": "final_norm"}
-        parts = {
-            "attention_norm": "attn_norm",
-            "qkv": "attn.Wqkv",
-            "out": "attn.Wo",
-            "norm": "mlp_norm",
-            "up": "mlp.Wi",
-            "down": "mlp.Wo",
-        }
-        for ours, _ in self.named_parameters():
-            module, _, kind = ours.rpartition(".")
-            if module in top:
-                yield ours, (f"{top[module]}.{kind}",)
-            elif module != "words":
-                layers, number, part = module.split(".")
-                yield ours, (f"{layers}.{number}.{parts[part]}.{kind}",)
 
 
 def _layer_kinds(config: Config, layers: int) -> list[str]:
