@@ -9,5 +9,7 @@ with job(snakemake) as grid:
     checked(grid, grid.evaluation(*key), snakemake.params.spec)
 
     from xstilts import evaluation
+    from xstilts.seats import seated
 
-    evaluation.run(evaluation_job(grid, *key))
+    with seated():
+        evaluation.run(evaluation_job(grid, *key))

@@ -10,6 +10,8 @@ with job(snakemake) as grid:
     checked(grid, grid.training(*key), snakemake.params.spec)
     if not take_one(grid, key):
         from xstilts import training
+        from xstilts.seats import seated
 
-        training.run(training_job(grid, *key))
+        with seated():
+            training.run(training_job(grid, *key))
         give_one(grid, key)
