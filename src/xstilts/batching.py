@@ -7,12 +7,14 @@ sequence, or several for a multiple choice. `pack` puts some items into one `Bat
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from xstilts.devices import uploaded
 from xstilts.dropout import token_noise
 
 if TYPE_CHECKING:
@@ -81,11 +83,11 @@ def one_sequence_items(
 class Batch:
     """Items as tensors. T tokens, S sequences, I items; L is the longest sequence.
 
-    ``ids``, ``positions``, ``types``: (T,). ``first``: (S,) index of each sequence's first token.
-    ``place``: (T,) index of each token in a padded (S*L,) matrix. ``mask``: (S, L), true at real
-    tokens, or None when nothing is padded. ``targets``: one entry an item. ``noise``: (T,) a number
-    of each token from which all that is random about it derives, or None where nothing is;
-    ``stream``: the number of the step, which they derive from.
+    ``ids``, ``positions``, ``types``: (T,). ``first``: (S,) index of each sequence's first token;
+    ``sizes``: (S,) its ``lengths`` as a tensor. ``place``: (T,) index of each token in a padded
+    (S*L,) matrix. ``targets``: one entry an item. ``noise``: (T,) a number of each token from which
+    all that is random about it derives, or None where nothing is; ``stream``: the number of the
+    step, which they derive from. All tensors are int64.
     """
 
     ids: torch.Tensor
@@ -93,17 +95,34 @@ class Batch:
     types: torch.Tensor
     lengths: list[int]
     first: torch.Tensor
+    sizes: torch.Tensor
     place: torch.Tensor
-    mask: torch.Tensor | None
     items: list[int]
     targets: list[Any]
     noise: torch.Tensor | None = None
     stream: int | None = None
 
-    @property
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device, in one copy."""
+        if device == self.ids.device:
+            return self
+        names = [name for name in _TENSORS if getattr(self, name) is not None]
+        parts = [getattr(self, name) for name in names]
+        moved = uploaded(torch.cat(parts), device)
+        there = moved.split([len(part) for part in parts])  # type: ignore[no-untyped-call]
+        return replace(self, **dict(zip(names, there, strict=True)))
+
+    @cached_property
     def longest(self) -> int:
         """L."""
         return max(self.lengths)
+
+    @cached_property
+    def mask(self) -> torch.Tensor | None:
+        """(S, L), true at real tokens, or None when nothing is padded."""
+        if min(self.lengths) == self.longest:
+            return None
+        return torch.arange(self.longest, device=self.ids.device) < self.sizes[:, None]
 
     def shared_noise(self, rows: int) -> torch.Tensor | None:
         """Numbers (rows,) for what belongs to no token: the same in every part of a step."""
@@ -111,7 +130,7 @@ class Batch:
             return None
         nobody, places = np.full(rows, -1), np.arange(rows)
         noise = token_noise(self.stream, nobody, np.zeros_like(places), places)
-        return torch.from_numpy(noise).to(self.ids.device)
+        return uploaded(noise, self.ids.device)
 
     def padded(self, values: torch.Tensor, fill: float) -> torch.Tensor:
         """(T, ...) -> (S, L, ...), ``fill`` where there is no token."""
@@ -128,13 +147,11 @@ class Batch:
         return rows if self.mask is None else rows.index_select(0, self.place)
 
 
-def pack(
-    features: Features,
-    items: Sequence[int],
-    device: torch.device | str = "cpu",
-    stream: int | None = None,
-) -> Batch:
-    """Put items into one batch, in the given order.
+_TENSORS = ("ids", "positions", "types", "first", "sizes", "place", "noise")
+
+
+def pack(features: Features, items: Sequence[int], stream: int | None = None) -> Batch:
+    """Put items into one batch, in the given order; it lies on the host.
 
     With ``stream``, which derives from seed and step, every token has a number: a function of
     stream, item, sequence and position, not of the batch.
@@ -146,11 +163,9 @@ def pack(
     ends = np.cumsum(lengths)
     within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
     row = np.repeat(np.arange(len(lengths)), lengths)
-    padded = any(length != longest for length in lengths)
-    mask = torch.from_numpy(np.arange(longest)[None, :] < np.asarray(lengths)[:, None])
 
     def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.int64)).to(device)
+        return torch.from_numpy(values.astype(np.int64))
 
     noise = None
     if stream is not None:
@@ -164,8 +179,8 @@ def pack(
         types=tensor(within >= features.second[index][row]),
         lengths=lengths,
         first=tensor(ends - lengths),
+        sizes=tensor(np.asarray(lengths)),
         place=tensor(row * longest + within),
-        mask=mask.to(device) if padded else None,
         items=list(items),
         targets=[features.targets[i] for i in items],
         noise=noise,

@@ -11,6 +11,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+
     from xstilts.study import Compute
 
 
@@ -66,6 +68,41 @@ class Device:
             else torch.backends.cpu.get_cpu_capability()
         )
         return {"device": self.kind, "device_name": name, "precision": self.precision}
+
+
+def uploaded(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """An array of the host on a device.
+
+    A GPU gets it through pinned memory: the copy takes its turn behind what the GPU is doing. From
+    ordinary memory the host would wait until all of that is done.
+    """
+    tensor = torch.as_tensor(values)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+class Awaited:
+    """Numbers that a device has yet to compute, on their way to the host.
+
+    Reading them waits for the work that was queued before they were asked for, not for what was
+    queued after.
+    """
+
+    def __init__(self, values: torch.Tensor) -> None:
+        """Ask for them; nothing waits."""
+        # to pinned memory, because it does not block
+        self._host = values.detach().to("cpu", non_blocking=True)
+        self._copied = torch.cuda.Event() if values.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._copied is not None:
+            self._copied.record()
+
+    def tolist(self) -> list[float]:
+        """The numbers, as soon as they are there."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        found: list[float] = self._host.tolist()
+        return found
 
 
 def _cpu_computes_bf16() -> bool:

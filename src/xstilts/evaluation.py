@@ -385,7 +385,7 @@ class Model:
     @torch.inference_mode()
     def _outputs(self, features: Features) -> list[np.ndarray]:
         def compute(items: list[int]) -> list[np.ndarray]:
-            batch = pack(features, items, self.device.torch)
+            batch = pack(features, items).to(self.device.torch)
             with self.device.autocast():
                 return self._heads(batch)
 

@@ -48,7 +48,7 @@ class Gradients:
         self._hyperparameters, self._seed = hyperparameters, seed
         self.budget = budget
 
-    def of_step(self, step: int, task: str, items: np.ndarray) -> float:
+    def of_step(self, step: int, task: str, items: np.ndarray) -> torch.Tensor:
         """Give the parameters the gradient of a step, which counts from 0; returns its loss.
 
         What does not fit in memory is done again, whole, in parts of half as many tokens. Raises
@@ -77,18 +77,20 @@ class Gradients:
         self._encoder.zero_grad()
         self._heads.zero_grad()
 
-    def _part_by_part(self, step: int, task: str, micros: list[list[int]], weight: float) -> float:
-        total = 0.0
+    def _part_by_part(
+        self, step: int, task: str, micros: list[list[int]], weight: float
+    ) -> torch.Tensor:
+        total = torch.zeros((), device=self._device.torch)
         for micro in micros:
             batch, outputs = self.forward(step, task, micro)
             loss = self._loss(task, outputs, batch) / weight
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+            total += loss.detach()
         return total
 
     def _through_outputs(
         self, step: int, task: str, micros: list[list[int]], weight: float
-    ) -> float:
+    ) -> torch.Tensor:
         """For a loss that compares all items of a step: first the outputs, then the gradients.
 
         Every part is computed twice: without gradients, for the loss of all outputs together, and
@@ -99,6 +101,7 @@ class Gradients:
             return self._part_by_part(step, task, micros, weight)
         with torch.no_grad():
             parts = [self.forward(step, task, micro)[1].float() for micro in micros]
+        # of these only what belongs to items is used: they stay on the host
         everything = pack(self._data.features[task], [i for micro in micros for i in micro])
         outputs = torch.cat(parts).requires_grad_()
         loss = self._loss(task, outputs, everything) / weight
@@ -107,16 +110,17 @@ class Gradients:
         grads = outputs.grad.split([len(p) for p in parts])  # type: ignore[no-untyped-call]
         for micro, grad in zip(micros, grads, strict=True):
             self.forward(step, task, micro)[1].float().backward(grad)
-        return loss.item()
+        return loss.detach()
 
     def forward(self, step: int, task: str, micro: list[int]) -> tuple[Batch, Any]:
         """Some items of a step as a batch, and what the task's head gives for it."""
         stream = derive(self._seed, "dropout", step)
         data = self._data
-        batch = pack(data.features[task], micro, self._device.torch, stream)
+        batch = pack(data.features[task], micro, stream)
         if task == MLM:
             count = min(data.tokenizer.vocabulary, len(data.rows))
             batch = data.mlm.masked(batch, data.mask, count)
+        batch = batch.to(self._device.torch)
         with self._device.autocast():
             return batch, self._heads[task](self._encoder(batch), batch)
 

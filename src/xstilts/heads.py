@@ -63,8 +63,7 @@ def place_losses(
     padded = batch.padded(scores.float(), float("-inf"))  # (S, L, K)
     wanted = padded.gather(1, gold[:, None, :]).squeeze(1)
     if smoothing:
-        sizes = torch.tensor(batch.lengths, device=scores.device)[:, None]
-        means = batch.padded(scores.float(), 0.0).sum(1) / sizes
+        means = batch.padded(scores.float(), 0.0).sum(1) / batch.sizes[:, None]
         wanted = (1 - smoothing) * wanted + smoothing * means
     return padded.logsumexp(1) - wanted
 

@@ -138,7 +138,7 @@ def _outputs(
     form = formats.get(task.format)
 
     def compute(items: list[int]) -> list[np.ndarray]:
-        batch = pack(features, items, device.torch)
+        batch = pack(features, items).to(device.torch)
         with device.autocast():
             outputs = head(encoder(batch), batch)
         return form.outputs(outputs, batch)

@@ -23,7 +23,7 @@ from torch import nn
 from xstilts import checkpoints, resume, selection
 from xstilts.checkpoints import Checkpoint
 from xstilts.curves import Curves
-from xstilts.devices import Device
+from xstilts.devices import Awaited, Device
 from xstilts.errors import EncoderError, LineageError, TrainingError
 from xstilts.gradients import Gradients
 from xstilts.heads import initialise
@@ -174,6 +174,17 @@ def _roles(role: str, stamps: tuple[Path, ...]) -> dict[str, Path]:
     return {f"{role}.{place}": stamp for place, stamp in enumerate(stamps)}
 
 
+@dataclass(frozen=True)
+class _Queued:
+    """A step whose work is queued on the device: what it will say, and what is to be logged."""
+
+    step: int  # from 1
+    task: str
+    rate: float
+    tokens: int
+    numbers: Awaited  # its loss, and the norm of its gradient
+
+
 class Training:
     """The state of a training between two steps."""
 
@@ -201,6 +212,7 @@ class Training:
         self._development = self._dev()
         self.record = Record()
         self.optimizer = self._optimizer()
+        self._trained = list(self._parameters().values())
         self.gradients = Gradients(
             self.data,
             self.encoder,
@@ -213,6 +225,7 @@ class Training:
         self.step = 0
         self.shrunk = 1.0  # factor of every embedding row that does not occur
         self.losses: dict[str, float] = {}
+        self._queued: _Queued | None = None
         self._curves = Curves(job.folder, self.plan.total)
 
     # -- building ---------------------------------------------------------------------------------
@@ -314,30 +327,47 @@ class Training:
             if time.monotonic() - saved > self.job.save_every:
                 self._save_if_possible()
                 saved = time.monotonic()
+        self._settle()
 
     def _train_mode(self, on: bool) -> None:
         self.encoder.train(on)
         self.heads.train(on)
 
     def _one_step(self, task: str, items: np.ndarray) -> None:
-        h = self.plan.hyperparameters[task]
+        """Queue a step; nothing waits for it but the look at the one before."""
         total = self.gradients.of_step(self.step, task, items)
-        norm = nn.utils.clip_grad_norm_(list(self._parameters().values()), h.clip_norm).item()
-        for name, value in (("loss", total), ("norm of the gradient", norm)):
-            if not math.isfinite(value):
-                raise TrainingError(
-                    f"{task}: the {name} is {value} at step {self.step + 1} of {self.plan.total}; "
-                    f"a lower learning_rate than {h.learning_rate} may help"
-                )
+        clip_norm = self.plan.hyperparameters[task].clip_norm
+        norm = nn.utils.clip_grad_norm_(self._trained, clip_norm)
         rate = self.plan.rate(self.step, task)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.gradients.zero()
         self.shrunk *= 1.0 - rate * self.plan.leading.weight_decay
-        self.losses[task] = total
         tokens = int(self.data.lengths[task][items].sum())
-        self._curves.step(self.step + 1, task, total, rate, tokens)
+        numbers = Awaited(torch.stack([total, norm]))
+        self._settle()
+        self._queued = _Queued(self.step + 1, task, rate, tokens, numbers)
+
+    def _settle(self) -> None:
+        """See what the last step came to: one that is no number ends the training.
+
+        This is late, so that a GPU has the next step to do while its host waits for this one; but
+        nothing is evaluated, saved or left before it.
+        """
+        last, self._queued = self._queued, None
+        if last is None:
+            return
+        loss, norm = last.numbers.tolist()
+        for name, value in (("loss", loss), ("norm of the gradient", norm)):
+            if not math.isfinite(value):
+                rate = self.plan.hyperparameters[last.task].learning_rate
+                raise TrainingError(
+                    f"{last.task}: the {name} is {value} at step {last.step} of {self.plan.total}; "
+                    f"a lower learning_rate than {rate} may help"
+                )
+        self.losses[last.task] = loss
+        self._curves.step(last.step, last.task, loss, last.rate, last.tokens)
 
     # -- selecting --------------------------------------------------------------------------------
 
@@ -345,6 +375,7 @@ class Training:
         """Score the development data and keep the checkpoint if it is the best so far."""
         if self._development is None:
             return
+        self._settle()
         self._train_mode(False)
         budget = self.gradients.budget
         scores, collapsed = self._development.score(
@@ -365,6 +396,7 @@ class Training:
 
     def checkpoint(self) -> Checkpoint:
         """The trained state."""
+        self._settle()
         heads = {name: p.detach() for name, p in self.heads.state_dict().items()}
         return checkpoints.after_training(
             self.encoder, heads, self.data.rows, self.shrunk, self.before
@@ -416,6 +448,7 @@ class Training:
 
     def save(self) -> None:
         """Write the state, atomically: parameters, moments and how far we are."""
+        self._settle()
         tensors: dict[str, torch.Tensor] = {}
         for name, parameter in self._parameters().items():
             moments = self.optimizer.state.get(parameter, {})

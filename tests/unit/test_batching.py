@@ -84,6 +84,24 @@ def test_sequences_of_one_length_have_no_mask():
     assert pack(features_of([4, 5]), [0, 1]).mask.tolist() == [[True] * 4 + [False], [True] * 5]
 
 
+def test_a_batch_on_a_device_is_the_same_batch():
+    """Every tensor is moved, in one piece with the others; what is derived is made there."""
+    batch = pack(features_of([4, 2, 5]), [2, 0, 1], stream=1)
+    there = batch.to(torch.device("meta"))
+    for name, value in vars(batch).items():
+        if isinstance(value, torch.Tensor):
+            moved = getattr(there, name)
+            assert (moved.device.type, moved.shape, moved.dtype) == (
+                "meta",
+                value.shape,
+                value.dtype,
+            )
+        else:
+            assert getattr(there, name) == value
+    assert there.mask.device.type == there.shared_noise(3).device.type == "meta"
+    assert batch.to(torch.device("cpu")) is batch
+
+
 def test_an_item_brings_all_its_sequences():
     """A multiple choice with three choices is three sequences and one target."""
     sequences = [np.full(n, n, np.int32) for n in (2, 3, 4, 5, 6)]

@@ -323,6 +323,7 @@ def test_how_a_step_is_cut_into_micro_batches_changes_nothing_but_rounding(form,
             {n: p.grad.clone() for n, p in t._parameters().items()}
         )
         training._one_step(*training.plan.batch(0))
+        training._settle()
         gradients.append(seen | {"loss": torch.tensor(training.losses[f"t_{form}"])})
     for other in gradients[1:]:
         for name, gradient in gradients[0].items():

@@ -160,6 +160,7 @@ def test_it_learns_to_predict(tmp_path):
     state = Training(job)
     losses = []
     for _ in state.steps(lambda: False):
+        state._settle()
         if state.plan.order[state.step - 1] == MLM:
             losses.append(state.losses[MLM])
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])

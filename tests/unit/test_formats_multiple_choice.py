@@ -52,32 +52,31 @@ def test_an_item_owns_one_pair_a_choice(letters):
 
 
 def test_a_batch_of_different_numbers_of_choices(letters):
-    """The head gives every item as many scores as it has choices, in the batch's own order."""
+    """Every item has as many scores as it has choices, in the batch's own order."""
     features = encoded(tiny.choices(3), letters)
     batch = pack(features, [2, 0, 1])
     head = multiple_choice.head(8, ()).eval()
     hidden = torch.randn(len(batch.ids), 8)
-    scores = head(hidden, batch)
-    assert [len(s) for s in scores] == [4, 2, 3]
-    assert [len(o) for o in multiple_choice.outputs([s.detach() for s in scores], batch)] == [
-        4,
-        2,
-        3,
-    ]
-    flat = head.sentence(hidden, batch).squeeze(-1)
-    torch.testing.assert_close(torch.cat(scores), flat)
+    scores = head(hidden, batch).detach()
+    found = multiple_choice.outputs(scores, batch)
+    assert [len(o) for o in found] == [4, 2, 3]
+    assert np.array_equal(np.concatenate(found), head.sentence(hidden, batch).detach().squeeze(-1))
 
 
-def test_the_loss_is_the_cross_entropy_over_the_choices(letters):
-    """Of each item alone, summed."""
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_the_cross_entropy_over_the_choices(letters, smoothing):
+    """Of each item alone, summed; its gradient as well."""
     batch = pack(encoded(tiny.choices(2), letters), [0, 1])
-    scores = [torch.tensor([1.0, 3.0]), torch.tensor([0.5, -1.0, 2.0])]
+    scores = torch.tensor([1.0, 3.0, 0.5, -1.0, 2.0], requires_grad=True)
     golds = [gold for gold, _ in batch.targets]
     expected = sum(
-        torch.nn.functional.cross_entropy(s[None], torch.tensor([g]))
-        for s, g in zip(scores, golds, strict=True)
+        torch.nn.functional.cross_entropy(s[None], torch.tensor([g]), label_smoothing=smoothing)
+        for s, g in zip(scores.split([2, 3]), golds, strict=True)
     )
-    torch.testing.assert_close(multiple_choice.loss(scores, batch), expected)
+    found = multiple_choice.loss(scores, batch, smoothing)
+    torch.testing.assert_close(found, expected)
+    gradients = (torch.autograd.grad(loss, scores)[0] for loss in (found, expected))
+    torch.testing.assert_close(*gradients)
 
 
 def test_cut_examples_are_counted_once(letters):

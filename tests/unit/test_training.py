@@ -324,6 +324,19 @@ def test_a_gradient_that_is_no_number_ends_the_training(tmp_path):
         list(training.steps(lambda: False))
 
 
+@pytest.mark.parametrize("leave", ["save", "checkpoint"])
+def test_nothing_is_left_of_a_step_before_it_is_seen_to_be_finite(leave, tmp_path):
+    """A step's loss is looked at while the next one is computed, but never later than this."""
+    training = Training(tiny.training_job(tmp_path))
+    steps = training.steps(lambda: False)
+    next(steps)
+    training.encoder.words.weight.register_hook(lambda grad: grad * float("nan"))
+    next(steps)
+    with pytest.raises(TrainingError, match="norm of the gradient is nan at step 2 of 8"):
+        getattr(training, leave)()
+    assert not list(training.job.folder.glob("*.safetensors"))
+
+
 @pytest.mark.parametrize("role", ["encoder", "examples"])
 def test_inputs_whose_bytes_were_changed_are_refused(role, tmp_path):
     """Before anything is computed; the error names the file."""

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.devices import uploaded
 from xstilts.heads import SentenceHead
 from xstilts.metrics.accuracy import accuracy
 from xstilts.tokenization import truncate_longest_first
@@ -85,7 +86,7 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
 
 def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Cross entropy, summed over items."""
-    gold = outputs.new_tensor(batch.targets).long()
+    gold = uploaded(np.asarray(batch.targets), outputs.device)
     return F.cross_entropy(outputs.float(), gold, reduction="sum", label_smoothing=smoothing)
 
 

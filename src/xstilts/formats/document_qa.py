@@ -34,6 +34,7 @@ import torch
 from torch import nn
 
 from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.devices import uploaded
 from xstilts.dropout import name_places
 from xstilts.heads import SentenceHead, TokenHead, place_losses
 from xstilts.metrics.tydi import Annotation, Prediction, minimal_answers, select_passages
@@ -241,8 +242,9 @@ def loss(
     outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch, smoothing: float = 0.0
 ) -> torch.Tensor:
     """Mean of the cross entropies of start, end and answer type, summed over windows."""
-    gold = torch.tensor(
-        [(w.gold.start, w.gold.end, w.gold.kind) for w in batch.targets], device=outputs[0].device
+    gold = uploaded(
+        np.array([(w.gold.start, w.gold.end, w.gold.kind) for w in batch.targets]),
+        outputs[0].device,
     )
     places = place_losses(outputs[0], gold[:, :2], batch, smoothing).sum()
     types = nn.functional.cross_entropy(

@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.devices import uploaded
 from xstilts.dropout import column_noise, mixed
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def encode(
 def masked(batch: Batch, mask_token: int, vocabulary: int) -> Batch:
     """The batch with its chosen tokens hidden; a target becomes (places (n,), gold ids (n,)).
 
-    ``vocabulary``: number of tokens to draw random ones from. The batch needs its ``noise``.
+    ``vocabulary``: number of tokens to draw random ones from. The batch needs its ``noise``, and
+    lies on the host.
     """
     if batch.noise is None:
         raise ValueError("masks need the numbers of their tokens: pack the batch with them")
-    noise = batch.noise.cpu().numpy().view(np.uint64)
+    noise = batch.noise.numpy().view(np.uint64)
     order, kind, other = (_numbers(noise, f"mlm.{name}") for name in ("order", "kind", "other"))
-    ids = batch.ids.cpu().numpy().copy()
+    ids = batch.ids.numpy().copy()
     first, targets = batch.first.tolist(), []
     for begin, (place, size, chosen) in zip(first, batch.targets, strict=True):
         text = np.arange(begin + place, begin + place + size)
@@ -77,7 +79,7 @@ def masked(batch: Batch, mask_token: int, vocabulary: int) -> Batch:
         hidden = np.where(share < _KEPT_MASK, mask_token, other[places] % np.uint64(vocabulary))
         ids[places] = np.where(share < _KEPT_RANDOM, hidden, gold)
         targets.append((places, gold))
-    return replace(batch, ids=torch.from_numpy(ids).to(batch.ids.device), targets=targets)
+    return replace(batch, ids=torch.from_numpy(ids), targets=targets)
 
 
 def _numbers(noise: np.ndarray, purpose: str) -> np.ndarray:
@@ -96,8 +98,9 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (N, H) of the tokens that are to be predicted."""
-        index = torch.from_numpy(np.concatenate([places for places, _ in batch.targets]))
-        return self.norm(F.gelu(self.dense(hidden[index.to(hidden.device)])))  # type: ignore[no-any-return]
+        places = np.concatenate([places for places, _ in batch.targets])
+        chosen = hidden[uploaded(places, hidden.device)]
+        return self.norm(F.gelu(self.dense(chosen)))  # type: ignore[no-any-return]
 
 
 _NAMES = {
@@ -127,8 +130,8 @@ def loss(outputs: torch.Tensor, batch: Batch, words: torch.Tensor, head: Head) -
     ``words`` (V, H) is the embedding matrix. Products are in ``outputs``' precision, sums in
     float32; the logits are made and used some rows at a time, so that they never lie there whole.
     """
-    gold = torch.from_numpy(np.concatenate([gold for _, gold in batch.targets]))
-    arguments = (outputs, words, head.bias, gold.to(outputs.device))
+    gold = uploaded(np.concatenate([gold for _, gold in batch.targets]), outputs.device)
+    arguments = (outputs, words, head.bias, gold)
     return _SummedCrossEntropy.apply(*arguments)  # type: ignore[no-any-return, no-untyped-call]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from xstilts.batching import Batch, Features
+from xstilts.devices import uploaded
 from xstilts.formats.classification import sequence
 from xstilts.heads import SentenceHead
 from xstilts.metrics.accuracy import accuracy
@@ -67,10 +69,9 @@ class Head(nn.Module):
         super().__init__()
         self.sentence = SentenceHead(hidden, 1)
 
-    def forward(self, hidden: torch.Tensor, batch: Batch) -> list[torch.Tensor]:
-        """(T, H) -> for each item the scores of its choices."""
-        scores = self.sentence(hidden, batch).squeeze(-1).float()
-        return list(scores.split([choices for _, choices in batch.targets]))
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(T, H) -> (S,), the choices of all items one after the other."""
+        return self.sentence(hidden, batch).squeeze(-1)  # type: ignore[no-any-return]
 
 
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:
@@ -78,18 +79,25 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
     return Head(hidden)
 
 
-def loss(outputs: list[torch.Tensor], batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
+def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Cross entropy over the choices, summed over items."""
-    losses = [
-        scores.logsumexp(0) - (1 - smoothing) * scores[gold] - smoothing * scores.mean()
-        for scores, (gold, _) in zip(outputs, batch.targets, strict=True)
-    ]
-    return torch.stack(losses).sum()
+    gold, choices = np.array(batch.targets).T
+    begins, widest = choices.cumsum() - choices, choices.max()
+    rows = np.arange(len(choices))
+    places = np.arange(choices.sum()) + np.repeat(rows * widest - begins, choices)
+    wanted = np.repeat(smoothing / choices, choices)
+    wanted[begins + gold] += 1 - smoothing
+    index = uploaded(places, outputs.device)
+    table = outputs.new_full((len(choices) * int(widest),), -math.inf, dtype=torch.float32)
+    table = table.index_copy(0, index, outputs.float()).view(len(choices), -1)
+    logs = torch.log_softmax(table, -1).flatten().index_select(0, index)
+    return -(logs * uploaded(wanted.astype(np.float32), outputs.device)).sum()
 
 
-def outputs(outputs: list[torch.Tensor], batch: Batch) -> list[np.ndarray]:
+def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
     """Scores of each item's choices."""
-    return [scores.cpu().numpy() for scores in outputs]
+    ends = np.cumsum([choices for _, choices in batch.targets])
+    return np.split(outputs.float().cpu().numpy(), ends[:-1])
 
 
 def decode(

@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.devices import uploaded
 from xstilts.errors import DataError, TrainingError, unknown
 from xstilts.metrics.bitext import (
     Candidate,
@@ -101,8 +102,7 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (S, H)."""
-        sizes = torch.tensor(batch.lengths, device=hidden.device)
-        return batch.padded(hidden.float(), 0.0).sum(1) / sizes[:, None]
+        return batch.padded(hidden.float(), 0.0).sum(1) / batch.sizes[:, None]
 
 
 def head(hidden: int, labels: Sequence[str]) -> nn.Module:
@@ -128,7 +128,7 @@ def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.T
     scores = SCALE * queries @ candidates.T
     names = np.asarray(batch.targets)
     twins = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
-    scores = scores.masked_fill(torch.from_numpy(twins).to(scores.device), float("-inf"))
+    scores = scores.masked_fill(uploaded(twins, scores.device), float("-inf"))
     gold = torch.arange(len(names), device=scores.device)
     if smoothing:
         raise TrainingError("retrieval cannot be trained with label_smoothing: set it to 0")

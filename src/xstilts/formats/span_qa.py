@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.devices import uploaded
 from xstilts.heads import TokenHead, place_losses
 from xstilts.metrics import legacy_words
 from xstilts.metrics.answers import AnswerScore, mlqa, normalize_squad, squad, squad_v2
@@ -204,13 +205,13 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
 
 def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Mean of the cross entropies of start and end over a window's tokens, summed over items."""
-    gold = torch.tensor([w.gold for w in batch.targets], device=outputs.device)  # (S, 2)
+    gold = uploaded(np.array([w.gold for w in batch.targets]), outputs.device)  # (S, 2)
     return place_losses(outputs, gold, batch, smoothing).sum() / 2
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
     """(length, 2) scores of each window."""
-    return [o.float().cpu().numpy() for o in outputs.split(batch.lengths)]  # type: ignore[no-untyped-call]
+    return np.split(outputs.float().cpu().numpy(), np.cumsum(batch.lengths)[:-1])
 
 
 def decode(

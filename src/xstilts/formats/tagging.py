@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.batching import Batch, Features, one_sequence_items
+from xstilts.devices import uploaded
 from xstilts.heads import TokenHead
 from xstilts.metrics.chunks import chunk_score, token_accuracy
 
@@ -91,9 +92,9 @@ class Head(nn.Module):
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (W, tags), the words of all items one after the other."""
-        begins = batch.first.tolist()
+        begins = np.cumsum([0, *batch.lengths[:-1]])  # an item is one sequence
         places = [begin + where for begin, (_, where, _) in zip(begins, batch.targets, strict=True)]
-        index = torch.from_numpy(np.concatenate(places)).to(hidden.device)
+        index = uploaded(np.concatenate(places), hidden.device)
         return self.token(hidden, batch, index)  # type: ignore[no-any-return]
 
 
@@ -104,16 +105,14 @@ def head(hidden: int, labels: Sequence[str]) -> nn.Module:
 
 def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
     """Cross entropy, summed over words; an item weighs as many words as it has."""
-    gold = torch.from_numpy(np.concatenate([tags for _, _, tags in batch.targets]))
-    return F.cross_entropy(
-        outputs.float(), gold.to(outputs.device), reduction="sum", label_smoothing=smoothing
-    )
+    gold = uploaded(np.concatenate([tags for _, _, tags in batch.targets]), outputs.device)
+    return F.cross_entropy(outputs.float(), gold, reduction="sum", label_smoothing=smoothing)
 
 
 def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
     """(words, tags) scores of each item."""
-    sizes = [len(places) for _, places, _ in batch.targets]
-    return [scores.cpu().numpy() for scores in outputs.float().split(sizes)]  # type: ignore[no-untyped-call]
+    ends = np.cumsum([len(places) for _, places, _ in batch.targets])
+    return np.split(outputs.float().cpu().numpy(), ends[:-1])
 
 
 def decode(

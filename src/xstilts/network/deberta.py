@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from xstilts.devices import uploaded
 from xstilts.dropout import Dropout
 from xstilts.errors import EncoderError
 from xstilts.network import bert
@@ -33,10 +34,16 @@ class Layer(bert.Layer):
         self.distance_dropout = Dropout(config["hidden_dropout_prob"])
 
     def forward(  # type: ignore[override]
-        self, x: torch.Tensor, batch: Batch, distances: torch.Tensor, buckets: torch.Tensor
+        self,
+        x: torch.Tensor,
+        batch: Batch,
+        distances: torch.Tensor,
+        noise: torch.Tensor | None,
+        buckets: torch.Tensor,
     ) -> torch.Tensor:
-        """(T, H) -> (T, H). ``distances`` (B, H) embeds buckets, ``buckets`` is (L, L)."""
-        distances = self.distance_dropout(distances, batch.shared_noise(len(distances)))
+        """(T, H) -> (T, H). ``distances`` (B, H) embeds buckets and has the numbers ``noise`` (B,);
+        ``buckets`` is (L, L)."""
+        distances = self.distance_dropout(distances, noise)
         return self.normed_after(x, self._attend_far(x, batch, distances, buckets), batch)
 
     def _attend_far(
@@ -98,11 +105,13 @@ class Deberta(Encoder):
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
         distances = self.distance_norm(self.distances.weight)
-        buckets = self._relative(batch.longest).to(batch.ids.device)
+        noise = batch.shared_noise(len(distances))
+        # on the host, where logarithms are rounded the same way whatever the device
+        buckets = uploaded(self._relative(batch.longest), batch.ids.device)
         x = self.dropout(self.norm(self.words(batch.ids)), batch.noise)
         yield x
         for module in self.layers:
-            x = module(x, batch, distances, buckets)
+            x = module(x, batch, distances, noise, buckets)
             yield x
 
     def _relative(self, length: int) -> torch.Tensor:
