@@ -241,8 +241,8 @@ def test_every_gold_answer_of_the_benchmarks_survives_the_way_back(path, count, 
     """Characters -> tokens -> windows -> characters, with XLM-R's vocabulary.
 
     Every gold answer is shown whole by a window, and what its tokens cover contains it and equals
-    it after the metric's normalisation, but for answers that begin or end inside a token or with a
-    character of no width: no span of tokens gives these. Their number is known exactly.
+    it after the metric's normalisation, but for answers that begin or end inside a token, or begin
+    with a character of no width: no span of tokens gives these. Their number is known exactly.
     """
     if not (MIRROR / path).is_file():
         pytest.skip(f"no {MIRROR / path}: set XSTILTS_MIRROR to the mirror's folder")
@@ -429,3 +429,21 @@ def test_an_answer_keeps_the_accent_of_its_last_letter():
     context = "Lome\u0301 is"
     assert span_qa.cut_out(context, np.array([[0, 4], [6, 8]]), 0, 1) == "Lome\u0301"
     assert span_qa.cut_out(context, np.array([[0, 4], [4, 5]]), 0, 1) == "Lome"
+
+
+@pytest.mark.parametrize(
+    ("context", "span", "text"),
+    [
+        ("born.[9]\u200b In", (0, 8), "born.[9]\u200b"),  # the token ends before it
+        ("born.[9]\u200b In", (0, 9), "born.[9]\u200b"),  # the token covers it
+        ("born.[9]\u200b", (0, 8), "born.[9]\u200b"),
+        ("\ufeffSchulen", (0, 8), "Schulen"),
+        ("two\u200bwords", (0, 3), "two"),
+        ("two\u200bwords", (0, 4), "two"),
+        ("two \u200b", (0, 3), "two"),
+        ("\u200b two", (0, 1), ""),
+    ],
+)
+def test_a_character_of_no_width_belongs_to_the_word_that_it_ends(context, span, text):
+    """As the benchmarks cut: MLQA's Spanish answers end with it, XQuAD's never begin with it."""
+    assert span_qa.cut_out(context, np.array([span]), 0, 1) == text

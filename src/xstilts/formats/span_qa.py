@@ -9,6 +9,7 @@ offsets. Beside it stands the text that those scripts rebuild from whitespace wo
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -74,13 +75,20 @@ def cut_out(context: str, spans: np.ndarray, begin: int, end: int) -> str:
     """The text that the tokens ``[begin, end)`` of a context cover, bare.
 
     With the accents of its last letter: a tokenizer that composes letters (NFKC) says that a token
-    ends before a combining accent, which then is in no token at all.
+    ends before a combining accent, which then is in no token at all. Likewise with the characters
+    of no width that end its last word. Where a benchmark's word ends with one, so do its answers;
+    those at a word's beginning, or between words without spaces, they leave out.
     """
     first, last = int(spans[begin, 0]), int(spans[end - 1, 1])
     following = int(spans[end, 0]) if end < len(spans) else len(context)
     while last < following and unicodedata.combining(context[last]):
         last += 1
-    return bare(context[first:last])
+    text = bare(context[first:last])
+    if not text:
+        return text
+    last = context.index(text, first) + len(text)
+    ending = _ENDS_A_WORD.match(context, last)
+    return text + ending[0] if ending else text
 
 
 def bare(text: str) -> str:
@@ -88,7 +96,9 @@ def bare(text: str) -> str:
     return text.strip(_NOT_SEEN)
 
 
-_NOT_SEEN = "".join(c for c in map(chr, range(0x10000)) if c.isspace()) + "\ufeff\u200b\u2060"
+_NO_WIDTH = "\ufeff\u200b\u2060"
+_NOT_SEEN = "".join(c for c in map(chr, range(0x10000)) if c.isspace()) + _NO_WIDTH
+_ENDS_A_WORD = re.compile(rf"[{_NO_WIDTH}]+(?!\S)")
 
 
 def encode(
