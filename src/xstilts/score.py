@@ -328,6 +328,8 @@ def score_submission(
 ) -> dict[str, dict[str, Any]]:
     """``{task: {"average": {metric: percent}, "languages": {code: {metric: percent}}}}``.
 
+    A task with English and other languages has ``"without_english"`` as well, like the average.
+
     All tasks that ``predictions`` holds, or one; all their labelled languages, or one. The
     benchmark decides the order of the languages in the sum. A task of the other benchmark is
     scored too, in that one's order. Raises ``ScoreError``.
@@ -394,7 +396,10 @@ def _score_task(
         if not path.is_file():
             raise ScoreError(f"{path}: missing, but {gold_path} has labels for {code!r}")
         scores[code] = _one_file(kind, task, code, gold_path, path)
-    return {"average": averages.language_mean(scores, order), "languages": scores}
+    result = {"average": averages.language_mean(scores, order), "languages": scores}
+    if "en" in scores and len(scores) > 1:
+        result["without_english"] = averages.without_english(scores, order)
+    return result
 
 
 def _one_file(kind: Kind, task: str, code: str, gold_path: Path, path: Path) -> Metrics:
@@ -482,14 +487,9 @@ def _beside(results: Mapping[str, Mapping[str, Any]], benchmark: str) -> list[st
     if benchmark == "xtreme" and set(averages.XTREME_TASKS) <= set(whole):
         lines.append(_row("all 9 tasks", "", "mean", f"{averages.xtreme_mean(whole):.2f}"))
     if "tydiqa" in whole:
-        for metric, value in _tydiqa_own(results).items():
+        for metric, value in results["tydiqa"]["without_english"].items():
             lines.append(_row("tydiqa", "without en", metric, f"{value:.2f}"))
     return ["", *lines] if lines else []
-
-
-def _tydiqa_own(results: Mapping[str, Mapping[str, Any]]) -> Metrics:
-    order = official_order("xtreme", "tydiqa")
-    return averages.without_english(results["tydiqa"]["languages"], order)
 
 
 def main(argv: list[str] | None = None) -> int:

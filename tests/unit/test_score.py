@@ -144,6 +144,7 @@ def test_scores_and_averages(folder):
         "xnli": {
             "average": {"accuracy": 87.5},
             "languages": {"en": {"accuracy": 75.0}, "sw": {"accuracy": 100.0}},
+            "without_english": {"accuracy": 100.0},
         }
     }
     assert list(folder.score()["xnli"]["languages"]) == ["en", "sw"]
@@ -423,6 +424,18 @@ def test_json_output(folder, capsys):
     folder.add("pawsx", "test-de.tsv", "0\n1\n0\n", "0\n1\n1\n")
     assert score.main([str(folder.labels), str(folder.predictions), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == folder.score()
+
+
+def test_the_mean_without_english_is_there_where_it_is_another(folder):
+    """TyDi QA's own average; a task without English, or of English alone, has the one mean."""
+    for code, answer in (("en", "a"), ("sw", "b"), ("te", "b")):
+        folder.add("tydiqa", f"test-{code}.json", squad_file({"q": ["b"]}), f'{{"q": "{answer}"}}')
+    folder.add("tatoeba", "test-de.tsv", "0\n1\n", "0\n1\n")
+    found = folder.score()
+    assert found["tydiqa"]["without_english"] == {"exact_match": 100.0, "f1": 100.0}
+    assert found["tydiqa"]["average"]["f1"] == pytest.approx(200 / 3)
+    assert "without_english" not in found["tatoeba"]
+    assert "without_english" not in folder.score(language="en")["tydiqa"]
 
 
 def test_table_tells_partial_languages(folder, capsys):
