@@ -390,8 +390,9 @@ class Model:
                 return self._heads(batch)
 
         budget = self.job.evaluation.batch_tokens
-        found = fitted(self.job.identity["target"], features.lengths(), budget, compute)
-        return [found[item] for item in range(len(features))]
+        target, items = self.job.identity["target"], range(len(features))
+        found = fitted(target, features.lengths(), budget, compute, items)
+        return [found[item] for item in items]
 
     def _heads(self, batch: Batch) -> list[np.ndarray]:
         """The head's outputs, an item each; of every state, stacked, where layers are swept."""

@@ -631,16 +631,3 @@ def _says(card: TaskCard | EncoderCard) -> dict[str, Any]:
 def open_grid(config: dict[str, Any], where: str, cards: Path, lock: Path) -> Grid:
     """Validate a study and lay out its grid."""
     return Grid(resolve(config, where, Catalogue(cards)), lineage.file_sha256(lock))
-
-
-def check_code(grid: Grid, stage: Stage) -> None:
-    """Refuse to run when the library on disk is not the one that the stage's spec names.
-
-    Called after the stage's modules have been imported, so that what was checked is what runs.
-    """
-    now = lineage.digest(lineage.code_of(tuple(sorted(stage.modules))))
-    if now != grid.code_digest(stage.modules):
-        raise LineageError(
-            "the library was edited after this run had started, so this job would not compute "
-            "what its stamp says; start snakemake again to compute with the new code"
-        )

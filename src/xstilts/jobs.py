@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xstilts import lineage
 from xstilts.cards.task import FROM_DATA
 from xstilts.errors import LineageError
-from xstilts.grid import Grid, Stage, check_code, kind_of
+from xstilts.grid import Grid, Stage, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def checked(grid: Grid, stage: Stage, promised: str) -> Stage:
     """
     for module in stage.modules:
         import_module(module)
-    check_code(grid, stage)
+    lineage.check_code(stage.modules, grid.code_digest(stage.modules))
     if stage.digest != promised:
         raise LineageError(
             f"{stage.stamp}: this job would make {stage.digest[:12]}, the workflow asked for "
@@ -73,6 +73,7 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
         compute=grid.study.compute,
         seed=seed,
         mlm=MlmJob(stamps(grid.mlm_text()), grid.study.mlm) if with_mlm else None,
+        code=(plan.modules, grid.code_digest(plan.modules)),
     )
 
 

@@ -141,6 +141,18 @@ def code_of(modules: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def check_code(modules: Iterable[str], promised: str) -> None:
+    """Refuse to run when the library on disk is not the one that a spec names by its digest.
+
+    Called after the modules have been imported, so that what was checked is what runs.
+    """
+    if digest(code_of(modules)) != promised:
+        raise LineageError(
+            "the library was edited after this run had started, so this job would not compute "
+            "what its stamp says; start snakemake again to compute with the new code"
+        )
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -311,6 +323,7 @@ class Run:
 
 _IMPORTANT = frozenset(
     {
+        "accelerate",
         "babel",
         "Django",
         "numpy",

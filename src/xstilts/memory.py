@@ -54,16 +54,15 @@ def fitted(
     lengths: np.ndarray,
     budget: int,
     compute: Callable[[list[int]], Sequence[T]],
-    items: Sequence[int] | None = None,
+    items: Sequence[int],
 ) -> dict[int, T]:
-    """What ``compute`` gives for each item (all of them), in batches of at most ``budget`` tokens.
+    """What ``compute`` gives for each of some items, in batches of at most ``budget`` tokens.
 
     A batch that does not fit in memory is done again in parts of half as many tokens, and so are
     those that come after it.
     """
     found: dict[int, T] = {}
-    wanted = range(len(lengths)) if items is None else items
-    while left := [item for item in wanted if item not in found]:
+    while left := [item for item in items if item not in found]:
         for batch in by_tokens(lengths, left, budget):
             try:
                 outputs = compute(batch)

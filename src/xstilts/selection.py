@@ -20,6 +20,7 @@ from xstilts import checkpoints, formats
 from xstilts.batching import pack
 from xstilts.errors import DataError
 from xstilts.memory import fitted
+from xstilts.ranks import dealt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from xstilts.devices import Device
     from xstilts.examples import Example
     from xstilts.network import Encoder
+    from xstilts.ranks import Ranks
     from xstilts.tokenization import Tokenizer
     from xstilts.training import TaskJob
 
@@ -91,9 +93,17 @@ class Development:
         return encode(rows, tokenizer, task.labels, limits, training=False)
 
     def score(
-        self, encoder: Encoder, heads: nn.ModuleDict, shrunk: float, device: Device, budget: int
+        self,
+        encoder: Encoder,
+        heads: nn.ModuleDict,
+        shrunk: float,
+        device: Device,
+        budget: int,
+        ranks: Ranks,
     ) -> tuple[dict[str, float], list[str]]:
         """Each task's primary metric, and the tasks that are given one answer throughout.
+
+        The ranks share the forward passes; then each knows all outputs and finds the same scores.
 
         The rows of the vocabulary that occur here and are not trained are what the checkpoint
         would make of them: shrunk by the weight decay so far.
@@ -103,7 +113,8 @@ class Development:
             for task in self.tasks:
                 form, rows = formats.get(task.format), self.rows[task.name]
                 features = self.features[task.name]
-                outputs = _outputs(features, task, encoder, heads[task.name], device, budget)
+                head = heads[task.name]
+                outputs = _outputs(features, task, encoder, head, device, budget, ranks)
                 predictions = form.decode(rows, features, outputs, task.labels, task.scorer)
                 language = task.dev[0].stem
                 _, metrics = form.score(rows, predictions, task.scorer, language)
@@ -134,6 +145,7 @@ def _outputs(
     head: nn.Module,
     device: Device,
     budget: int,
+    ranks: Ranks,
 ) -> list[np.ndarray]:
     form = formats.get(task.format)
 
@@ -143,7 +155,10 @@ def _outputs(
             outputs = head(encoder(batch), batch)
         return form.outputs(outputs, batch)
 
-    found = fitted(f"development data of {task.name}", features.lengths(), budget, compute)
+    lengths = features.lengths()
+    mine = dealt(lengths, range(len(features)), ranks.count)[ranks.rank]
+    parts = ranks.gather(fitted(f"development data of {task.name}", lengths, budget, compute, mine))
+    found = {item: output for part in parts for item, output in part.items()}
     return [found[item] for item in range(len(features))]
 
 

@@ -138,9 +138,15 @@ class Compute(Model):
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "auto", description="auto: bf16 autocast where the device computes in it, else fp32"
     )
-    threads: int = Field(1, gt=0, description="CPU threads of one job; sums are cut by them")
+    threads: int = Field(1, gt=0, description="CPU threads of one process; sums are cut by them")
     micro_batch_tokens: int = Field(
         16384, gt=0, description="tokens in one forward and backward pass of a training"
+    )
+    gpus: int = Field(
+        1,
+        gt=0,
+        description="GPUs of one node that share a training, a process each; where there are none, "
+        "as many processes on CPUs",
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from xstilts import checkpoints, resume, selection
+from xstilts import checkpoints, processes, resume, selection
 from xstilts.checkpoints import Checkpoint
 from xstilts.curves import Curves
 from xstilts.devices import Awaited, Device
@@ -28,8 +27,9 @@ from xstilts.errors import EncoderError, LineageError, TrainingError
 from xstilts.gradients import Gradients
 from xstilts.heads import initialise
 from xstilts.lease import lease
-from xstilts.lineage import Run, file_sha256, verify, write_atomically, write_stamp
+from xstilts.lineage import Run, check_code, file_sha256, verify, write_atomically, write_stamp
 from xstilts.network import Weights
+from xstilts.ranks import ALONE, Ranks
 from xstilts.resume import STATE
 from xstilts.schedule import MLM, Schedule
 from xstilts.seeds import derive
@@ -79,7 +79,10 @@ class MlmJob:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training, whole: what it starts from, what it learns, where it leaves the result."""
+    """One training, whole: what it starts from, what it learns, where it leaves the result.
+
+    ``code``: the modules that are run, and the digest that they must have.
+    """
 
     stamp: Path
     spec: str
@@ -91,6 +94,7 @@ class TrainingJob:
     seed: int
     mlm: MlmJob | None = None
     save_every: float = 120.0  # seconds between saved states
+    code: tuple[tuple[str, ...], str] | None = None
 
     @property
     def folder(self) -> Path:
@@ -106,14 +110,19 @@ def run(job: TrainingJob) -> None:
     on an infinite loss, and where files cannot be written.
     """
     inputs = _verified_inputs(job)
+    with _told_where(job), lease(job.folder):
+        if not _made_before(job, inputs):
+            _train_alone_or_not(job, inputs)
+        with write_atomically(job.stamp) as temporary:
+            shutil.copyfile(job.folder / MADE, temporary)
+        (job.folder / STATE).unlink(missing_ok=True)
+        selection.forget_others(job.folder, set())
+
+
+@contextmanager
+def _told_where(job: TrainingJob) -> Iterator[None]:
     try:
-        with lease(job.folder):
-            if not _made_before(job, inputs):
-                _train(job, inputs)
-            with write_atomically(job.stamp) as temporary:
-                shutil.copyfile(job.folder / MADE, temporary)
-            (job.folder / STATE).unlink(missing_ok=True)
-            selection.forget_others(job.folder, set())
+        yield
     except (OSError, SafetensorError) as error:
         raise TrainingError(f"{job.folder}: cannot be written to ({error})") from error
 
@@ -129,21 +138,34 @@ def _made_before(job: TrainingJob, inputs: dict[str, str]) -> bool:
     return True
 
 
-def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
-    clock = Run()
+def _train_alone_or_not(job: TrainingJob, inputs: dict[str, str]) -> None:
     # of a process that was killed while it wrote: ours, and those of safetensors beneath
     for left in (*job.folder.glob(".*.tmp"), *job.folder.glob(".tmp*")):
         left.unlink(missing_ok=True)
-    training = Training(job)
-    with training.device.threads(), _politely_interrupted() as interrupted:
-        resumed_from = training.resume()
-        for _ in training.steps(interrupted):
-            pass
-    weights = job.folder / checkpoints.FILE
-    training.write(weights)
-    clock.write(job.folder / "run.json", resumed_from=resumed_from, **training.device.facts())
-    facts = training.facts()
-    write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
+    if job.compute.gpus == 1:
+        _train(ALONE, job, inputs)
+    else:
+        processes.run(job.compute.gpus, job.compute.threads, _train, job, inputs)
+
+
+def _train(ranks: Ranks, job: TrainingJob, inputs: dict[str, str]) -> None:
+    with _told_where(job):
+        clock = Run()
+        training = Training(job, ranks)
+        if job.code and ranks.count > 1:  # a new process has imported it anew
+            check_code(*job.code)
+        with training.device.threads(), processes.asked_to_stop() as interrupted:
+            resumed_from = training.resume()
+            for _ in training.steps(interrupted):
+                pass
+        if not ranks.first:
+            return
+        weights = job.folder / checkpoints.FILE
+        training.write(weights)
+        ran = {"resumed_from": resumed_from, "processes": ranks.count}
+        clock.write(job.folder / "run.json", **ran, **training.device.facts())
+        facts = training.facts()
+        write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
 
 
 def _verified_inputs(job: TrainingJob) -> dict[str, str]:
@@ -186,11 +208,11 @@ class _Queued:
 
 
 class Training:
-    """The state of a training between two steps."""
+    """The state of a training between two steps, the same on every rank."""
 
-    def __init__(self, job: TrainingJob) -> None:
+    def __init__(self, job: TrainingJob, ranks: Ranks = ALONE) -> None:
         """Read and tokenise the data, build the network, plan the steps."""
-        self.job = job
+        self.job, self.ranks = job, ranks
         self._inputs = _inputs(job)
         self.device = Device.choose(job.compute)
         self._folder = job.encoder.parent
@@ -221,12 +243,13 @@ class Training:
             self.plan.hyperparameters,
             job.seed,
             job.compute.micro_batch_tokens,
+            ranks,
         )
         self.step = 0
         self.shrunk = 1.0  # factor of every embedding row that does not occur
         self.losses: dict[str, float] = {}
         self._queued: _Queued | None = None
-        self._curves = Curves(job.folder, self.plan.total)
+        self._curves = Curves(job.folder, self.plan.total) if ranks.first else None
 
     # -- building ---------------------------------------------------------------------------------
 
@@ -321,9 +344,9 @@ class Training:
             if self.step % every == 0 or self.step == self.plan.total:
                 self._evaluate()
             yield self.step
-            if interrupted():
+            if any(self.ranks.gather(interrupted())):
                 self._save_if_possible()
-                raise SystemExit(128 + signal.SIGTERM)
+                raise SystemExit(processes.STOPPED)
             if time.monotonic() - saved > self.job.save_every:
                 self._save_if_possible()
                 saved = time.monotonic()
@@ -367,7 +390,8 @@ class Training:
                     f"a lower learning_rate than {rate} may help"
                 )
         self.losses[last.task] = loss
-        self._curves.step(last.step, last.task, loss, last.rate, last.tokens)
+        if self._curves:
+            self._curves.step(last.step, last.task, loss, last.rate, last.tokens)
 
     # -- selecting --------------------------------------------------------------------------------
 
@@ -379,18 +403,19 @@ class Training:
         self._train_mode(False)
         budget = self.gradients.budget
         scores, collapsed = self._development.score(
-            self.encoder, self.heads, self.shrunk, self.device, budget
+            self.encoder, self.heads, self.shrunk, self.device, budget, self.ranks
         )
         self._train_mode(True)
         better = self.record.take(self.step, scores, collapsed)
-        if better:
+        if better and self.ranks.first:
             path = best_file(self.job.folder, self.step)
             self.checkpoint().save(path, self._folder)
             self.record.crc32 = selection.file_crc32(path)
             # the one that the saved state names is needed until another state is saved
             selection.forget_others(self.job.folder, {self.step, self._saved_best})
-        mean = sum(scores.values()) / len(scores)
-        self._curves.dev(self.step, mean, scores, best=better)
+        if self._curves:
+            mean = sum(scores.values()) / len(scores)
+            self._curves.dev(self.step, mean, scores, best=better)
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -428,6 +453,7 @@ class Training:
             "micro_batch_tokens": self.gradients.budget,
             "device": self.device.kind,
             "precision": self.device.precision,
+            "processes": self.ranks.count,
         }
 
     def _selected(self) -> dict[str, Any]:
@@ -467,6 +493,8 @@ class Training:
 
     def _save_if_possible(self) -> None:
         """A disk that is full now may not be later: the training goes on, the last state stays."""
+        if not self.ranks.first:
+            return
         try:
             self.save()
         except (OSError, SafetensorError) as error:
@@ -476,24 +504,38 @@ class Training:
     def resume(self) -> int:
         """Take up a saved state of this very training; return its step, 0 when there is none.
 
-        A state that cannot be read, or that is of another spec, other inputs or another kind of
-        device, or whose best checkpoint is not there as it was, is dropped.
+        A state that cannot be read, or that is of another spec, other inputs, another kind of
+        device or another number of processes, or whose best checkpoint is not there as it was, is
+        dropped. Raises `TrainingError` where the ranks do not find the same.
         """
+        if self._curves:
+            self._take_up()
+            selection.forget_others(self.job.folder, {self._saved_best})
+            self._curves.rewind(self.step)
+        self.ranks.gather(None)  # what is not to be taken up is gone when the others look for it
+        if not self.ranks.first:
+            self._take_up()
+        found = self.ranks.gather((self.step, self.record.best_step))
+        if len(set(found)) > 1:
+            path = self.job.folder / STATE
+            said = ", ".join(f"step {step}, best {best}" for step, best in found)
+            raise TrainingError(f"{path}: the processes do not read the same of it ({said})")
+        return self.step
+
+    def _take_up(self) -> None:
         path = self.job.folder / STATE
         found = resume.load(path, self._identity())
-        if found is not None:
-            tensors, about = found
-            try:
-                record = Record(**about["record"])
-                self._check_best(record)
-                self._restore(tensors, about)
-                self.record, self._saved_best = record, record.best_step
-                print(f"resumed at step {self.step} of {self.plan.total}", flush=True)
-            except (OSError, KeyError, TypeError, ValueError) as error:
-                resume.refuse(path, str(error))
-        selection.forget_others(self.job.folder, {self._saved_best})
-        self._curves.rewind(self.step)
-        return self.step
+        if found is None:
+            return
+        tensors, about = found
+        try:
+            record = Record(**about["record"])
+            self._check_best(record)
+            self._restore(tensors, about)
+            self.record, self._saved_best = record, record.best_step
+            print(f"resumed at step {self.step} of {self.plan.total}", flush=True)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            resume.refuse(path, str(error))
 
     _saved_best = 0  # step of the best checkpoint that the saved state names
 
@@ -506,8 +548,13 @@ class Training:
 
     def _identity(self) -> dict[str, Any]:
         """What a saved state must agree with to be taken up."""
-        device = {"device": self.device.kind, "precision": self.device.precision}
-        return {"spec": self.job.spec, "inputs": self._inputs} | device
+        return {
+            "spec": self.job.spec,
+            "inputs": self._inputs,
+            "device": self.device.kind,
+            "precision": self.device.precision,
+            "processes": self.ranks.count,
+        }
 
     def _restore(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
         parameters = self._parameters()
@@ -529,16 +576,3 @@ class Training:
                     }
         self.step, self.shrunk, self.losses = step, shrunk, losses
         self.gradients.budget = budget
-
-
-@contextmanager
-def _politely_interrupted() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM and SIGUSR1, a scheduler's warnings, into a question asked between steps."""
-    asked: list[int] = []
-    signals = (signal.SIGTERM, signal.SIGUSR1)
-    before = {s: signal.signal(s, lambda number, _: asked.append(number)) for s in signals}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -12,23 +12,9 @@ import torch
 from xstilts import cells, evaluation, memory, selection
 from xstilts.errors import TrainingError
 from xstilts.lineage import read_json
+from xstilts.ranks import ALONE
 from xstilts.study import Evaluation
 from xstilts.training import Training, run
-
-
-def small_device(state, tokens: int, allocate=None) -> None:
-    """From now on a batch of more tokens than this cannot be computed."""
-
-    def refuse(module, arguments, output):
-        if len(arguments[0].ids) > tokens:
-            (allocate or too_much)()
-
-    state.encoder.register_forward_hook(refuse)
-
-
-def too_much():
-    """The real thing: no machine has an exbibyte."""
-    torch.empty(2**60, dtype=torch.uint8)
 
 
 def no_gpu_memory():
@@ -42,7 +28,7 @@ def job_of(folder, name="trained", form="classification", **changes):
 
 def test_what_an_allocation_that_fails_raises_is_known():
     """On the CPU it is torch's bare RuntimeError; another RuntimeError is another matter."""
-    for allocate in (too_much, no_gpu_memory):
+    for allocate in (tiny.too_much, no_gpu_memory):
         with pytest.raises(RuntimeError) as caught:
             allocate()
         assert memory.is_out_of_memory(caught.value)
@@ -50,14 +36,14 @@ def test_what_an_allocation_that_fails_raises_is_known():
     assert not memory.is_out_of_memory(RuntimeError("shapes do not match"))
 
 
-@pytest.mark.parametrize("allocate", [too_much, no_gpu_memory])
+@pytest.mark.parametrize("allocate", [tiny.too_much, no_gpu_memory])
 def test_the_step_is_done_again_in_smaller_parts(allocate, tmp_path, capsys):
     """From scratch: its gradient is that of a step that fitted, up to rounding."""
     gradients = []
     for limit in (10_000, 16):
         state = Training(job_of(tmp_path, batch_size=14))
         state._train_mode(True)
-        small_device(state, limit, allocate)
+        tiny.small_device(state, limit, allocate)
         state.gradients.of_step(0, "t_classification", np.arange(14))
         gradients.append({n: p.grad.clone() for n, p in state._parameters().items()})
     assert state.gradients.budget <= 32
@@ -73,7 +59,7 @@ def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
     """A step is not tried whole again; a resumed training knows; the stamp says it."""
     job = job_of(tmp_path)
     state = Training(job)
-    small_device(state, 16)
+    tiny.small_device(state, 16)
     with pytest.raises(SystemExit):
         list(state.steps(lambda: state.step == 3))
     again = Training(job)
@@ -86,7 +72,7 @@ def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
 def test_one_example_that_does_not_fit_is_a_clear_error(tmp_path):
     """There is nothing left to cut."""
     state = Training(job_of(tmp_path))
-    small_device(state, 2)
+    tiny.small_device(state, 2)
     with pytest.raises(
         TrainingError,
         match=r"step 1 of t_classification: out of memory with one example of \d+ tokens at a time",
@@ -101,7 +87,7 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(tmp_path):
         raise RuntimeError("shapes do not match")
 
     state = Training(job_of(tmp_path))
-    small_device(state, 0, broken)
+    tiny.small_device(state, 0, broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         list(state.steps(lambda: False))
 
@@ -139,8 +125,8 @@ def outputs_on_dev(state):
     task, where = state.job.tasks[0], state._development
     features, head = where.features[task.name], state.heads[task.name]
     with where._all_rows(state.encoder, state.shrunk), torch.inference_mode():
-        arguments = (features, task, state.encoder, head, state.device, state.gradients.budget)
-        return selection._outputs(*arguments)
+        budget = state.gradients.budget
+        return selection._outputs(features, task, state.encoder, head, state.device, budget, ALONE)
 
 
 def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, capsys):
@@ -150,7 +136,7 @@ def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, ca
     state = Training(replace(job, tasks=(replace(job.tasks[0], dev=(stamp,)),)))
     state._train_mode(False)
     whole = outputs_on_dev(state)
-    small_device(state, 40)
+    tiny.small_device(state, 40)
     np.testing.assert_allclose(outputs_on_dev(state), whole, rtol=1e-4, atol=1e-6)
     assert "development data of t_classification: out of memory" in capsys.readouterr().out
     next(state.steps(lambda: False))  # four examples fit
@@ -165,7 +151,7 @@ def test_one_development_example_that_does_not_fit_is_a_clear_error(tmp_path):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     with pytest.raises(TrainingError, match=r"dev: out of memory with one example of 7 tokens"):
-        memory.fitted("dev", np.array([7, 9]), 100, forward)
+        memory.fitted("dev", np.array([7, 9]), 100, forward, [0, 1])
 
 
 def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monkeypatch, capsys):
@@ -182,7 +168,7 @@ def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monk
 
         def on_a_small_device(model, job, build=build, tokens=tokens):
             build(model, job)
-            small_device(model, tokens)
+            tiny.small_device(model, tokens)
 
         monkeypatch.setattr(evaluation.Model, "__init__", on_a_small_device)
         evaluation.run(job, say=lambda _: None)

@@ -20,7 +20,7 @@ from xstilts.study import Compute, Evaluation, Multi
 from xstilts.training import TaskJob, TrainingJob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 settings.register_profile("no_deadline", deadline=None)  # a shared machine may pause a test
@@ -267,6 +267,21 @@ def training_job(
 def weights(job: TrainingJob) -> bytes:
     """The bytes of the weights that a training left."""
     return (job.folder / checkpoints.FILE).read_bytes()
+
+
+def small_device(state: Any, tokens: int, allocate: Callable[[], None] | None = None) -> None:
+    """From now on a batch of more tokens than this cannot be computed."""
+
+    def refuse(module, arguments, output):
+        if len(arguments[0].ids) > tokens:
+            (allocate or too_much)()
+
+    state.encoder.register_forward_hook(refuse)
+
+
+def too_much() -> None:
+    """The real thing: no machine has an exbibyte."""
+    torch.empty(2**60, dtype=torch.uint8)
 
 
 def evaluation_job(folder: Path, trained: TrainingJob, tests: Mapping[str, Path], **changes: Any):

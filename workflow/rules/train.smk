@@ -18,11 +18,11 @@ rule train:
         stage="|".join(["intermediate", *map(re.escape, resolved.recipes())]),
     conda:
         "../../envs/environment.yaml"
-    threads: study.compute.threads
+    threads: study.compute.threads * study.compute.gpus
     # what a cluster's profile says goes before; without a limit nothing is held to it
     resources:
-        gpu=1,
-        mem_mb=16000,
+        gpu=study.compute.gpus,
+        mem_mb=16000 * study.compute.gpus,
         runtime=240,
     params:
         spec=lambda w: grid.training(

@@ -4,14 +4,16 @@ from xstilts.jobs import checked, training_job
 from xstilts.store.run import give_one, take_one
 from xstilts.workflow import job
 
-with job(snakemake) as grid:
-    w = snakemake.wildcards
-    key = (w.encoder, w.condition, int(w.seed), w.stage)
-    checked(grid, grid.training(*key), snakemake.params.spec)
-    if not take_one(grid, key):
-        from xstilts import training
-        from xstilts.seats import seated
+# the processes of a training on several GPUs import this file, as Python starts them
+if __name__ == "__main__":
+    with job(snakemake) as grid:
+        w = snakemake.wildcards
+        key = (w.encoder, w.condition, int(w.seed), w.stage)
+        checked(grid, grid.training(*key), snakemake.params.spec)
+        if not take_one(grid, key):
+            from xstilts import training
+            from xstilts.seats import seated
 
-        with seated():
-            training.run(training_job(grid, *key))
-        give_one(grid, key)
+            with seated(grid.study.compute.gpus):
+                training.run(training_job(grid, *key))
+            give_one(grid, key)
