@@ -144,6 +144,14 @@ def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) 
         say(str(found))
 
 
+def refuse_overlaps(grid: Grid) -> None:
+    """Before a training: raise `DataError` if rule ``overlaps`` has refused this study's data."""
+    from xstilts.overlap import refuse_if_found
+
+    stage = grid.overlaps()
+    refuse_if_found(stage.stamp, stage.digest)
+
+
 def prepare_examples(
     grid: Grid, stage: Stage, task: str, split: str, say: Callable[[str], None] = print
 ) -> None:

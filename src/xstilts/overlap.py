@@ -99,17 +99,19 @@ def check(
 ) -> list[Overlap]:
     """Write what is shared, beside the stamp, and the stamp; refuse what must not be run.
 
-    Raises `DataError` with a line for each pair that is refused; nothing is written then.
+    Raises `DataError` with a line for each pair that is refused; then only these lines are written,
+    for the trainings that have not begun (`refuse_if_found`).
     """
     found = find(training, targets)
     if refused := [overlap for overlap in found if overlap.refused]:
-        raise DataError(
-            "\n".join(
-                f"{overlap}: a score would tell what was learnt by heart; "
-                f"take {overlap.training!r} or {overlap.target!r} out of the study"
-                for overlap in refused
-            )
+        why = "\n".join(
+            f"{overlap}: a score would tell what was learnt by heart; "
+            f"take {overlap.training!r} or {overlap.target!r} out of the study"
+            for overlap in refused
         )
+        lineage.write_json(_refusal(stamp), {"spec": spec, "why": why})
+        raise DataError(why)
+    _refusal(stamp).unlink(missing_ok=True)
     listed = stamp.with_name("overlaps.tsv")
     lines = ["\t".join(map(str, asdict(overlap).values())) for overlap in found]
     header = "\t".join(field for field in Overlap.__dataclass_fields__)
@@ -117,6 +119,21 @@ def check(
         temporary.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
     lineage.write_stamp(stamp, spec=spec, inputs={}, files=[listed], facts={"pairs": len(found)})
     return found
+
+
+def refuse_if_found(stamp: Path, spec: str) -> None:
+    """Raise the `DataError` with which `check` refused these very examples, if it did.
+
+    The check runs beside the first trainings, and Snakemake's ``keep-going`` goes on after a rule
+    that failed: no further training shall begin.
+    """
+    note = _refusal(stamp)
+    if note.is_file() and (says := lineage.read_json(note))["spec"] == spec:
+        raise DataError(f"{says['why']} (or, if the data are others now, delete {note})")
+
+
+def _refusal(stamp: Path) -> Path:
+    return stamp.with_name("overlaps.refused.json")
 
 
 # --- fingerprints --------------------------------------------------------------------------------

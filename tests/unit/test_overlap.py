@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xstilts import examples, lineage, overlap
 from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import DataError
-from xstilts.overlap import Part, Target, check, find, keys, normal
+from xstilts.overlap import Part, Target, check, find, keys, normal, refuse_if_found
 from xstilts.prepare import read_split
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +96,20 @@ def test_what_holds_a_targets_items_is_refused(part, tmp_path):
         "take 'train' or 'test' out of the study"
     )
     assert not (tmp_path / "overlaps.json").exists()
+
+
+def test_no_training_begins_on_refused_data(part, tmp_path):
+    """With the lines of the refusal, until a check of the study's data finds nothing."""
+    stamp = tmp_path / "overlaps.json"
+    training, target = part("train", [question(1)]), part("test", [question(2)], own=[])
+    refuse_if_found(stamp, "spec")  # not checked yet
+    with pytest.raises(DataError, match="holds 1 of 1"):
+        check([training], [target], stamp, "spec")
+    with pytest.raises(DataError, match=r"holds 1 of 1 items .* delete .*refused"):
+        refuse_if_found(stamp, "spec")
+    refuse_if_found(stamp, "another study's spec")
+    check([part("train", [])], [target], stamp, "spec")
+    refuse_if_found(stamp, "spec")
 
 
 def test_a_benchmarks_own_split_is_reported(part, tmp_path):

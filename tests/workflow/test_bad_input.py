@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 
@@ -36,6 +39,28 @@ def test_a_bad_study_is_one_line_that_names_file_and_key(case, project):
     assert len(lines) == 1, done.stdout
     assert lines[0].startswith(f"xstilts: config/config.yaml: {message}"), lines[0]
     assert "Traceback" not in done.stdout
+
+
+def test_a_study_that_trains_on_test_items_trains_nothing(project):
+    """Once the check has refused its data, none of its jobs goes on to train."""
+    study = {"conditions": ["none"], "targets": ["cldr_analogy_qa"], "languages": ["en"]}
+    project.study(**study)
+    project.snakemake("download")
+    mirror = project.folder / "mirror"
+    mirror.mkdir()
+    tested = project.path("resources/raw/embedded/cldr_analogy_qa/test.en.jsonl")
+    shutil.copy(tested, mirror / "leaky.jsonl")
+    card = yaml.safe_load((project.folder / "config/tasks/cldr_analogy_qa.yaml").read_text())
+    file = {"path": "leaky.jsonl", "mirror": "leaky.jsonl"}
+    train = {"reader": "jsonl_rows", "files": {"rows": file}, "languages": ["en"]}
+    card |= {"task": "leaky", "recipe": None, "splits": {"train": train}}
+    (project.folder / "config/tasks/leaky.yaml").write_text(yaml.safe_dump(card))
+    project.study(**study | {"conditions": ["none", "leaky"], "mirror": "mirror"})
+    assert "leaky (en) holds" in project.snakemake("download", check=False).stdout
+    done = project.snakemake(check=False)
+    assert done.returncode
+    assert "xstilts: train: leaky (en) holds" in done.stdout
+    assert not [*project.folder.glob("results/tiny/checkpoints/tiny/leaky/**/*.safetensors")]
 
 
 def test_an_unwritable_results_folder_is_said_at_once(project):

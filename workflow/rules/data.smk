@@ -42,8 +42,10 @@ for task, split, languages in grid.needed_examples():
 
 
 rule overlaps:
-    # as soon as the examples are there. Trainings do not wait for it: its outcome decides nothing of
-    # theirs, and Snakemake 9.27 overlooks changed params behind an ancient() input. The table does.
+    # as soon as the examples are there. Trainings do not wait for it, nor for a test set that cannot be
+    # had: its outcome decides nothing of theirs, and a language that is added would make all of them
+    # anew (behind an ancient() input Snakemake 9.27 overlooks changed params). Once it has refused the
+    # data none begins (scripts/train.py). The table waits for it.
     input:
         [
             grid.examples_stamp(*of)

@@ -1,6 +1,6 @@
 """Fine-tune an encoder on an intermediate task or a recipe, unless the shared store has it."""
 
-from xstilts.jobs import checked, training_job
+from xstilts.jobs import checked, refuse_overlaps, training_job
 from xstilts.store.run import give_one, take_one
 from xstilts.workflow import job
 
@@ -10,6 +10,7 @@ if __name__ == "__main__":
         w = snakemake.wildcards
         key = (w.encoder, w.condition, int(w.seed), w.stage)
         checked(grid, grid.training(*key), snakemake.params.spec)
+        refuse_overlaps(grid)
         if not take_one(grid, key):
             from xstilts import training
             from xstilts.seats import seated
