@@ -92,6 +92,8 @@ def read_split(
     rows = list(reader(how.reader, how.options, where)(files, language, **how.options))
     examples.check(card.format, rows, where)
     check_labels(card, rows, where)
+    if split == "test":
+        check_gold(card, rows, where)
     return rows
 
 
@@ -164,6 +166,35 @@ def check_labels(card: TaskCard, rows: list[Example], where: str) -> None:
             f"{where}: all {counts.total()} labels are {next(iter(counts))!r}: "
             "this is a copy whose labels were blanked; give a source with the true ones"
         )
+
+
+def check_gold(card: TaskCard, rows: list[Example], where: str) -> None:
+    """Refuse test examples that nothing is known of: accuracy would count them as errors.
+
+    No answer is one in SQuAD 2, and most sentences of BUCC have no translation.
+    """
+    if card.scorer == "bucc":
+        if not any(row["relevant"] for row in rows):
+            raise DataError(f"{where}: no query has a right candidate to score")
+        return
+    if card.scorer == "squad2":
+        return
+    for row in rows:
+        if row.get("side") != "candidate" and row[_GOLD[card.format]] in (None, []):
+            raise DataError(
+                f"{where}: example {row['id']!r}: has no gold answer to score: "
+                "give a source with answers, or leave such examples out"
+            )
+
+
+_GOLD = {
+    "classification": "label",
+    "multiple_choice": "label",
+    "tagging": "tags",
+    "span_qa": "answers",
+    "document_qa": "annotations",
+    "retrieval": "relevant",
+}
 
 
 def _labels(rows: list[Example]) -> Iterator[str | int]:

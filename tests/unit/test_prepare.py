@@ -229,3 +229,52 @@ def test_labels_that_no_card_lists_stand_in_the_stamp(tmp_path):
     """Sorted, so that the same data give the same head."""
     (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
     assert prepare_toy(tmp_path, two_forms("from_data"))[1]["labels"] == ["maybe", "yes"]
+
+
+WITHOUT_GOLD = [
+    ("classification", "accuracy", {"id": "1", "text": "a", "text_pair": None, "label": None}),
+    (
+        "multiple_choice",
+        "accuracy",
+        {"id": "1", "prompt": "p", "choices": ["a", "b"], "label": None},
+    ),
+    ("tagging", "span_f1", {"id": "1", "tokens": ["a"], "tags": None}),
+    ("span_qa", "squad", {"id": "1", "context": "abc", "question": "q", "answers": []}),
+    ("retrieval", "nearest", {"id": "1", "side": "query", "text": "a", "relevant": []}),
+    (
+        "document_qa",
+        "tydi",
+        {"id": "1", "question": "q", "document": "d", "passages": [], "annotations": []},
+    ),
+]
+
+
+@pytest.mark.parametrize(("format_name", "scorer", "row"), WITHOUT_GOLD)
+def test_test_data_without_gold_answers_are_refused(prepared, format_name, scorer, row):
+    """Scored, they would count as errors, or end an evaluation after its forward passes."""
+    rows = [row]
+    if format_name == "retrieval":
+        rows.append({"id": "2", "side": "candidate", "text": "b", "relevant": []})
+    toy = card(format=format_name, scorer=scorer)
+    with pytest.raises(DataError, match=r"toy/test/sw: example '1': has no gold answer to score"):
+        prepared(rows, toy)
+
+
+def test_an_unanswerable_question_is_test_data(prepared):
+    """Of SQuAD 2."""
+    question = {"id": "1", "context": "abc", "question": "q", "answers": []}
+    prepared([question], card(format="span_qa", scorer="squad2"))
+
+
+@pytest.mark.parametrize("right", [["3"], []])
+def test_some_sentences_of_a_bitext_have_a_translation(prepared, right):
+    """Most of BUCC's have none; where none has, there is nothing to score."""
+    query, other = ({"id": i, "side": "query", "text": i, "relevant": []} for i in "12")
+    rows = [query, other | {"relevant": right}]
+    rows.append({"id": "3", "side": "candidate", "text": "c", "relevant": []})
+    bucc = card(format="retrieval", scorer="bucc")
+    if right:
+        prepared(rows, bucc)
+    else:
+        with pytest.raises(DataError, match="toy/test/sw: no query has a right candidate to score"):
+            prepared(rows, bucc)
