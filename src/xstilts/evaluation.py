@@ -344,7 +344,8 @@ class Model:
     def _decoded(self, texts: Texts, outputs: list[np.ndarray]) -> list[dict[str, Any]]:
         job = self.job
         features = texts.parts[0].features  # formats of several parts decode without
-        return self.form.decode(texts.rows, features, outputs, job.labels, job.scorer)
+        with self.device.threads():
+            return self.form.decode(texts.rows, features, outputs, job.labels, job.scorer)
 
     def _by_layer(self, texts: Texts, outputs: list[np.ndarray], language: str) -> dict[str, float]:
         """The primary metric of every layer; 00 is the embeddings'."""
@@ -361,8 +362,9 @@ class Model:
         A part is batched on its own, so that its numbers do not hang on what else there is; only
         the last language's parts are kept for the next one.
         """
-        known = self._known
-        self._known = {}
+        keys = {part.key for part in texts.parts} - {""}
+        known = {key: found for key, found in self._known.items() if key in keys}
+        self._known = {}  # what is not wanted again goes before more comes
         for part in texts.parts:
             found = known.get(part.key) if part.key else None
             if found is None:

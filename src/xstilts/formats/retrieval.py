@@ -33,6 +33,7 @@ from xstilts.metrics.bitext import (
     tune_threshold,
 )
 from xstilts.metrics.ranking import mean_average_precision, rank
+from xstilts.search import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,14 +159,14 @@ def decode(
     )
     if not queries or not candidates:
         raise DataError("retrieval needs at least one query and one candidate")
-    found, pool = (np.stack([o for _, o in side]) for side in (queries, candidates))
-    names = [e["id"] for e, _ in candidates]
     if scorer == "bucc":
-        return _mined(queries, candidates, found, pool)
+        return _mined(queries, candidates)
+    found, pool = ([o for _, o in side] for side in (queries, candidates))
+    names = [e["id"] for e, _ in candidates]
     if scorer == "map20":
-        answers: list[Any] = rank(found, pool, names)
+        answers: list[Any] = rank(found, pool, names, search=nearest)
     elif scorer == "nearest":
-        answers = [names[best] for best in nearest_foreign(found, pool)]
+        answers = [names[best] for best in nearest_foreign(np.stack(found), np.stack(pool))]
     else:
         raise DataError(unknown("scorer", scorer, SCORERS))
     return [
@@ -177,17 +178,15 @@ def decode(
 def _mined(
     queries: Sequence[tuple[Example, np.ndarray]],
     candidates: Sequence[tuple[Example, np.ndarray]],
-    found: np.ndarray,
-    pool: np.ndarray,
 ) -> list[dict[str, Any]]:
     gold = {query["id"]: query["relevant"] for query, _ in queries}
     source, target = (
-        Side([e["id"] for e, _ in side], [e["text"] for e, _ in side], vectors)
-        for side, vectors in ((queries, found), (candidates, pool))
+        Side([e["id"] for e, _ in side], [e["text"] for e, _ in side], [o for _, o in side])
+        for side in (queries, candidates)
     )
     return [
         {"id": c.source, "prediction": c.target, "gold": gold[c.source], "score": c.score}
-        for c in mine(source, target)
+        for c in mine(source, target, search=nearest)
     ]
 
 

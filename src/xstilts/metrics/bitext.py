@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from xstilts.metrics.neighbours import Neighbours, Vectors, nearest, normalise
+from xstilts.metrics.neighbours import Neighbours, Search, Vectors, nearest, normalise
 from xstilts.metrics.sums import harmonic_mean
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Side(NamedTuple):
 
     ids: Sequence[str]
     sentences: Sequence[str]
-    vectors: Vectors
+    vectors: Vectors | Sequence[Vectors]
 
 
 def mine(
@@ -90,19 +90,20 @@ def mine(
     target: Side,
     k: int = MARGIN_NEIGHBOURS,
     repeated: Literal["drop", "product"] = "drop",
+    search: Search = nearest,
 ) -> list[Candidate]:
     """Candidate pairs with a positive margin, best first, each sentence text used once.
 
     Texts that occur more than once have more than one id: "drop" leaves them out (XTREME),
-    "product" gives all pairs of their ids (jiant).
+    "product" gives all pairs of their ids (jiant). ``search`` finds the neighbours.
     """
     rows = [_unique(side) for side in (source, target)]
     units = [
-        normalise(side.vectors[list(last.values())])
+        normalise([side.vectors[row] for row in last.values()])
         for side, last in zip((source, target), rows, strict=True)
     ]
     pairs = greedy_one_to_one(
-        margin_pairs(nearest(units[0], units[1], k), nearest(units[1], units[0], k))
+        margin_pairs(search(units[0], units[1], k), search(units[1], units[0], k))
     )
     ids = [_ids(side, last, repeated) for side, last in zip((source, target), rows, strict=True)]
     return [

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.metrics.neighbours import Vectors, nearest, normalise
+from xstilts.metrics.neighbours import Search, Vectors, nearest, normalise
 from xstilts.metrics.sums import mean
 
 if TYPE_CHECKING:
@@ -60,13 +60,18 @@ def mean_average_precision(
 
 
 def rank(
-    queries: Vectors, candidates: Vectors, names: Sequence[str], cutoff: int = CUTOFF
+    queries: Vectors | Sequence[Vectors],
+    candidates: Vectors | Sequence[Vectors],
+    names: Sequence[str],
+    cutoff: int = CUTOFF,
+    search: Search = nearest,
 ) -> list[list[str]]:
     """The names of the best candidates of each query by cosine; of equals the earlier candidate.
 
-    The official LAReQA script sorts without a rule for equal scores.
+    The official LAReQA script sorts without a rule for equal scores. ``search`` finds the
+    neighbours.
     """
     if len(names) != len(candidates):
         raise ValueError(f"{len(names)} names but {len(candidates)} candidate vectors")
-    found = nearest(normalise(queries), normalise(candidates), cutoff)
+    found = search(normalise(queries), normalise(candidates), cutoff)
     return [[names[row] for row in rows] for rows in found.row]
