@@ -1,9 +1,9 @@
 """Exact nearest neighbours where the encoder runs: for as many sentences as BUCC and Mewsli-X have.
 
 BUCC compares every sentence of a corpus of some 400,000 with every sentence of another, twice. One
-core of a CPU needs hours for that, beside a GPU that has nothing to do (docs/performance.md). The neighbours are those of
-`xstilts.metrics.neighbours.nearest`, ties to the lowest row; products are in the vectors' own
-precision and rounded as torch rounds them.
+core of a CPU needs hours for that, beside a GPU that has nothing to do (docs/performance.md). The
+neighbours are those of `xstilts.metrics.neighbours.nearest`, ties to the lowest row; products are
+in the vectors' own precision and rounded as torch rounds them.
 """
 
 from __future__ import annotations

@@ -174,6 +174,13 @@ class TestNumbers:
         tree = parsed(written(tmp_path, undefine, seeds=[1]))
         assert "1 cell has no defined score" in words(tree)
         assert rows_of(tree, "headline")[2] == ["languages", "5"]
+        tables = [t for t in tree.iter("table") if t.get("class") == "grid headline"]
+        rows = [[words(cell) for cell in row] for row in tables[-1].iter("tr")]
+        # (9 + 1 + 2 + 3 - 4 - 6) / 6, and without the 9 of English
+        assert [row for row in rows if row[0] == "mnli"] == [
+            ["mnli", "50.8 n = 6"],
+            ["mnli", "49.2 n = 5"],
+        ]
 
 
 class TestLimits:
@@ -188,6 +195,35 @@ class TestLimits:
         assert "There are no gains to report." in words(tree)
         assert not [t for t in tree.iter("table") if t.get("class") == "grid heat"]
         assert ["Swahili sw", "50", "50.0 ±0.0"] in rows_of(tree, "scores")
+
+    def test_a_task_that_is_trained_on_twice_is_told(self, tmp_path):
+        """SQuAD before a target that is fine-tuned on SQuAD is more of the same."""
+        study = {"conditions": ["none", "mnli", "squad"], "targets": ["xquad", "tydiqa"]}
+        text = words(parsed(written(tmp_path / "a", **study)))
+        assert "Same task twice." not in text
+        changes = {"task_changes": {"recipe": "squad"}}
+        text = words(parsed(written(tmp_path / "b", **study, **changes)))
+        assert "is then fine-tuned on: squad before xquad, tydiqa. Their gains" in text
+
+    def test_a_baseline_that_is_trained_on_another_task_before_is_told(self, tmp_path):
+        """XCOPA is read after Social IQa and COPA: its baseline is no encoder as it was."""
+        study = {"conditions": ["none", "siqa"], "targets": ["copa"]}
+        text = words(parsed(written(tmp_path / "a", **study)))
+        assert "intermediate-trained" not in text
+        only = {"copa": {"after": "siqa"}}
+        text = words(parsed(written(tmp_path / "b", **study, changes_by_task=only)))
+        assert "in condition 'none' too: copa after siqa." in text
+        assert "is then fine-tuned on: siqa before copa." in text
+
+    def test_languages_that_were_trained_in_are_told(self, tmp_path):
+        """What is trained on in Swahili is not zero-shot in Swahili."""
+        study = {"conditions": ["none", "mnli@sw+yo"]}
+        text = words(parsed(written(tmp_path, **study)))
+        assert "though means of zero-shot languages hold them: mnli@sw+yo in sw, yo." in text
+
+    def test_english_is_in_means_of_scores_only(self, tmp_path):
+        """The averages of whole benchmarks have it."""
+        assert "English is in no mean gain." in words(parsed(written(tmp_path)))
 
     def test_embedded(self, tmp_path):
         """Results on the embedded benchmark are called a demonstration before anything else."""

@@ -40,6 +40,7 @@ class SyntheticStudy:
     languages_tsv: str = LANGUAGES
     encoder_changes: dict[str, Any] = field(default_factory=dict)
     task_changes: dict[str, Any] = field(default_factory=dict)
+    changes_by_task: dict[str, dict[str, Any]] = field(default_factory=dict)
     embedded: bool = False
 
     def grid(self) -> Grid:
@@ -47,7 +48,8 @@ class SyntheticStudy:
         config = self.folder / "config"
         for name in self.encoders:
             self._yaml(config / "encoders" / f"{name}.yaml", self._encoder(name))
-        for name in {*self.conditions, *self.targets} - {"none", "multi"}:
+        trained = {name.partition("@")[0] for name in self.conditions}
+        for name in {*trained, *self.targets} - {"none", "multi"}:
             self._yaml(config / "tasks" / f"{name}.yaml", self._task(name))
         (config / "languages.tsv").write_text(self.languages_tsv, encoding="utf-8")
         study = {
@@ -89,7 +91,7 @@ class SyntheticStudy:
             "recipe": name,
             "splits": {"train": split, "test": split},
             "training_source": "made up",
-        } | self.task_changes
+        } | (self.task_changes | self.changes_by_task.get(name, {}))
 
     @staticmethod
     def _yaml(path: Any, value: dict[str, Any]) -> None:

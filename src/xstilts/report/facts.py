@@ -119,6 +119,7 @@ def _limits(
             "Test items.",
             _about_items({t: grid.study.evaluation.limit(t) for t in grid.study.targets}),
         ),
+        *_about_trainings(grid),
     ]
     if len(groups):
         limits += [
@@ -145,7 +146,7 @@ def _about_languages(codes: list[str], languages: Mapping[str, Language]) -> str
     sizes = {group: len(members(group, codes, languages)) for group in (LOW, OTHER, UNKNOWN)}
     known = [languages[c] for c in members(ZERO_SHOT, codes, languages) if c in languages]
     families = len({language.family for language in known if language.family})
-    english = "English is shown but never averaged in. " if ENGLISH in codes else ""
+    english = "English is in no mean gain. " if ENGLISH in codes else ""
     return (
         f"{count(sum(sizes.values()), 'zero-shot language')}: {sizes[LOW]} low-resource (Joshi "
         f"class 0–2), {sizes[OTHER]} better resourced (3–5), {sizes[UNKNOWN]} of unknown class; "
@@ -169,6 +170,77 @@ def _about_items(limits: Mapping[str, int | None]) -> str:
         "makes its error smaller than that of two separate scores, but a gain of one language "
         "within about twice the standard error should not be read as a finding."
     )
+
+
+def _about_trainings(grid: Grid) -> list[tuple[str, str]]:
+    """Where a gain is not what "intermediate training before the target's own" suggests."""
+    facts = []
+    if listed := _trained_twice(grid):
+        text = (
+            "These conditions train on a task that the target is then fine-tuned on: "
+            f"{listed}. Their gains there are those of training on it longer, or in company."
+        )
+        facts.append(("Same task twice.", text))
+    if listed := _trained_before(grid):
+        text = (
+            "By their benchmarks' recipes these are read after other tasks, in condition "
+            f"{NONE!r} too: {listed}."
+        )
+        facts.append(("Baselines that are intermediate-trained themselves.", text))
+    if listed := _trained_in(grid):
+        text = (
+            "Transfer to these languages is not zero-shot in these conditions, though means of "
+            f"zero-shot languages hold them: {listed}."
+        )
+        facts.append(("Languages that were trained in.", text))
+    return facts
+
+
+def _trained_twice(grid: Grid) -> str:
+    """Conditions that share a task with the recipes of targets: ``squad before xquad, mlqa``."""
+    recipes = {t: _parts_of(grid, _recipes(grid, t)) for t in grid.resolved.targets}
+    by_targets: dict[tuple[str, ...], list[str]] = {}
+    for condition in _conditions(grid):
+        trained = _parts_of(grid, condition.tasks)
+        by_targets.setdefault(tuple(t for t in recipes if trained & recipes[t]), []).append(
+            condition.name
+        )
+    return "; ".join(
+        f"{', '.join(names)} before {', '.join(targets)}"
+        for targets, names in by_targets.items()
+        if targets
+    )
+
+
+def _trained_before(grid: Grid) -> str:
+    """Targets with another task before their own: ``xcopa after siqa``."""
+    before = {}
+    for target, card in grid.resolved.targets.items():
+        recipes = _recipes(grid, target)
+        shaped = card.format == "retrieval" and target not in recipes  # no task of its own
+        before[target] = recipes if shaped else recipes[:-1]
+    return "; ".join(f"{target} after {', '.join(ts)}" for target, ts in before.items() if ts)
+
+
+def _trained_in(grid: Grid) -> str:
+    """Conditions with training data in other languages: ``mnli@de+ru in de, ru``."""
+    languages = {c.name: [x for x in c.languages if x != ENGLISH] for c in _conditions(grid)}
+    return "; ".join(f"{name} in {', '.join(codes)}" for name, codes in languages.items() if codes)
+
+
+def _recipes(grid: Grid, target: str) -> list[str]:
+    """The tasks that a target is fine-tuned on, in their order; none where it needs no training."""
+    recipes: list[str] = []
+    recipe = grid.resolved.recipe_of(target)
+    while recipe:
+        recipes.insert(0, recipe)
+        recipe = grid.resolved.before(recipe)
+    return recipes
+
+
+def _parts_of(grid: Grid, tasks: Iterable[str]) -> set[str]:
+    """Tasks and the tasks whose examples are theirs."""
+    return {part for task in tasks for part in (task, *grid.cards.task(task).parts)}
 
 
 def _about_intervals(groups: pd.DataFrame) -> str:

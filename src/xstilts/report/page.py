@@ -7,7 +7,6 @@ best resourced, and the languages whose class is not known.
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -209,10 +208,12 @@ def _average(
 ) -> Value:
     codes = [c for c in view.grid.resolved.languages[target] if c not in left_out]
     cells = [view.cells[encoder, condition, target, code] for code in codes]
-    means = [statistics.fmean(cell["score"] for cell in of) for of in cells]
+    by_language = (_mean_value(cell["score"] for cell in of) for of in cells)
+    means = [mean for mean in by_language if numbers.known(mean)]
     return Value(
-        numbers.plain(statistics.fmean(means) if means else None),
+        numbers.plain(_mean_value(means)),
         title=numbers.count(len(means), "language"),
+        note=f"n = {len(means)}" if len(means) != len(codes) else "",
         warned=any(cell["warnings"] for of in cells for cell in of),
     )
 
