@@ -41,6 +41,12 @@ class Planned:
     read_tokens: float
     seconds: float
     bytes: float
+    gpus: int = 1
+
+    @property
+    def gpu_hours(self) -> float:
+        """Of all its devices together."""
+        return self.seconds * self.gpus / 3600
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Plan:
 
     @property
     def gpu_hours(self) -> float:
-        """Of one device each, all jobs together."""
-        return sum(job.seconds for job in self.jobs) / 3600
+        """Of all jobs together."""
+        return sum(job.gpu_hours for job in self.jobs)
 
 
 def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = False) -> Plan:
@@ -77,7 +83,8 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
             continue
         tokens, rate = training_tokens(grid, key, sizes), rates.of(key[0])
         disk = _checkpoint_bytes(rates.shape(key[0]), tokens.trained)
-        trainings[stage.stamp] = _planned("train", key, stage, waits, tokens, rate, disk)
+        gpus = grid.study.compute.gpus
+        trainings[stage.stamp] = _planned("train", key, stage, waits, tokens, rate, disk, gpus)
     for key in grid.evaluations():
         stage, before = grid.evaluation(*key), trainings.get(grid.evaluated(*key))
         languages = _missing(grid, key, stage.digest, before is not None)
@@ -94,13 +101,20 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
 
 
 def _planned(
-    rule: Rule, key: Key, stage: Stage, needs: str | None, tokens: Tokens, rate: Rate, disk: float
+    rule: Rule,
+    key: Key,
+    stage: Stage,
+    needs: str | None,
+    tokens: Tokens,
+    rate: Rate,
+    disk: float,
+    gpus: int = 1,
 ) -> Planned:
     encoder, condition, seed, what = key
-    seconds = rate.start_up + tokens.trained / rate.train + tokens.read / rate.read
+    seconds = rate.start_up + (tokens.trained / rate.train + tokens.read / rate.read) / gpus
     title = f"{rule} {encoder}/{condition}/seed{seed}/{what}"
     return Planned(
-        title, rule, encoder, condition, stage.digest, needs, *tokens, seconds, bytes=disk
+        title, rule, encoder, condition, stage.digest, needs, *tokens, seconds, disk, gpus
     )
 
 

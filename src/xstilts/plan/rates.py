@@ -51,7 +51,10 @@ def shape_of(grid: Grid, encoder: str, costs: Path) -> Shape:
 
 @dataclass(frozen=True)
 class Rate:
-    """Tokens a second in training and in reading, and a job's start-up; how they are known."""
+    """Tokens a second in training and in reading, and a job's start-up; how they are known.
+
+    Of one process: several that share a training are taken to be as many times as fast.
+    """
 
     train: float
     read: float
@@ -99,7 +102,8 @@ class Rates:
             named = f"{run.get('device_name', '')} {run.get('device', '')}".lower()
             if "tokens" not in last or (self._device and self._device not in named):
                 continue
-            tokens, seconds = tokens + last["tokens"], seconds + last["seconds"]
+            tokens += last["tokens"] / run.get("processes", 1)
+            seconds += last["seconds"]
             start_up += max(0.0, run.get("seconds", 0.0) - last["seconds"])
             runs += 1
         return (tokens / seconds, start_up / runs, int(runs)) if seconds else None

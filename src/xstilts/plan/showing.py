@@ -24,7 +24,7 @@ def text(plan: Plan, devices: int) -> str:
     lines = [f"{plan.study}"]
     for rule in ("train", "evaluate"):
         jobs = [job for job in plan.jobs if job.rule == rule]
-        hours = sum(job.seconds for job in jobs) / 3600
+        hours = sum(job.gpu_hours for job in jobs)
         tokens = sum(job.train_tokens + job.read_tokens for job in jobs)
         lines.append(
             f"  {rule:<9} {len(jobs):>6,} to do, {plan.there[rule]:>6,} there   "
@@ -34,7 +34,7 @@ def text(plan: Plan, devices: int) -> str:
         return "\n".join([*lines, "  nothing to do"])
     by_place: dict[tuple[str, str], float] = defaultdict(float)
     for job in plan.jobs:
-        by_place[job.encoder, job.condition] += job.seconds / 3600
+        by_place[job.encoder, job.condition] += job.gpu_hours
     wide = max(len(f"{encoder} {condition}") for encoder, condition in by_place)
     lines.append("  GPU-hours by encoder and condition")
     for (encoder, condition), hours in by_place.items():

@@ -13,7 +13,7 @@ def wall(jobs: list[Planned], devices: int) -> tuple[float, float]:
     """Seconds on so many devices, one job each at a time; and on any number: the longest chain.
 
     List scheduling, the job with the longest chain behind it first (Graham 1969: at most twice the
-    best).
+    best). A job of several devices waits until as many are free (or all, where it wants more).
     """
     by_title = {job.title: job for job in jobs}
     after: dict[str, list[str]] = {title: [] for title in by_title}
@@ -27,12 +27,15 @@ def wall(jobs: list[Planned], devices: int) -> tuple[float, float]:
     ready = [(-chain[job.title], job.title) for job in jobs if job.needs not in by_title]
     heapq.heapify(ready)
     running: list[tuple[float, str]] = []
-    now = 0.0
+    now, free = 0.0, devices
+    wanted = {job.title: min(job.gpus, devices) for job in jobs}
     while ready or running:
-        while ready and len(running) < devices:
+        while ready and wanted[ready[0][1]] <= free:
             _, title = heapq.heappop(ready)
+            free -= wanted[title]
             heapq.heappush(running, (now + by_title[title].seconds, title))
         now, title = heapq.heappop(running)
-        for free in after[title]:
-            heapq.heappush(ready, (-chain[free], free))
+        free += wanted[title]
+        for following in after[title]:
+            heapq.heappush(ready, (-chain[following], following))
     return now, max(chain.values(), default=0.0)
