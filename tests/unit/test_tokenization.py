@@ -91,6 +91,17 @@ def test_an_empty_text_has_no_tokens(letters):
     assert tokens.spans.shape == (0, 2)
 
 
+def test_texts_that_are_tokenised_some_at_a_time_keep_their_tokens(letters, monkeypatch):
+    """A million of them at once would hold ten times the memory of their tokens."""
+    texts = ["abc", "", "de", "fghij", "k"]
+    whole = letters(texts)
+    monkeypatch.setattr("xstilts.tokenization._TEXTS", 2)
+    for one, other in zip(whole, letters(texts), strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)
+        np.testing.assert_array_equal(one.spans, other.spans)
+    assert letters([]) == []
+
+
 def test_the_files_own_truncation_and_padding_are_switched_off(tmp_path):
     """A tokenizer.json that says to cut at two tokens and to pad does neither."""
     fast = tiny.letter_tokenizer()

@@ -43,18 +43,18 @@ def lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
     others, which occur inside real sentences (Tatoeba, MLQA) and would shift line-aligned files.
     One trailing carriage return and a byte order mark are dropped. ``errors`` is `bytes.decode`'s.
     """
-    with open_bytes(path) as stream:
-        content = stream.read().removeprefix(_BOM)
-    try:
-        rows = content.decode("utf-8", errors).split("\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        place = error.start - content.rfind(b"\n", 0, error.start) - 1
-        raise MalformedFile(path, line, f"not UTF-8 at byte {place} of the line") from error
-    if rows[-1] == "":  # what follows the last line end is no line
-        rows.pop()
-    for number, row in enumerate(rows, start=1):
-        yield number, row.removesuffix("\r")
+    with open_bytes(path) as stream:  # line by line: a million descriptions are some gigabytes
+        for number, raw in enumerate(stream, start=1):
+            content = raw.removeprefix(_BOM) if number == 1 else raw
+            try:
+                row = content.decode("utf-8", errors)
+            except UnicodeDecodeError as error:
+                place = error.start
+                raise MalformedFile(
+                    path, number, f"not UTF-8 at byte {place} of the line"
+                ) from error
+            if row:  # nothing but a byte order mark is no line
+                yield number, row.removesuffix("\n").removesuffix("\r")
 
 
 def json_value(path: Path) -> Any:
