@@ -167,7 +167,7 @@ def test_a_minimal_answer_survives_the_way_to_tokens_and_back(letters, texts, da
     rows = [base | {"annotations": [annotation(passage, start, end)] * 3}]
     (found,) = predictions(rows, encoded(rows, letters, max_length=32))
     assert (found["passage"], found["start"], found["end"]) == (passage, start, end)
-    assert found["text"] == base["document"].encode()[start:end].decode()
+    assert found["prediction"] == base["document"].encode()[start:end].decode()
 
 
 def test_perfect_outputs_score_100(letters):
@@ -185,7 +185,16 @@ def test_yes_and_no_have_no_span(letters):
     rows = [row("abc", "defg", answers=[annotation(1, yes_no="no")] * 3)]
     (found,) = predictions(rows, encoded(rows, letters))
     assert (found["yes_no"], found["passage"]) == ("no", 1)
-    assert (found["start"], found["end"], found["text"]) == (-1, -1, "")
+    assert (found["start"], found["end"], found["prediction"]) == (-1, -1, "no")
+
+
+def test_a_span_of_nothing_but_white_space_is_wrong_and_no_more():
+    """XLM-R has a token of its own for the space before a sign; a weak model may point at it."""
+    rows = [row("a  b", answers=[(0, "b")] * 3)]
+    spaces = document_qa._row(rows[0], 1.0, 0, 2, 4, "none")
+    assert rows[0]["document"].encode()[spaces["start"] : spaces["end"]] == b"  "
+    n, metrics = document_qa.score(rows, [spaces], "tydi", "sw")
+    assert (n, metrics["passage_f1"], metrics["minimal_f1"]) == (1, 100.0, 0.0)
 
 
 def test_the_score_is_above_that_of_no_answer(letters):

@@ -47,7 +47,10 @@ def stubborn(job, scores):
 # --- which one -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["classification", "tagging", "multiple_choice", "span_qa"])
+@pytest.mark.parametrize(
+    "form",
+    ["classification", "tagging", "multiple_choice", "span_qa", "document_qa"],
+)
 def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(form, tmp_path):
     """Scored by other code from the file: the same, tokens included that training never saw."""
     job = job_of(tmp_path, form)

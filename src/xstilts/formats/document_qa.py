@@ -290,7 +290,8 @@ def _row(
 ) -> dict[str, Any]:
     text = example["document"]
     said = text[begin:end] if begin >= 0 else ""
-    begin, end = begin + len(said) - len(said.lstrip()), end - len(said) + len(said.rstrip())
+    if said.strip():  # white space alone stays as it is: an answer, though a wrong one
+        begin, end = begin + len(said) - len(said.lstrip()), end - len(said) + len(said.rstrip())
     spanned = begin >= 0 and yes_no == "none"
     return {
         "id": example["id"],
@@ -299,7 +300,7 @@ def _row(
         "end": byte_offset(text, end) if spanned else -1,
         "yes_no": yes_no,
         "score": value,
-        "text": said.strip() if spanned else "",
+        "prediction": said.strip() if yes_no == "none" else yes_no,
         "gold": example["annotations"],
     }
 
