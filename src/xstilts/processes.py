@@ -215,7 +215,7 @@ def _rank(
 
 @contextmanager
 def _joined(ranks: Ranks, threads: int, port: int) -> Iterator[None]:
-    """Meet the other ranks. Who fails does not wait to take leave of them."""
+    """Meet the other ranks, and part from them; who fails does not wait for that."""
     os.environ.update(
         RANK=str(ranks.rank),
         LOCAL_RANK=str(ranks.rank),
@@ -235,7 +235,11 @@ def _joined(ranks: Ranks, threads: int, port: int) -> Iterator[None]:
     # small things are said between CPUs, so that no GPU is waited for
     backend = "cuda:nccl,cpu:gloo" if gpus else None
     state = PartialState(cpu=not gpus, backend=backend, timeout=PATIENCE)
-    yield
+    try:
+        yield
+    except SystemExit:  # to which all have agreed
+        state.destroy_process_group()
+        raise
     state.destroy_process_group()
 
 

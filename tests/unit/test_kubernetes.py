@@ -48,7 +48,15 @@ def test_a_job_asks_for_what_its_rule_needs(kubectl):
         "requests": {"cpu": "2", "memory": "16000Mi"},
         "limits": {"memory": "16000Mi", "nvidia.com/gpu": "1"},
     }
-    assert container["volumeMounts"] == [{"name": "work", "mountPath": "/work"}]
+    assert {m["name"]: m["mountPath"] for m in container["volumeMounts"]} == {
+        "work": "/work",
+        "shared": "/dev/shm",
+    }
+    volumes = {volume.pop("name"): volume for volume in spec["template"]["spec"]["volumes"]}
+    assert volumes == {
+        "work": {"persistentVolumeClaim": {"claimName": "claim"}},
+        "shared": {"emptyDir": {"medium": "Memory"}},
+    }
     assert container["command"][-1] == "/work/x/job.sh"
 
 
