@@ -31,7 +31,9 @@ import transformers
 from xstilts import jobs
 from xstilts.curves import LOG
 from xstilts.grid import INTERMEDIATE, Grid, open_grid
+from xstilts.schedule import Schedule
 from xstilts.training import Training
+from xstilts.training_data import TrainingData
 from xstilts.yaml_models import read_yaml
 
 if TYPE_CHECKING:
@@ -81,15 +83,15 @@ class Batches(torch.utils.data.Dataset[dict[str, Any]]):
     """The items of a training in the order of its steps, as the example scripts' features."""
 
     def __init__(self, job: TrainingJob) -> None:
-        """Take them from a training, with the ids of the whole vocabulary."""
-        with TemporaryDirectory() as folder:
-            training = Training(replace(job, stamp=Path(folder) / "stamp.json"))
+        """Plan them as a training does, with the ids of the whole vocabulary."""
         (task,) = job.tasks
-        self.features: Features = training.data.features[task.name]
-        self.rows = training.data.rows.numpy()
+        data = TrainingData(job.tasks, None, job.encoder.parent)
+        self.features: Features = data.features[task.name]
+        self.rows = data.rows.numpy()
         self.span = task.format == "span_qa"
-        steps = range(training.plan.total)
-        self.batches = [training.plan.batch(step)[1] for step in steps]
+        sizes = {task.name: len(self.features)}
+        plan = Schedule({task.name: task.hyperparameters}, sizes, job.multi, job.seed)
+        self.batches = [plan.batch(step)[1] for step in range(plan.total)]
         self.order = [int(i) for batch in self.batches for i in batch]
         self.tokens = int(self.features.lengths()[self.order].sum())
 
@@ -119,8 +121,15 @@ class Losses(transformers.TrainerCallback):  # type: ignore[misc]
             self.values.append(float(logs["loss"]))
 
 
-def trainer(job: TrainingJob, data: Batches, *, bf16: bool) -> Outcome:
-    """The Hugging Face Trainer."""
+def trainer(
+    job: TrainingJob,
+    data: Batches,
+    *,
+    bf16: bool,
+    log_every: int = 1,
+    watch: transformers.TrainerCallback | None = None,
+) -> Outcome:
+    """The Hugging Face Trainer; ``watch`` is told of its steps."""
     folder = job.encoder.parent
     h = job.tasks[0].hyperparameters
     kind = (
@@ -152,7 +161,7 @@ def trainer(job: TrainingJob, data: Batches, *, bf16: bool) -> Outcome:
             train_sampling_strategy="sequential",
             bf16=bf16,
             use_cpu=not torch.cuda.is_available(),
-            logging_steps=1,
+            logging_steps=log_every,
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
@@ -162,7 +171,7 @@ def trainer(job: TrainingJob, data: Batches, *, bf16: bool) -> Outcome:
             args=arguments,
             train_dataset=data,
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
-            callbacks=[losses],
+            callbacks=[losses, watch] if watch else [losses],
         )
         made.remove_callback(transformers.PrinterCallback)
         first = time.perf_counter()

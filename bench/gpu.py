@@ -1,0 +1,559 @@
+"""Training speed on a GPU beside the Hugging Face Trainer: XLM-R Large's shape, MNLI's lengths.
+
+    python bench/gpu.py                                      # every side, on the GPU
+    python bench/gpu.py --sides ours-bf16 --profile          # one of them, and what takes its time
+    python bench/gpu.py --shape tiny --device cpu --steps 4  # no GPU: does the program run?
+
+Nothing is downloaded. The encoder is made here: random weights (2.2 GB, kept in ``--folder``) under
+a vocabulary of 250,002 made-up words, of which 38,000 occur, as of all of MultiNLI
+(docs/performance.md). Examples are drawn with the lengths of `LENGTHS`. Every side trains on the
+same examples in the same steps of 32, with the same rates, decay and clipping, in a process of its
+own. It is timed from the end of its ``--warm`` steps to the end of the last one; at both the work
+of the device is waited for. Results are kept in ``--out`` after every side and printed together, so
+that the sides can be run one by one.
+
+Sides:
+
+    trainer-fp32, trainer-bf16  the Trainer as run_glue uses it: dense embedding matrix, dynamic
+                                padding, torch's dropout, TF32 as torch has it (off), its own
+                                defaults for logging
+    ours-fp32, ours-bf16        the engine
+    ours-bf16-no-dropout        without dropout in the encoder: what that costs; attention is then
+                                torch's kernel
+    shared-1, -2, -3            so many trainings (ours-bf16) at once on one GPU, a process each.
+                                Without NVIDIA's MPS they take turns: start its daemon to compare
+    replayed                    what CUDA graphs could gain: forward and backward pass of the
+                                encoder over one batch, launched one by one as the engine does, and
+                                replayed from a graph (no training)
+
+What is printed, with n the tokens of a sequence, P the parameters of the encoder's linear layers:
+
+    tokens/s      real ones: padding counts nothing, whoever computes it
+    of peak       FLOPs of a step / its seconds / the chip's bf16 peak (config/costs/devices.tsv),
+                  also for float32. FLOPs of a step: 6 P sum(n) + 12 layers hidden sum(n^2), that
+                  is a multiplication and an addition for each weight and token in the forward pass
+                  and two of each in the backward pass (Kaplan et al. 2020, section 2.1), and so for
+                  the two products of attention. Embeddings, head and optimiser count nothing
+    floor         no step of ours can take less: its FLOPs at the peak, then its updates at the full
+                  bandwidth of the memory. Of a trained parameter AdamW moves 28 bytes (it reads
+                  value, gradient and two moments and writes all but the gradient); the gradient is
+                  also written (4), read for its norm (4) and scaled (8); under bf16 the weight and
+                  its gradient are converted (6 + 6)
+    GiB           torch.cuda.max_memory_allocated of the whole process; on the CPU its largest
+                  resident size
+    x default     steps in the time of one of trainer-fp32
+    trainings/h   of the recipe for MNLI (2 epochs, 24,544 steps), all processes, without start-up
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import queue
+import resource
+import sys
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from xstilts import examples, network
+from xstilts.hyperparameters import Hyperparameters
+from xstilts.lineage import write_stamp
+from xstilts.plan.files import table
+from xstilts.study import Compute, Multi
+from xstilts.training import TaskJob, Training, TrainingJob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.queues import Queue
+    from multiprocessing.synchronize import Barrier
+
+HOME = Path(__file__).parents[1]
+
+LENGTHS = (
+    2, 344, 1487, 2153, 2323, 2351, 1998, 1616, 1061, 641, 405, 231, 142, 77, 52, 43,
+    25, 14, 6, 5, 4, 5, 2, 3, 1, 1, 3, 3, 0, 0, 0, 3,
+)  # fmt: skip
+"""Pairs of MultiNLI by their tokens, special ones included, in classes of eight: 1-8 ... 249-256.
+
+Counted on the 15,001 English pairs of salesforce/xnli_extension, data/multinli.train.en.tsv (a part
+of the training set), with XLM-R's vocabulary (the tokenizer of intfloat/multilingual-e5-small), cut
+at 256 tokens as the task's card has it: 47.4 on average, the longest of 32 has 107. Within a class
+all lengths are drawn alike.
+"""
+ROWS, RECIPE = 38_000, 24_544  # of the vocabulary that occur in MultiNLI; steps of its recipe
+PROFILED = 3  # steps
+BATCH, LABELS = 32, ("entailment", "neutral", "contradiction")
+SIDES = (
+    "trainer-fp32", "trainer-bf16", "ours-fp32", "ours-bf16", "ours-bf16-no-dropout",
+    "shared-1", "shared-2", "shared-3", "replayed",
+)  # fmt: skip
+TRIED = ("trainer-bf16", "ours-fp32", "shared-2")  # without a GPU: every kind of side that can be
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An encoder's size; ``examples`` are as many as its rows need to occur."""
+
+    hidden: int
+    layers: int
+    heads: int
+    inner: int
+    vocabulary: int
+    rows: int
+    examples: int
+
+    @property
+    def products(self) -> int:
+        """P: parameters in the linear layers."""
+        return self.layers * (4 * self.hidden**2 + 2 * self.hidden * self.inner)
+
+    def flops(self, sizes: np.ndarray) -> float:
+        """Of training once on sequences of so many tokens (the formula above)."""
+        squares = float((sizes.astype(float) ** 2).sum())
+        tokens = float(sizes.sum())
+        return 6.0 * self.products * tokens + 12.0 * self.layers * self.hidden * squares
+
+    def bytes_updated(self, precision: str) -> float:
+        """What the updates of one of our steps move at least (the table above)."""
+        trained = self.products + self.rows * self.hidden
+        return 44.0 * trained + (12.0 * self.products if precision == "bf16" else 0.0)
+
+
+SHAPES = {
+    "xlm-r-large": Shape(1024, 24, 16, 4096, 250_002, ROWS, 8192),
+    "tiny": Shape(64, 2, 4, 128, 2000, 400, 512),
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one process does."""
+
+    side: str
+    folder: Path
+    shape: Shape
+    warm: int
+    steps: int
+    profile: bool
+
+
+# --- what is trained on --------------------------------------------------------------------------
+
+
+def prepare(folder: Path, shape: Shape) -> None:
+    """Write the encoder, with and without dropout, and the examples, where they are not there."""
+    if (folder / "examples/en.json").exists():
+        return
+    print(f"making a random encoder and examples in {folder}", flush=True)
+    plain, dropped = folder / "plain", folder / "encoder"
+    for made, dropout in ((dropped, 0.1), (plain, 0.0)):
+        made.mkdir(parents=True, exist_ok=True)
+        (made / "config.json").write_text(json.dumps(config(shape, dropout)))
+    words(dropped / "tokenizer.json", shape.vocabulary)
+    weights(dropped)
+    for name in ("tokenizer.json", "model.safetensors"):
+        (plain / name).unlink(missing_ok=True)
+        (plain / name).symlink_to(dropped.absolute() / name)
+    for made in (dropped, plain):
+        files = [made / n for n in ("config.json", "tokenizer.json", "model.safetensors")]
+        write_stamp(made / "stamp.json", spec="random", inputs={}, files=files)
+    stamp = folder / "examples/en.json"
+    examples.write(stamp.with_suffix(".parquet"), "classification", pairs(shape))
+    write_stamp(stamp, spec="drawn", inputs={}, files=[stamp.with_suffix(".parquet")])
+
+
+def config(shape: Shape, dropout: float) -> dict[str, Any]:
+    """XLM-R's configuration."""
+    return {
+        "model_type": "xlm-roberta", "hidden_act": "gelu", "vocab_size": shape.vocabulary,
+        "hidden_size": shape.hidden, "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads, "intermediate_size": shape.inner,
+        "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
+        "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2,
+        "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout,
+    }  # fmt: skip
+
+
+def words(path: Path, vocabulary: int) -> None:
+    """A tokenizer whose words are w4, w5 and so on, each a token; pairs are laid out as XLM-R's."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    ids = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3} | {f"w{i}": i for i in range(4, vocabulary)}
+    made = Tokenizer(models.WordLevel(ids, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    made.save(str(path))
+
+
+def weights(folder: Path) -> None:
+    """BERT's initialisation: matrices from N(0, 0.02), norms 1, biases 0."""
+    from safetensors.torch import save_file
+
+    encoder = network.blank(folder, json.loads((folder / "config.json").read_text())["vocab_size"])
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in encoder.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif parameter.dim() == 1:
+                parameter.fill_(1.0)
+            else:
+                parameter.normal_(0.0, 0.02, generator=generator)
+    tensors = network.body_tensors(encoder)
+    tensors[network.WORD_EMBEDDINGS] = encoder.words.weight.detach()
+    copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    save_file(copies, folder / "model.safetensors")
+
+
+def pairs(shape: Shape) -> list[examples.Example]:
+    """Pairs of texts: each word of ``rows`` occurs, the rest of the tokens follow Zipf's law."""
+    rng = np.random.default_rng(1)
+    classes = rng.choice(len(LENGTHS), shape.examples, p=np.array(LENGTHS) / sum(LENGTHS))
+    sizes = np.maximum(8 * classes + rng.integers(1, 9, shape.examples), 8) - 4  # special tokens
+    odds = 1 / np.arange(1, shape.rows - 3)
+    ids = rng.choice(len(odds), sizes.sum(), p=odds / odds.sum())
+    ids[rng.permutation(len(ids))[: len(odds)]] = np.arange(len(odds))
+    found = []
+    for number, part in enumerate(np.split(ids + 4, sizes.cumsum()[:-1])):
+        text = [f"w{i}" for i in part]
+        cut = max(1, len(text) * 2 // 3)
+        first, second = " ".join(text[:cut]), " ".join(text[cut:])
+        label = LABELS[rng.integers(3)]
+        found.append({"id": str(number), "text": first, "text_pair": second, "label": label})
+    return found
+
+
+def job(work: Work) -> TrainingJob:
+    """The training that a side does; it is timed, and nothing of it is kept."""
+    plain = work.side.endswith("no-dropout")
+    hyperparameters = Hyperparameters(
+        batch_size=BATCH,
+        max_length=256,
+        epochs=1e6,
+        max_steps=work.warm + work.steps + (PROFILED if work.profile else 0),
+        selection="last",
+    )
+    stamp = work.folder / "examples/en.json"
+    scored = ("accuracy", "accuracy")
+    return TrainingJob(
+        stamp=work.folder / "unused/stamp.json",
+        spec="bench",
+        encoder=work.folder / ("plain" if plain else "encoder") / "stamp.json",
+        start=None,
+        tasks=(TaskJob("mnli", "classification", LABELS, (stamp,), hyperparameters, *scored),),
+        multi=Multi(),
+        compute=Compute(precision="fp32" if "fp32" in work.side else "bf16"),
+        seed=1,
+        save_every=1e9,
+    )
+
+
+# --- one side, in a process of its own -----------------------------------------------------------
+
+
+def wait_for_device() -> None:
+    """Until everything that was queued is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def ours(work: Work, ready: Barrier) -> dict[str, Any]:
+    """The engine's own loop."""
+    with TemporaryDirectory() as out:
+        training = Training(replace(job(work), stamp=Path(out) / "stamp.json"))
+        items = [training.plan.batch(step)[1] for step in range(training.plan.total)]
+        lengths = training.data.lengths["mnli"]
+        with training.device.threads():
+            steps = training.steps(lambda: False)
+            for _ in range(work.warm):
+                next(steps)
+            wait_for_device()
+            ready.wait()
+            began = time.perf_counter()
+            for _ in range(work.steps):
+                next(steps)
+            wait_for_device()
+            seconds = time.perf_counter() - began
+            timed = items[work.warm : work.warm + work.steps]
+            told = measured(work, seconds, [lengths[i] for i in timed])
+            if work.profile:
+                told["profile"] = profiled(steps)
+    return told | {"loss": training.losses["mnli"]}
+
+
+def theirs(work: Work, ready: Barrier) -> dict[str, Any]:
+    """The Trainer's loop."""
+    import trainer
+    import transformers
+
+    class Clock(transformers.TrainerCallback):  # type: ignore[misc]
+        """When the first and the last timed step ended."""
+
+        began = ended = 0.0
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step == work.warm:
+                wait_for_device()
+                ready.wait()
+                self.began = time.perf_counter()
+            if state.global_step == work.warm + work.steps:
+                wait_for_device()
+                self.ended = time.perf_counter()
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    training, clock = job(work), Clock()
+    data = trainer.Batches(training)
+    bf16 = work.side == "trainer-bf16"
+    trainer.trainer(training, data, bf16=bf16, log_every=500, watch=clock)
+    lengths = data.features.lengths()
+    sizes = [lengths[i] for i in data.batches[work.warm : work.warm + work.steps]]
+    return measured(work, clock.ended - clock.began, sizes)
+
+
+def measured(work: Work, seconds: float, sizes: list[np.ndarray]) -> dict[str, Any]:
+    """What a side is told by; ``sizes``: tokens of each item of each timed step."""
+    each = seconds / work.steps
+    tokens = sum(int(s.sum()) for s in sizes)
+    flops = sum(work.shape.flops(s) for s in sizes) / len(sizes)
+    told: dict[str, Any] = {
+        "seconds_a_step": each,
+        "tokens_a_second": tokens / seconds,
+        "real_tokens_a_step": tokens / len(sizes),
+        "padded_tokens_a_step": sum(int(s.max()) * len(s) for s in sizes) / len(sizes),
+        "steps": work.steps,
+        "memory_gib": memory_gib(),
+    }
+    if chip := chip_of_this():
+        peak, bandwidth = 1e12 * float(chip["peak"]), 1e12 * float(chip["bandwidth"])
+        precision = "fp32" if "fp32" in work.side else "bf16"
+        told["share_of_peak"] = flops / each / peak
+        told["floor_seconds"] = flops / peak + work.shape.bytes_updated(precision) / bandwidth
+    return told
+
+
+def memory_gib() -> float:
+    """The most that this process has held."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def chip_of_this() -> dict[str, str] | None:
+    """The row of the table of devices that this GPU has; none where bf16 is not its own."""
+    if not torch.cuda.is_available() or not torch.cuda.is_bf16_supported():
+        return None
+    name = torch.cuda.get_device_name()
+    rows = [r for r in table(HOME / "config/costs/devices.tsv") if r["name"] and r["name"] in name]
+    return max(rows, key=lambda row: len(row["name"]), default=None)
+
+
+def profiled(steps: Iterator[int]) -> str:
+    """What takes the time of some steps: kernels started, waits of the host, dearest operations."""
+    from torch.profiler import ProfilerActivity, profile
+
+    gpu = torch.cuda.is_available()
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if gpu else [])]) as p:
+        for _ in range(PROFILED):
+            next(steps)
+        wait_for_device()
+    averages = p.key_averages()
+    counted = {
+        what: sum(a.count for a in averages if any(n in a.key for n in names)) / PROFILED
+        for what, names in (
+            ("kernels started", ("LaunchKernel",)),
+            ("copies started", ("cudaMemcpyAsync",)),
+            ("waits of the host", ("cudaStreamSynchronize", "cudaEventSynchronize")),
+        )
+    }
+    by = "self_device_time_total" if gpu else "self_cpu_time_total"
+    head = ", ".join(f"{what} a step: {count:.0f}" for what, count in counted.items())
+    return f"{head}\n{averages.table(sort_by=by, row_limit=25, max_name_column_width=60)}"
+
+
+def replayed(work: Work, ready: Barrier, repeats: int = 20) -> dict[str, Any]:
+    """Both passes of the encoder over one batch: launched one by one, and as one graph."""
+    if not torch.cuda.is_available():
+        raise RuntimeError("CUDA graphs need a GPU")
+    with TemporaryDirectory() as out:
+        training = Training(replace(job(work), stamp=Path(out) / "stamp.json"))
+    training._train_mode(True)
+    _, items = training.plan.batch(0)
+    batch, _ = training.gradients.forward(0, "mnli", items.tolist())
+    gradient = torch.ones(len(batch.ids), work.shape.hidden, device=batch.ids.device)
+
+    def both_passes() -> None:
+        with torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False):
+            hidden = training.encoder(batch)
+        hidden.float().backward(gradient)
+
+    def seconds(run: Any) -> float:
+        wait_for_device()
+        began = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        wait_for_device()
+        return (time.perf_counter() - began) / repeats
+
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            both_passes()
+    torch.cuda.current_stream().wait_stream(side)
+    training.gradients.zero()
+    eager = seconds(both_passes)
+    training.gradients.zero()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        both_passes()
+    told = {"launched_seconds": eager, "replayed_seconds": seconds(graph.replay)}
+    return told | {"tokens": len(batch.ids), "memory_gib": memory_gib()}
+
+
+def process(work: Work, ready: Barrier, told: Queue[dict[str, Any]]) -> None:
+    """A side from start to end; what goes wrong with it is told, and stops no other side."""
+    sys.path.insert(0, str(HOME / "bench"))
+    kinds = {"trainer": theirs, "replayed": replayed}
+    run = kinds.get(work.side.split("-")[0], ours)
+    try:
+        told.put(run(work, ready))
+    except Exception as error:
+        traceback.print_exc()
+        with suppress(ValueError):
+            ready.abort()
+        told.put({"error": f"{type(error).__name__}: {error}"[:500]})
+
+
+def run_side(work: Work) -> dict[str, Any]:
+    """A side, or as many trainings at once as its name says."""
+    count = int(work.side.split("-")[1]) if work.side.startswith("shared") else 1
+    fresh = multiprocessing.get_context("spawn")  # CUDA cannot be used in a forked process
+    ready, told = fresh.Barrier(count, timeout=300), fresh.Queue()
+    processes = [fresh.Process(target=process, args=(work, ready, told)) for _ in range(count)]
+    for one in processes:
+        one.start()
+    found: list[dict[str, Any]] = []
+    while len(found) < count:
+        try:
+            found.append(told.get(timeout=5))
+        except queue.Empty:
+            if not any(one.is_alive() for one in processes):
+                found.append({"error": "the process died"})
+                break
+    for one in processes:
+        one.join()
+    if failed := next((f for f in found if "error" in f), None):
+        return failed
+    if work.side.startswith("shared"):
+        rate = sum(1 / f["seconds_a_step"] for f in found)
+        memory = sum(f["memory_gib"] for f in found)
+        hourly = 3600 * rate / RECIPE
+        return {"steps_a_second": rate, "trainings_an_hour": hourly, "memory_gib": memory}
+    return found[0]
+
+
+# --- telling -------------------------------------------------------------------------------------
+
+
+def machine() -> dict[str, Any]:
+    """What was measured on."""
+    told: dict[str, Any] = {"torch": torch.__version__, "cpus": os.cpu_count()}
+    if not torch.cuda.is_available():
+        return told | {"device": f"cpu, {torch.backends.cpu.get_cpu_capability()}"}
+    daemon = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))
+    told |= {"device": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+    return told | {"mps": daemon.exists(), "chip": chip_of_this()}
+
+
+def shown(results: dict[str, Any]) -> str:
+    """The results as text."""
+    about = results["machine"]
+    lines = [", ".join(f"{key} {value}" for key, value in about.items())]
+    sides = results["sides"]
+    lines.append(
+        f"{'':22}{'ms/step':>9}{'tokens/s':>11}{'of peak':>9}{'floor ms':>10}{'GiB':>7}"
+        f"{'x default':>11}{'trainings/h':>13}"
+    )
+    default = sides.get("trainer-fp32", {}).get("seconds_a_step")
+    for name in SIDES:
+        if name not in sides:
+            continue
+        told = sides[name]
+        if "error" in told:
+            lines.append(f"{name:22}  {told['error']}")
+            continue
+        if name == "replayed":
+            each = (1000 * told[f"{how}_seconds"] for how in ("launched", "replayed"))
+            lines.append("{:22}  both passes {:.1f} ms, as a graph {:.1f} ms".format(name, *each))
+            continue
+        each, hourly = told.get("seconds_a_step"), told.get("trainings_an_hour")
+        ratio = default / each if default and each else None
+        cells = (
+            (1000 * each if each else None, 9, ".1f"),
+            (told.get("tokens_a_second"), 11, ",.0f"),
+            (told.get("share_of_peak"), 9, ".1%"),
+            (1000 * told["floor_seconds"] if "floor_seconds" in told else None, 10, ".1f"),
+            (told["memory_gib"], 7, ".2f"),
+            (ratio, 11, ".2f"),
+            (hourly, 13, ".3f"),
+        )
+        row = "".join(f"{'' if v is None else format(v, how):>{width}}" for v, width, how in cells)
+        lines.append(f"{name:22}{row}")
+    with_noise, without = (sides.get(n, {}).get("seconds_a_step") for n in SIDES[3:5])
+    if with_noise and without:
+        lines.append(f"dropout takes {1 - without / with_noise:.0%} of a step of ours-bf16")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the sides that are asked for, and print all that are known."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sides", nargs="+", choices=SIDES, metavar="SIDE", help="default: all")
+    parser.add_argument("--steps", type=int, default=50, help="timed steps")
+    parser.add_argument("--warm", type=int, default=10, help="steps before them")
+    parser.add_argument("--shape", choices=SHAPES, default="xlm-r-large")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--folder", type=Path, default=HOME / "results/bench_gpu")
+    parser.add_argument("--out", type=Path, help="JSON, added to; <folder>/<shape>.json")
+    parser.add_argument("--profile", action="store_true", help="of our sides, after their timing")
+    args = parser.parse_args()
+    if args.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif not torch.cuda.is_available():
+        sys.exit("no GPU is seen; to try the program without one: --shape tiny --device cpu")
+    shape, out = SHAPES[args.shape], args.out or args.folder / f"{args.shape}.json"
+    prepare(args.folder / args.shape, shape)
+    results = json.loads(out.read_text()) if out.exists() else {"sides": {}}
+    about = machine() | {"shape": asdict(shape), "batch": BATCH}
+    if results.get("machine", about) != about:
+        sys.exit(f"{out} is of another machine or shape: give another --out")
+    results["machine"] = about
+    for side in args.sides or (SIDES if args.device == "cuda" else TRIED):
+        began = time.perf_counter()
+        work = Work(side, args.folder / args.shape, shape, args.warm, args.steps, args.profile)
+        told = run_side(work)
+        results["sides"][side] = told | {"whole_seconds": time.perf_counter() - began}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(results, indent=1))
+        print(f"{side}: {results['sides'][side]['whole_seconds']:.0f} s in all", flush=True)
+        print(told.get("profile", ""), end="\n" if "profile" in told else "", flush=True)
+    print(shown(results))
+
+
+if __name__ == "__main__":
+    main()
