@@ -36,7 +36,7 @@ SATURATED = 95.0
 """A baseline above this score leaves a gain no room."""
 
 FEW = 10
-"""With fewer languages, bootstrap intervals of a mean are known to be too narrow."""
+"""With fewer languages, an interval of the mean of skewed gains is too narrow."""
 
 
 def of(
@@ -246,13 +246,13 @@ def _parts_of(grid: Grid, tasks: Iterable[str]) -> set[str]:
 def _about_intervals(groups: pd.DataFrame) -> str:
     small = groups[(groups["languages"] > 0) & (groups["languages"] < FEW)]
     text = (
-        "An interval of a mean gain resamples languages: it says how the mean would move with "
-        "other languages of this kind, given these seeds and these test items. "
+        "An interval of a mean gain (Student's t) says how the mean would move with other "
+        "languages of this kind, given these seeds and these test items. "
     )
     if small["group"].isin([ZERO_SHOT, LOW]).any():
         text += (
-            f"Where fewer than {FEW} languages are averaged it is too narrow; "
-            "with fewer than 3 none is given."
+            f"Where fewer than {FEW} languages are averaged and a few of them gain much more than "
+            "the others, it is too narrow; with fewer than 3 none is given."
         )
     return text
 
