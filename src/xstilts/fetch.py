@@ -346,6 +346,8 @@ def _take_member(archive: Path, member: str, path: Path) -> None:
     except KeyError as error:
         raise _Unavailable(f"{archive.name}: has no member {member}") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # a full disk, say: the archive stays
+            raise _Unavailable(f"{archive.name}: {member}: {error.strerror}") from error
         archive.unlink(missing_ok=True)
         raise _Unavailable(f"{archive.name}: damaged archive ({error})") from error
 

@@ -19,7 +19,7 @@ from website import CONTENT, site
 
 from xstilts.cards.raw_file import HubFile, RawFile
 from xstilts.errors import ChecksumMismatch, DataError, MalformedFile, MissingFile
-from xstilts.fetch import came, fetch, read_checksums, read_lock
+from xstilts.fetch import _take_member, _Unavailable, came, fetch, read_checksums, read_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -363,6 +363,17 @@ def test_a_damaged_archive_is_thrown_away(tmp_path, site):
         get(tmp_path, file)
     site.files["all.zip"] = zipped(one=b"first")
     assert get(tmp_path, file).read_bytes() == b"first"
+
+
+def test_a_member_that_cannot_be_written_costs_no_archive(tmp_path):
+    """A full disk says nothing of an archive that took an hour to come."""
+    archive, folder = tmp_path / "all.zip", tmp_path / "folder"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("a.txt", "text")
+    folder.mkdir()  # no file can be written here
+    with pytest.raises(_Unavailable, match=r"all\.zip: a\.txt: Is a directory"):
+        _take_member(archive, "a.txt", folder)
+    assert archive.is_file()
 
 
 # --- checksums -----------------------------------------------------------------------------------
