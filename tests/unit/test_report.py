@@ -221,6 +221,13 @@ class TestLimits:
         text = words(parsed(written(tmp_path, **study)))
         assert "though means of zero-shot languages hold them: mnli@sw+yo in sw, yo." in text
 
+    def test_a_task_without_english_is_not_called_english(self, tmp_path):
+        """It is trained on in the language that it has."""
+        only = {"mnli": {"languages": ["sw", "yo"]}}
+        text = words(parsed(written(tmp_path, changes_by_task=only)))
+        assert "fine-tuned on mnli (sw) first" in text
+        assert "hold them: mnli in sw." in text
+
     def test_english_is_in_means_of_scores_only(self, tmp_path):
         """The averages of whole benchmarks have it."""
         assert "English is in no mean gain." in words(parsed(written(tmp_path)))

@@ -223,9 +223,18 @@ def _trained_before(grid: Grid) -> str:
 
 
 def _trained_in(grid: Grid) -> str:
-    """Conditions with training data in other languages: ``mnli@de+ru in de, ru``."""
-    languages = {c.name: [x for x in c.languages if x != ENGLISH] for c in _conditions(grid)}
+    """Conditions with training data in other languages than English: ``mnli@de+ru in de, ru``."""
+    languages = {
+        c.name: [code for code in _languages_of(grid, c) if code != ENGLISH]
+        for c in _conditions(grid)
+    }
     return "; ".join(f"{name} in {', '.join(codes)}" for name, codes in languages.items() if codes)
+
+
+def _languages_of(grid: Grid, condition: Condition) -> tuple[str, ...]:
+    """The languages of a condition's training data: those that it names, or its tasks' own."""
+    own = dict.fromkeys(grid.cards.task(task).training_language for task in condition.tasks)
+    return condition.languages or tuple(own)
 
 
 def _recipes(grid: Grid, target: str) -> list[str]:
@@ -336,7 +345,8 @@ def told(condition: Condition, grid: Grid) -> str:
     if condition.name == NONE:
         return "no intermediate training: the baseline of every gain"
     tasks = [_with_parts(grid.cards.task(name)) for name in condition.tasks]
-    language = "English" if not condition.languages else " and ".join(condition.languages)
+    codes = _languages_of(grid, condition)
+    language = " and ".join("English" if code == ENGLISH else code for code in codes)
     text = "fine-tuned on " + (f"all of {', '.join(tasks)} at once" if tasks[1:] else tasks[0])
     text += f" ({language})"
     if condition.mlm:
