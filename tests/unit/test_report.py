@@ -228,6 +228,16 @@ class TestLimits:
         assert "fine-tuned on mnli (sw) first" in text
         assert "hold them: mnli in sw." in text
 
+    def test_a_smaller_haystack_is_told(self, tmp_path):
+        """Retrieval among some of the candidates is no score of the benchmark."""
+        study = {"targets": ["tatoeba", "xquad"], "evaluation": {"max_examples": 50}}
+        text = words(parsed(written(tmp_path / "a", **study)))
+        assert "The study scores at most 50 items of a language." in text
+        assert "is sought among" not in text
+        only = {"tatoeba": {"format": "retrieval", "scorer": "nearest"}}
+        text = words(parsed(written(tmp_path / "b", **study, changes_by_task=only)))
+        assert "What is sought in tatoeba is sought among the right candidates of these" in text
+
     def test_english_is_in_means_of_scores_only(self, tmp_path):
         """The averages of whole benchmarks have it."""
         assert "English is in no mean gain." in words(parsed(written(tmp_path)))

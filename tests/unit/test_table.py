@@ -42,6 +42,7 @@ class SyntheticStudy:
     task_changes: dict[str, Any] = field(default_factory=dict)
     changes_by_task: dict[str, dict[str, Any]] = field(default_factory=dict)
     embedded: bool = False
+    evaluation: dict[str, Any] = field(default_factory=dict)
 
     def grid(self) -> Grid:
         """Write the cards and lay out the grid."""
@@ -59,6 +60,7 @@ class SyntheticStudy:
             "targets": self.targets,
             "seeds": self.seeds,
             "results": str(self.folder / "results"),
+            "evaluation": self.evaluation,
         }
         return Grid(resolve(study, "study.yaml", Catalogue(config)), "lock")
 

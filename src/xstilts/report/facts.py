@@ -117,7 +117,10 @@ def _limits(
         ("Languages.", _about_languages(codes, languages)),
         (
             "Test items.",
-            _about_items({t: grid.study.evaluation.limit(t) for t in grid.study.targets}),
+            _about_items(
+                {t: grid.study.evaluation.limit(t) for t in grid.study.targets},
+                [t for t, card in grid.resolved.targets.items() if card.format == "retrieval"],
+            ),
         ),
         *_about_trainings(grid),
     ]
@@ -156,7 +159,7 @@ def _about_languages(codes: list[str], languages: Mapping[str, Language]) -> str
     )
 
 
-def _about_items(limits: Mapping[str, int | None]) -> str:
+def _about_items(limits: Mapping[str, int | None], retrieval: Iterable[str]) -> str:
     caps = {target: limit for target, limit in limits.items() if limit}
     capped = ""
     if len(caps) == len(limits) and len(set(caps.values())) == 1:
@@ -164,6 +167,11 @@ def _about_items(limits: Mapping[str, int | None]) -> str:
     elif caps:
         listed = ", ".join(f"{limit:,} of {target}" for target, limit in caps.items())
         capped = f" The study scores at most so many items of a language: {listed}."
+    if small := [target for target in retrieval if target in caps]:
+        capped += (
+            f" What is sought in {', '.join(small)} is sought among the right candidates of these "
+            "items only, which is easier than the whole: do not compare with published scores."
+        )
     return (
         f"A score is an estimate from a limited number of items.{capped} The table below gives the "
         "standard error of one language's score. A gain is paired, item by item, which usually "
