@@ -1,7 +1,7 @@
 """Training speed beside the Hugging Face Trainer, on real MNLI and SQuAD examples, as ratios.
 
     snakemake download --cores all --configfile bench/trainer.yaml
-    python bench/trainer.py [--steps 12] [--rounds 2] [--tasks mnli_part squad_part]
+    python bench/trainer.py [--steps 12] [--rounds 2] [--tasks mnli_part] [--precisions fp32]
 
 Both sides train the same encoder on the same examples in the same batches, with the same number
 of steps, learning rates, weight decay and clipping, on the same threads. The Trainer is used as
@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ from xstilts.training_data import TrainingData
 from xstilts.yaml_models import read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xstilts.batching import Features
     from xstilts.training import TrainingJob
 
@@ -180,7 +183,7 @@ def trainer(
     return Outcome(end - first, end - began, losses.values)
 
 
-def compare(grid: Grid, task: str, steps: int, rounds: int) -> None:
+def compare(grid: Grid, task: str, steps: int, rounds: int, precisions: list[str]) -> None:
     """Print one task's table."""
     job = training_job(grid, task, steps, "fp32")
     data = Batches(job)
@@ -189,16 +192,15 @@ def compare(grid: Grid, task: str, steps: int, rounds: int) -> None:
         f"\n{task}: {steps} steps of {job.tasks[0].hyperparameters.batch_size}, {data.tokens} "
         f"tokens ({padded} with dynamic padding), {len(data.rows)} of the vocabulary's rows"
     )
-    sides = {
-        "Trainer, fp32": lambda: trainer(job, data, bf16=False),
-        "Trainer, bf16": lambda: trainer(job, data, bf16=True),
-        "ours, fp32": lambda: ours(job),
-        "ours, bf16": lambda: ours(training_job(grid, task, steps, "bf16")),
-    }
+    sides: dict[str, Callable[[], Outcome]] = {}
+    for precision in precisions:
+        sides[f"Trainer, {precision}"] = partial(trainer, job, data, bf16=precision == "bf16")
+    for precision in precisions:
+        sides[f"ours, {precision}"] = partial(ours, training_job(grid, task, steps, precision))
     found: dict[str, list[Outcome]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
-            found[name].append(side())  # type: ignore[no-untyped-call]
+            found[name].append(side())
     half = steps // 2
     for name, outcomes in found.items():
         loop = statistics.median(o.loop for o in outcomes)
@@ -211,12 +213,11 @@ def compare(grid: Grid, task: str, steps: int, rounds: int) -> None:
             f"  {name:14} loop {loop:7.1f} s, {data.tokens / loop:6.0f} tokens/s; whole "
             f"{whole:7.1f} s; mean loss {early:.3f} then {late:.3f}"
         )
-    best = min(("ours, fp32", "ours, bf16"), key=lambda n: min(o.loop for o in found[n]))
-    for plain, mine in (
-        ("Trainer, fp32", "ours, fp32"),
-        ("Trainer, bf16", "ours, bf16"),
-        ("Trainer, bf16", best),
-    ):
+    best = min(precisions, key=lambda p: min(o.loop for o in found[f"ours, {p}"]))
+    pairs = [(f"Trainer, {p}", f"ours, {p}") for p in precisions]
+    if best != precisions[-1]:
+        pairs.append((f"Trainer, {precisions[-1]}", f"ours, {best}"))
+    for plain, mine in pairs:
         ratios = [p.loop / o.loop for p, o in zip(found[plain], found[mine], strict=True)]
         print(
             f"  {mine} is {statistics.median(ratios):.2f}x ({min(ratios):.2f}-{max(ratios):.2f}) "
@@ -230,6 +231,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--tasks", nargs="+", default=["mnli_part", "squad_part"])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"])
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -245,7 +247,7 @@ def main() -> None:
         f"{grid.study.compute.threads} threads"
     )
     for task in args.tasks:
-        compare(grid, task, args.steps, args.rounds)
+        compare(grid, task, args.steps, args.rounds, args.precisions)
 
 
 if __name__ == "__main__":
