@@ -172,10 +172,12 @@ def _cause(failed: list[_Member], count: int) -> BaseException:
         if member.killed_by == signal.SIGTERM:  # it had not begun to listen
             return SystemExit(STOPPED)
         if member.killed_by:
-            name = signal.Signals(member.killed_by).name
+            said = signal.Signals(member.killed_by).name
+            if member.killed_by == signal.SIGKILL:
+                said += "; memory may have run out"
             return TrainingError(
-                f"process {member.rank + 1} of {count} was killed ({name}; memory may have run "
-                "out): started again, the training goes on from its last saved state"
+                f"process {member.rank + 1} of {count} was killed ({said}): started again, the "
+                "training goes on from its last saved state"
             )
     told = [m for m in failed if m.error is not None]
     if not told:

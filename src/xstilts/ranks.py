@@ -40,7 +40,8 @@ class Ranks:
         return self.rank == 0
 
     def gather(self, value: T) -> list[T]:
-        """The values that the ranks give, in their order. They travel pickled: small ones only."""
+        """The values that the ranks give, in their order. They travel pickled, over gloo:
+        not for what is as large as the network."""
         if self.count == 1:
             return [value]
         from accelerate.utils import gather_object
