@@ -309,10 +309,12 @@ class Training:
 
     def _optimizer(self) -> torch.optim.AdamW:
         """AdamW with weight decay on matrices, not on biases and norms (as BERT and jiant)."""
+        modules = (*self.encoder.modules(), *self.heads.modules())
+        norms = {p for m in modules if isinstance(m, nn.LayerNorm) for p in m.parameters()}
         decayed: list[nn.Parameter] = []
         kept: list[nn.Parameter] = []
         for name, parameter in self._parameters().items():
-            (kept if name.endswith("bias") or "norm" in name else decayed).append(parameter)
+            (kept if name.endswith("bias") or parameter in norms else decayed).append(parameter)
         h = self.plan.leading
         return torch.optim.AdamW(
             [

@@ -375,3 +375,16 @@ def test_sequences_that_the_encoder_cannot_take_are_refused_at_once(tmp_path):
         EncoderError, match=r"t_classification: a sequence of \d+ tokens; .* takes 10"
     ):
         Training(tiny.training_job(tmp_path, tiny.task(tmp_path, n=40)))
+
+
+def test_weights_decay_but_not_biases_and_norms(tmp_path):
+    """Whatever a task is called."""
+    task = replace(tiny.task(tmp_path, weight_decay=0.1), name="norms_and_bias")
+    state = Training(tiny.training_job(tmp_path, task))
+    names = {parameter: name for name, parameter in state._parameters().items()}
+    decayed, kept = ({names[p] for p in group["params"]} for group in state.optimizer.param_groups)
+    assert {"encoder.words.weight", "encoder.layers.0.qkv.weight"} <= decayed
+    assert {name for name in decayed if name.startswith("head.norms_and_bias.")}
+    assert {"encoder.norm.weight", "encoder.layers.0.attention_norm.weight"} <= kept
+    assert not any(name.endswith("bias") for name in decayed)
+    assert all("norm." in name or name.endswith("bias") for name in kept)
