@@ -84,12 +84,19 @@ def joined(stamps: Sequence[Path]) -> list[examples.Example]:
     """The examples of several stamps, one after the other.
 
     Parts of a task, or its translations, may use the same ids: with more than one stamp, the
-    stamp's place is put before them.
+    stamp's place is put before them, also where a query names its right candidates.
     """
     parts = [examples.read(stamp.with_suffix(".parquet")) for stamp in stamps]
     if len(parts) == 1:
         return parts[0]
-    return [row | {"id": f"{n}:{row['id']}"} for n, part in enumerate(parts) for row in part]
+    return [_of_part(n, row) for n, part in enumerate(parts) for row in part]
+
+
+def _of_part(number: int, row: examples.Example) -> examples.Example:
+    told = {"id": f"{number}:{row['id']}"}
+    if "relevant" not in row:
+        return row | told
+    return row | told | {"relevant": [f"{number}:{name}" for name in row["relevant"]]}
 
 
 def subset(rows: list[examples.Example], limit: int | None, task: str) -> list[examples.Example]:

@@ -77,6 +77,24 @@ def test_parts_of_a_task_are_read_one_after_the_other(tmp_path):
     assert [row["id"] for row in joined(parts[:1])] == ["c0", "c1", "c2"]
 
 
+def test_pairs_of_retrieval_hold_in_every_part(tmp_path):
+    """A query names its right candidates by the ids that these have after joining."""
+    parts = [
+        tiny.split(tmp_path / f"{name}.json", "retrieval", tiny.translations(n))
+        for name, n in (("de", 2), ("sw", 3))
+    ]
+    rows = joined(parts)
+    pairs = [(row["id"], row["relevant"]) for row in rows if row["side"] == "query"]
+    assert pairs == [
+        (f"{n}:q{i}", [f"{n}:c{i}"]) for n, i in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2))
+    ]
+    assert [row["id"] for row in subset(rows, 5, "a")] == [row["id"] for row in rows]
+    kept = subset(rows, 3, "a")
+    candidates = {row["id"] for row in kept if row["side"] == "candidate"}
+    assert candidates == {row["relevant"][0] for row in kept if row["side"] == "query"}
+    assert len(candidates) == 3
+
+
 def test_a_task_of_parts_trains_on_all_of_them(tmp_path):
     """Every part is an input of the stamp, by its place."""
     one, two = tiny.task(tmp_path, n=14), tiny.task(tmp_path, n=6)
