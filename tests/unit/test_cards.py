@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from world import CARDS, ENCODER, PROSE
+from world import CARDS, ENCODER, PROSE, SQUAD, task_card
 
 from xstilts.cards.encoder import EncoderCard
 from xstilts.cards.task import TaskCard
@@ -267,6 +267,26 @@ class TestCatalogue:
         (world.config / "tasks" / "nli.yaml").rename(world.config / "tasks" / "mnli.yaml")
         with pytest.raises(StudyError, match=r"mnli\.yaml: task: is 'nli'; must be 'mnli'"):
             world.cards.task("mnli")
+
+    @pytest.mark.parametrize("split", ["dev", "test"])
+    def test_a_language_that_the_scorer_has_no_rule_for_is_refused(self, world, split):
+        """Before a model answers questions that nothing can score."""
+        card = task_card("xqa", SQUAD, {"train": ["no"], split: ["en", "de", "sw", "no"]})
+        world.write("tasks", card | {"scorer": "mlqa"})
+        with pytest.raises(StudyError) as caught:
+            world.cards.task("xqa")
+        assert str(caught.value) == (
+            f"{world.config}/tasks/xqa.yaml: scorer: 'mlqa' has no rule for sw, no "
+            f"(splits.{split}); it has rules for ar, de, en, es, hi, vi, zh"
+        )
+
+    def test_only_what_is_scored_needs_a_rule(self, world):
+        """Training examples may be in any language, and SQuAD's rule is one for all."""
+        splits = {"train": ["en", "no"], "test": ["en", "de"]}
+        world.write("tasks", task_card("xqa", SQUAD, splits) | {"scorer": "mlqa"})
+        assert world.cards.task("xqa").scorer == "mlqa"
+        world.change_card("xqa")
+        assert "no" in world.cards.task("xqa").split_languages("test")
 
     def test_an_unknown_card_is_an_error(self, world):
         """With the cards that there are."""

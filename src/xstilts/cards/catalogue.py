@@ -9,7 +9,12 @@ from xstilts.cards.encoder import EncoderCard
 from xstilts.cards.language import Language, read_languages
 from xstilts.cards.task import TaskCard
 from xstilts.errors import StudyError, unknown
+from xstilts.metrics.answers import MLQA_ARTICLES
 from xstilts.yaml_models import load, read_yaml
+
+SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
+"""Scorers that have rules for some languages only. Not beside the cards' own checks: these are a
+part of the code that prepares examples, which no metric should be."""
 
 
 class Catalogue:
@@ -50,6 +55,8 @@ class Catalogue:
         card = load(TaskCard, read_yaml(path), str(path))
         if card.task != name:
             raise StudyError(f"{path}: task: is {card.task!r}; must be {name!r}, the file's name")
+        if problems := _unscored(card):
+            raise StudyError("\n".join(f"{path}: scorer: {problem}" for problem in problems))
         return card
 
     def _encoder(self, name: str) -> EncoderCard:
@@ -62,3 +69,21 @@ class Catalogue:
                 f"{path}: encoder: is {card.encoder!r}; must be {name!r}, the file's name"
             )
         return card
+
+
+def _unscored(card: TaskCard) -> list[str]:
+    """Splits in languages that the card's scorer has no rule for; training data are not scored."""
+    allowed = SCORER_LANGUAGES.get(card.scorer)
+    if allowed is None:
+        return []
+    lacking = {
+        split: [code for code in card.split_languages(split) if code not in allowed]
+        for split in card.splits
+        if split != "train"
+    }
+    return [
+        f"{card.scorer!r} has no rule for {', '.join(codes)} (splits.{split}); "
+        f"it has rules for {', '.join(allowed)}"
+        for split, codes in lacking.items()
+        if codes
+    ]
