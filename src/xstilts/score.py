@@ -456,9 +456,7 @@ def table(
     lines = [_row("task", "languages", "metric", "score")]
     for task, result in results.items():
         official, codes = official_order(benchmark, task), result["languages"]
-        count = (
-            f"{len(codes)} of {len(official)}" if set(codes) != set(official) else str(len(codes))
-        )
+        count = _counted(codes, official)
         lines += [_row(task, count, m, f"{v:.2f}") for m, v in result["average"].items()]
         if by_language:
             lines += [
@@ -469,8 +467,20 @@ def table(
     return "\n".join(lines + _beside(results, benchmark))
 
 
+def _counted(codes: Collection[str], official: Collection[str]) -> str:
+    """How many of a benchmark's languages are scored, and how many others beside them.
+
+    >>> _counted(["de", "swg"], ["de", "fr"]), _counted(["de", "fr"], ["de", "fr"])
+    ('1 of 2 + 1 other', '2')
+    """
+    known = sum(code in official for code in codes)
+    others = len(codes) - known
+    text = str(known) if known == len(official) else f"{known} of {len(official)}"
+    return text + (f" + {others} other{'s' if others > 1 else ''}" if others else "")
+
+
 def _row(task: str, languages: str, metric: str, score: str) -> str:
-    return f"{task:<16}{languages:<12}{metric:<14}{score:>8}"
+    return f"{task:<16}{languages:<20}{metric:<14}{score:>8}"
 
 
 def _beside(results: Mapping[str, Mapping[str, Any]], benchmark: str) -> list[str]:

@@ -450,6 +450,24 @@ def test_table_tells_partial_languages(folder, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        (averages.LANGUAGES["xtreme"]["tatoeba"], "36"),
+        (("de", "sw"), "2 of 36"),
+        ((*averages.LANGUAGES["xtreme"]["tatoeba"], "swg", "yue"), "36 + 2 others"),
+        (("de", "swg"), "1 of 36 + 1 other"),
+    ],
+)
+def test_table_tells_languages_that_are_not_the_benchmarks(folder, capsys, codes, told):
+    """Tatoeba has 112 languages, of which XTREME scores 36."""
+    for code in codes:
+        folder.add("tatoeba", f"test-{code}.tsv", "0\n1\n", "0\n1\n")
+    assert score.main([str(folder.labels), str(folder.predictions)]) == 0
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.split() == ["tatoeba", *told.split(), "accuracy", "100.00"]
+
+
 def test_error_is_one_line_and_status_2(folder):
     """As a program, an error is one line on stderr, without traceback, and status 2."""
     done = subprocess.run(
