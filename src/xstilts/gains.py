@@ -34,6 +34,8 @@ UNKNOWN = "unknown class"
 GROUPS = (ALL, ZERO_SHOT, LOW, OTHER, UNKNOWN)
 
 FEWEST_LANGUAGES = 3
+SAME_GAIN = 1e-9
+"""Gains closer than this, in points, differ by the rounding of a subtraction at most."""
 
 _PAIR = ["encoder", "target", "language", "seed"]
 _LANGUAGE = ["encoder", "condition", "target", "language"]
@@ -132,7 +134,7 @@ def summary(gains: pd.DataFrame, languages: Mapping[str, Language]) -> pd.DataFr
     ``all`` only.
 
     Columns: those four, ``languages`` (with a defined gain), ``gain``, ``low`` and ``high`` (the
-    interval; empty with fewer than 3 languages), ``score``, ``baseline``, ``warned`` (languages
+    interval; empty where `interval` gives none), ``score``, ``baseline``, ``warned`` (languages
     with a warned cell among them).
 
     The interval answers: *with these seeds and these test items, how much would the mean move had
@@ -166,12 +168,15 @@ def _mean_of(group: str, means: pd.DataFrame) -> dict[str, object]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """95 % interval of the mean by Student's t; None for fewer than 3 values.
+    """95 % interval of the mean by Student's t; None for fewer than 3 values, or all equal ones.
+
+    Equal values would give an interval of no width, which excludes zero whatever the values are:
+    scores move in steps of one test item, so that a few languages may gain the same by chance.
 
     No bootstrap: the low-resource languages of a target are often three to six, and of so few a
     bootstrap's 95 % interval misses the mean in a fourth of the cases (docs/report.md).
     """
-    if len(values) < FEWEST_LANGUAGES:
+    if len(values) < FEWEST_LANGUAGES or np.ptp(values) < SAME_GAIN:
         return None
     mean, error = float(np.mean(values)), float(stats.sem(values))
     reach = float(stats.t.ppf(0.975, len(values) - 1)) * error

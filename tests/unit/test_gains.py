@@ -214,9 +214,10 @@ class TestSummary:
 
 
 class TestInterval:
-    def test_equal_values_are_a_point(self):
-        """Values without spread have an interval without width."""
-        assert interval([1.5, 1.5, 1.5, 1.5]) == (1.5, 1.5)
+    @pytest.mark.parametrize("values", [[1.5] * 4, [0.0] * 3, [60.1 - 58.6, 70.3 - 68.8, 1.5]])
+    def test_equal_values_have_none(self, values):
+        """No spread is to be seen, which is not to say that there is none; rounding is none."""
+        assert interval(values) is None
 
     def test_it_is_students(self):
         """Mean ± 4.303 standard errors for 3 values (t with 2 degrees of freedom, 97.5 %)."""

@@ -106,6 +106,21 @@ class TestNumbers:
         assert rows[6] == ["languages", "3"]
         assert rows[8][1] == "+2.2 [−11.6, +16.1]"
 
+    def test_an_interval_that_excludes_zero_is_bold(self, tmp_path):
+        """The languages gain 20 to 33 points."""
+        text = written(tmp_path, score=lambda c: score(c) + 26.0 * (c.condition != "none"))
+        assert "firm" in text.partition("<body")[2]
+
+    def test_equal_gains_in_all_languages_are_not_bold(self, tmp_path):
+        """They have no interval, so none excludes zero; the page says why."""
+        page_of_equals = written(tmp_path, score=lambda c: 50.0 + 5.0 * (c.condition != "none"))
+        assert rows_of(parsed(page_of_equals), "headline")[4][1] == "+5.0"
+        assert "firm" not in page_of_equals.partition("<body")[2]
+        said = words(parsed(page_of_equals))
+        assert "1 of 1 mean gain (condition × target) are above zero, 0 of them" in said
+        assert "Where all languages gain the same, none is given" in said
+        assert "Where all languages gain the same" not in words(parsed(written(tmp_path / "other")))
+
     def test_average_scores_stand_with_english_and_without(self, tmp_path):
         """XTREME's rule and TyDi QA's, of every condition, the baseline as well."""
         tree = parsed(written(tmp_path))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xstilts.gains import (
     ENGLISH,
+    FEWEST_LANGUAGES,
     LOW,
     OTHER,
     UNKNOWN,
@@ -262,16 +263,21 @@ def _parts_of(grid: Grid, tasks: Iterable[str]) -> set[str]:
 
 def _about_intervals(groups: pd.DataFrame) -> str:
     small = groups[(groups["languages"] > 0) & (groups["languages"] < FEW)]
-    text = (
+    said = [
         "An interval of a mean gain (Student's t) says how the mean would move with other "
-        "languages of this kind, given these seeds and these test items. "
-    )
+        "languages of this kind, given these seeds and these test items."
+    ]
     if small["group"].isin([ZERO_SHOT, LOW]).any():
-        text += (
+        said.append(
             f"Where fewer than {FEW} languages are averaged and a few of them gain much more than "
             "the others, it is too narrow; with fewer than 3 none is given."
         )
-    return text
+    equal = groups[(groups["languages"] >= FEWEST_LANGUAGES) & groups["low"].isna()]
+    if equal["group"].isin([ZERO_SHOT, LOW]).any():
+        said.append(
+            "Where all languages gain the same, none is given: they do not tell how gains vary."
+        )
+    return " ".join(said)
 
 
 def _about_comparisons(groups: pd.DataFrame) -> str:
