@@ -120,8 +120,8 @@ def apportioned(total: int, weights: list[float]) -> list[int]:
     counts = np.maximum(1, np.floor(exact)).astype(int)
     while counts.sum() != total:
         step = 1 if counts.sum() < total else -1
+        if step < 0 and (counts == 1).all():
+            break  # fewer steps than tasks: one each
         lacking = np.where(counts + step > 0, step * (exact - counts), -np.inf)
         counts[lacking.argmax()] += step
-        if step < 0 and counts.sum() > total and (counts == 1).all():
-            break  # fewer steps than tasks: one each
     return [int(count) for count in counts]
