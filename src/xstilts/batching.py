@@ -101,6 +101,7 @@ class Batch:
     targets: list[Any]
     noise: torch.Tensor | None = None
     stream: int | None = None
+    _by_head: dict[int, RowsByHead] = field(init=False, repr=False, default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device, in one copy."""
@@ -124,6 +125,23 @@ class Batch:
             return None
         return torch.arange(self.longest, device=self.ids.device) < self.sizes[:, None]
 
+    @cached_property
+    def padding(self) -> torch.Tensor | None:
+        """(S, L), true where there is no token, or None when nothing is padded."""
+        return None if self.mask is None else ~self.mask
+
+    def by_head(self, heads: int) -> RowsByHead:
+        """Where the values of each head lie; computed once for all layers."""
+        if heads not in self._by_head:
+            self._by_head[heads] = RowsByHead(self, heads)
+        return self._by_head[heads]
+
+    @cached_property
+    def padded_noise(self) -> torch.Tensor:
+        """The numbers of its tokens, (S, 1, L, 1), 0 where there is none."""
+        assert self.noise is not None
+        return self.padded(self.noise, 0)[:, None, :, None]
+
     def shared_noise(self, rows: int) -> torch.Tensor | None:
         """Numbers (rows,) for what belongs to no token: the same in every part of a step."""
         if self.stream is None:
@@ -145,6 +163,48 @@ class Batch:
         """(S, L, ...) -> (T, ...): the way back from `padded`."""
         rows = matrix.reshape(-1, *matrix.shape[2:])
         return rows if self.mask is None else rows.index_select(0, self.place)
+
+
+_PARTS = 3  # query, key and value
+
+
+class RowsByHead:
+    """The values of tokens, (T, P*H) for P parts of a product, as padded sequences of each head.
+
+    Each way is one operation: a row is the D values of one head, and is looked up.
+    """
+
+    def __init__(self, batch: Batch, heads: int) -> None:
+        """Of all tokens of a batch, on its device."""
+        device, tokens = batch.ids.device, len(batch.ids)
+        sequences, longest = len(batch.lengths), batch.longest
+        self._padded = (sequences, heads, longest)
+        within = torch.arange(longest, device=device)
+        # at padding stands some token of the next sequence
+        token = (batch.first[:, None] + within).clamp(max=tokens - 1)[:, None]  # (S, 1, L)
+        head = torch.arange(heads, device=device)
+        part = torch.arange(_PARTS, device=device)
+        rows = (token * _PARTS + part[:, None, None, None]) * heads + head[:, None]
+        self._three_apart = rows.flatten()  # (3, S, heads, L)
+        self._one_apart = (token * heads + head[:, None]).flatten()  # (S, heads, L)
+        sequence = batch.place // longest
+        one = (batch.place + sequence * (heads - 1) * longest)[:, None] + head * longest
+        self._one_together = one.flatten()  # (T, heads)
+        size = sequences * heads * longest
+        self._three_together = (one[:, None] + part[:, None] * size).flatten()  # (T, 3, heads)
+
+    def apart(self, values: torch.Tensor, parts: int) -> torch.Tensor:
+        """(T, P*H) -> (P, S*heads, L, D), P 1 or 3; at padding stands what belongs elsewhere."""
+        sequences, heads, longest = self._padded
+        index = self._one_apart if parts == 1 else self._three_apart
+        rows = values.reshape(len(values) * parts * heads, -1).index_select(0, index)
+        return rows.view(parts, sequences * heads, longest, -1)
+
+    def together(self, values: torch.Tensor) -> torch.Tensor:
+        """(P, S*heads, L, D) -> (T, P*H): the way back."""
+        index = self._one_together if len(values) == 1 else self._three_together
+        rows = values.flatten(0, 2).index_select(0, index)
+        return rows.view(-1, len(values) * self._padded[1] * values.shape[-1])
 
 
 _TENSORS = ("ids", "positions", "types", "first", "sizes", "place", "noise")

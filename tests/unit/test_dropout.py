@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from xstilts.batching import one_sequence_items, pack
-from xstilts.dropout import AttentionDropout, Dropout, column_noise, kept, token_noise
-from xstilts.network.attention import attend, keys_seen, self_attention, split_heads
+from xstilts.dropout import AttentionDropout, Dropout, column_noise, hashed, kept, token_noise
+from xstilts.network.attention import _AllAtOnce, attend, keys_seen, self_attention, split_heads
 from xstilts.training import Training
 
 STREAM = 12345
@@ -30,7 +30,15 @@ def tokens(n: int, seed: int = 0) -> torch.Tensor:
 
 
 def columns(n: int, place: str = "here") -> torch.Tensor:
-    return torch.from_numpy(column_noise(place, n))
+    """Numbers of n columns of a place."""
+    module = Dropout(0.1)
+    module.place = place
+    return module._column_numbers((n,), torch.device("cpu"))
+
+
+def mask(rows: int, width: int, p: float) -> torch.Tensor:
+    """What stays of so many tokens and columns."""
+    return kept(tokens(rows)[:, None], columns(width), p, torch.float64)
 
 
 @cache
@@ -92,20 +100,41 @@ def test_another_step_drops_others():
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_the_share_that_is_dropped_is_p(p):
     """Overall, and in every row and column as chance has it (5 standard deviations)."""
-    stays = kept(tokens(4000)[:, None], columns(100), 400, p).double()
+    stays = mask(4000, 400, p)
     for mean, n in ((stays.mean(), 1_600_000), (stays.mean(0), 4000), (stays.mean(1), 400)):
         assert ((mean - (1 - p)).abs() < 5 * (p * (1 - p) / n) ** 0.5).all()
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])
+def test_how_many_of_a_row_or_column_are_dropped_varies_as_chance_has_it(p):
+    """The variance of the counts is the binomial's: neither too even nor in clusters."""
+    for counts, n in ((mask(20_000, 400, p).sum(1), 400), (mask(400, 20_000, p).sum(0), 400)):
+        assert counts.var().item() == pytest.approx(n * p * (1 - p), rel=0.05)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
 def test_elements_are_dropped_independently(p):
     """Correlations between any two columns, and any two rows, are those of chance."""
-    for stays in (
-        kept(tokens(20_000)[:, None], columns(16), 64, p).double().T,
-        kept(tokens(64)[:, None], columns(5000), 20_000, p).double(),
-    ):
+    for stays in (mask(20_000, 64, p).T, mask(64, 20_000, p)):
         correlation = torch.corrcoef(stays) * 20_000**0.5
         assert (correlation - torch.diag(correlation.diag())).abs().max() < 5.5
+
+
+@pytest.mark.parametrize("together", [3, 4])
+def test_neither_do_three_or_four_elements_hang_together(together):
+    """The mean product of so many columns, or rows, drawn at random, is that of chance."""
+    rng = np.random.default_rng(0)
+    for signs in (2 * mask(20_000, 300, 0.5) - 1, 2 * mask(300, 20_000, 0.5).T - 1):
+        groups = [rng.choice(300, together, replace=False) for _ in range(500)]
+        sums = torch.stack([signs[:, group].prod(1).sum() for group in groups]) / 20_000**0.5
+        assert sums.abs().max() < 4.5
+        assert sums.var().item() == pytest.approx(1, abs=0.3)
+
+
+def test_masks_are_the_same_integers_in_one_operation_or_two():
+    """A GPU computes them in one, a CPU in two."""
+    numbers = tokens(500)[:, None], columns(300)
+    assert torch.equal(hashed(*numbers, in_one=True), hashed(*numbers, in_one=False))
 
 
 def test_what_is_kept_is_scaled_so_that_the_mean_stays():
@@ -114,6 +143,20 @@ def test_what_is_kept_is_scaled_so_that_the_mean_stays():
     out = module(torch.ones(2000, 512), tokens(2000))
     assert out.unique().tolist() == pytest.approx([0.0, 65536 / (65536 - 6554)])
     assert out.mean().item() == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_that_is_added_is_the_same_dropout(dtype):
+    """In fewer operations; with its gradient."""
+    module = Dropout(0.3).train()
+    x = torch.randn(50, 32).to(dtype).requires_grad_()
+    to = torch.randn(50, 32, requires_grad=True)
+    results = []
+    for out in (module.added(to, x, tokens(50)), to + module(x, tokens(50))):
+        results.append([out, *torch.autograd.grad(out.sum(), (to, x))])
+    for mine, plain in zip(*results, strict=True):
+        torch.testing.assert_close(mine, plain, rtol=1e-2, atol=1e-2)
+    assert torch.equal(module.eval().added(to, x, None), to + x)
 
 
 def test_places_seeds_items_and_positions_drop_differently():
@@ -131,8 +174,8 @@ def test_places_seeds_items_and_positions_drop_differently():
 def test_the_masks_are_these():
     """A number that must never change: it decides every training."""
     assert tokens(2, seed=7).tolist() == [3167992149630043406, 629021013599679699]
-    stays = kept(tokens(1, seed=7)[:, None], columns(4), 16, 0.5)
-    assert "".join(str(int(x)) for x in stays[0]) == "0010001100111100"
+    stays = kept(tokens(1, seed=7)[:, None], columns(16), 0.5, torch.float32)
+    assert "".join(str(int(x)) for x in stays[0]) == "1100000111101111"
 
 
 def test_nothing_is_dropped_when_not_training():
@@ -193,8 +236,9 @@ def test_attention_drops_the_same_weights_whatever_a_sequence_is_batched_with():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("lengths", [(4, 4, 4), (3, 9, 9, 1), (700, 700)])
-def test_attention_sequence_by_sequence_is_that_of_the_padded_batch(lengths, dtype):
-    """What is dropped, the outcome, and the gradient, which is written by hand."""
+def test_attention_is_the_same_however_it_is_computed(lengths, dtype):
+    """Sequence by sequence (on a CPU), all at once (elsewhere) and by torch: what is dropped, the
+    outcome, and the gradient, which is written by hand."""
     features = one_sequence_items(
         [np.zeros(n, dtype=np.int32) for n in lengths], lengths, [None] * len(lengths)
     )
@@ -203,19 +247,38 @@ def test_attention_sequence_by_sequence_is_that_of_the_padded_batch(lengths, dty
     torch.manual_seed(0)
     qkv, wanted = torch.randn(sum(lengths), 3 * 8), torch.randn(sum(lengths), 8)
     found = []
-    for way in (self_attention, padded_attention):
+    for way in (self_attention, _AllAtOnce.apply, padded_attention):
         leaf = qkv.to(dtype).requires_grad_()
         out = way(leaf, batch, 2, drop)
         (out * wanted.to(dtype)).sum().backward()
         assert out.dtype == leaf.grad.dtype == dtype
         found.append((out.detach(), leaf.grad))
     size = {torch.float64: 1e-6, torch.bfloat16: 0.05}[dtype]  # weights are computed in float32
-    for mine, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=size, atol=size)
+    *ours, torchs = found
+    for way in ours:
+        for mine, theirs in zip(way, torchs, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=size, atol=size)
+
+
+def test_attention_all_at_once_takes_few_operations():
+    """Each is a kernel to start: on a GPU that takes longer than what most of them compute."""
+    lengths = (3, 9, 1)
+    features = one_sequence_items(
+        [np.zeros(n, dtype=np.int32) for n in lengths], lengths, [None] * len(lengths)
+    )
+    batch, drop = pack(features, range(3), stream=1), AttentionDropout(0.3, 2, 9).train()
+    qkv = torch.randn(13, 24, requires_grad=True)
+    for _ in range(2):  # what is known of a batch is known to all layers
+        with tiny.kernels() as forward:
+            out = _AllAtOnce.apply(qkv, batch, 2, drop)
+        with tiny.kernels() as backward:
+            out.sum().backward()
+    assert len(forward) <= 13, forward
+    assert len(backward) <= 17, backward
 
 
 def padded_attention(qkv, batch, heads, drop):
-    """As a GPU computes it, its gradient by torch."""
+    """Padded, its gradient by torch."""
     query, key, value = split_heads(batch.padded(qkv, 0.0), heads)
     return batch.flat(attend(query, key, value, keys_seen(batch), drop, batch))
 

@@ -10,6 +10,7 @@ import torch
 from hypothesis import settings
 from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from xstilts import checkpoints, examples, network
 from xstilts.dropout import AttentionDropout, Dropout
@@ -308,11 +309,38 @@ def evaluation_job(folder: Path, trained: TrainingJob, tests: Mapping[str, Path]
     return EvaluationJob(**(values | changes))
 
 
+class _Kernels(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[str] = []
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None):
+        out = operation(*args, **(kwargs or {}))
+        if not operation.is_view and operation.name() not in _NO_KERNEL:
+            self.started.append(operation.name())
+        return out
+
+
+_NO_KERNEL = {
+    "aten::empty.memory_format",
+    "aten::new_empty",
+    "aten::empty_like",
+    "aten::_unsafe_view",
+}
+
+
+@contextmanager
+def kernels() -> Iterator[list[str]]:
+    """The operations that compute something: on a GPU a kernel each, at least."""
+    with _Kernels() as mode:
+        yield mode.started
+
+
 @contextmanager
 def places_used() -> Iterator[list[str]]:
     """The places of the dropouts that are used, one entry for each use."""
     found: list[str] = []
-    before = Dropout.forward, AttentionDropout.noise_of
+    before = Dropout._dropped, AttentionDropout.noise_of
 
     def dropped(module: Dropout, *args: Any) -> Any:
         found.append(module.place)
@@ -322,8 +350,8 @@ def places_used() -> Iterator[list[str]]:
         found.append(module.place)
         return before[1](module, *args)
 
-    Dropout.forward, AttentionDropout.noise_of = dropped, noise_of
+    Dropout._dropped, AttentionDropout.noise_of = dropped, noise_of
     try:
         yield found
     finally:
-        Dropout.forward, AttentionDropout.noise_of = before
+        Dropout._dropped, AttentionDropout.noise_of = before

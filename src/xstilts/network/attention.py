@@ -20,8 +20,9 @@ def self_attention(
     qkv: torch.Tensor, batch: Batch, heads: int, dropout: AttentionDropout
 ) -> torch.Tensor:
     """Attention of every token to its whole sequence: query, key and value (T, 3H) -> (T, H)."""
-    if dropout.active and qkv.device.type == "cpu":
-        return _SequenceBySequence.apply(qkv, batch, heads, dropout)  # type: ignore[no-any-return, no-untyped-call]
+    if dropout.active:
+        way = _SequenceBySequence if qkv.device.type == "cpu" else _AllAtOnce
+        return way.apply(qkv, batch, heads, dropout)  # type: ignore[no-any-return, no-untyped-call]
     query, key, value = split_heads(batch.padded(qkv, 0.0), heads)
     return batch.flat(attend(query, key, value, keys_seen(batch), dropout, batch))
 
@@ -177,9 +178,60 @@ def _put(values: tuple[torch.Tensor, ...], to: torch.Tensor, length: int, heads:
         apart[:, :, part].copy_(value.view(-1, heads, *value.shape[1:]).transpose(1, 2))
 
 
-def _product(left: torch.Tensor, right: torch.Tensor, factor: float) -> torch.Tensor:
+# --- elsewhere, with dropout ---------------------------------------------------------------------
+
+
+class _AllAtOnce(torch.autograd.Function):
+    """`attend` with dropout for all sequences of a batch, padded: few operations, for a GPU.
+
+    Weights are kept in the precision of query, key and value; softmax sums in float32 inside. At
+    padding stands some other token: no query sees it, and what it asks comes to nothing.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, qkv: torch.Tensor, batch: Batch, heads: int, dropout: AttentionDropout
+    ) -> torch.Tensor:
+        """(T, 3H) -> (T, H)."""
+        rows, shape = batch.by_head(heads), (len(batch.lengths), heads, batch.longest, -1)
+        with torch.autocast(qkv.device.type, enabled=False):
+            parts = rows.apart(qkv, 3)
+            query, key, value = parts
+            scores = _product(query, key.transpose(1, 2), _scale(query))
+            if batch.padding is not None:
+                scores.view(shape).masked_fill_(batch.padding[:, None, None, :], -math.inf)
+            weights = torch.softmax(scores, -1)
+            stays = dropout.kept(dropout.noise(batch), batch.longest, weights.dtype)
+            stays = stays.view_as(weights)
+            context = _product(weights * stays, value, dropout.scale)
+            ctx.save_for_backward(parts, weights, stays)
+            ctx.batch, ctx.rows, ctx.shape, ctx.kept_scale = batch, rows, shape, dropout.scale
+            return rows.together(context[None])
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        """The gradient (T, 3H) of query, key and value."""
+        parts, weights, stays = ctx.saved_tensors
+        query, key, value = parts
+        of_parts = torch.empty_like(parts)
+        (of_context,) = ctx.rows.apart(grad, 1)
+        if ctx.batch.padding is not None:
+            of_context.view(ctx.shape).masked_fill_(ctx.batch.padding[:, None, :, None], 0.0)
+        dropped = (weights * stays).transpose(1, 2)
+        _product(dropped, of_context, ctx.kept_scale, out=of_parts[2])
+        of_weights = _product(of_context, value.transpose(1, 2), ctx.kept_scale).mul_(stays)
+        of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        _product(of_scores, key, _scale(query), out=of_parts[0])
+        _product(of_scores.transpose(1, 2), query, _scale(query), out=of_parts[1])
+        return ctx.rows.together(of_parts), None, None, None
+
+
+def _product(
+    left: torch.Tensor, right: torch.Tensor, factor: float, out: torch.Tensor | None = None
+) -> torch.Tensor:
     """``factor`` times the product of (N, A, B) and (N, B, C), in one pass."""
-    return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=factor)
+    nothing = left.new_empty(1, 1, 1)
+    return torch.baddbmm(nothing, left, right, beta=0, alpha=factor, out=out)
 
 
 def _scale(query: torch.Tensor) -> float:

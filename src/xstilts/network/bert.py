@@ -47,15 +47,15 @@ class Layer(nn.Module):
         """(T, H) -> (T, H)."""
         if self.pre_norm:
             attended = self.out(self._attend(self.attention_norm(x), batch))
-            x = x + self.out_dropout(attended, batch.noise)
+            x = self.out_dropout.added(x, attended, batch.noise)
             return x + self.down(F.gelu(self.up(self.norm(x))))  # type: ignore[no-any-return]
         return self.normed_after(x, self._attend(x, batch), batch)
 
     def normed_after(self, x: torch.Tensor, context: torch.Tensor, batch: Batch) -> torch.Tensor:
         """What follows attention in a post-norm layer: (T, H) and its context (T, H) -> (T, H)."""
-        x = self.attention_norm(x + self.out_dropout(self.out(context), batch.noise))
+        x = self.attention_norm(self.out_dropout.added(x, self.out(context), batch.noise))
         fed = self.down(F.gelu(self.up(x)))
-        return self.norm(x + self.down_dropout(fed, batch.noise))  # type: ignore[no-any-return]
+        return self.norm(self.down_dropout.added(x, fed, batch.noise))  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
         return self_attention(self.qkv(x), batch, self.heads, self.weights_dropout)

@@ -47,7 +47,7 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
         """(T, H) -> (T, H)."""
         attended = self.out(self._attend(self.attention_norm(x), batch, places))
-        x = x + self.out_dropout(attended, batch.noise)
+        x = self.out_dropout.added(x, attended, batch.noise)
         value, gate = self.up(self.norm(x)).chunk(2, dim=-1)
         inner = self.inner_dropout(F.gelu(value) * gate, batch.noise)
         return x + self.down(inner)  # type: ignore[no-any-return]
