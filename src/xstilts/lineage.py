@@ -76,16 +76,15 @@ def _module_file(module: str) -> Path | None:
     return None
 
 
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """The modules that a tree names; ``package`` is what its relative imports start from."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: 1 - node.level or None] if node.level else []
-            module = ".".join([*above, *filter(None, [node.module])])
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+def _named(statement: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
+    """The modules that an import names; ``package`` is what a relative one starts from."""
+    if isinstance(statement, ast.Import):
+        yield from (alias.name for alias in statement.names)
+    else:
+        above = package.split(".")[: 1 - statement.level or None] if statement.level else []
+        module = ".".join([*above, *filter(None, [statement.module])])
+        yield module
+        yield from (f"{module}.{alias.name}" for alias in statement.names)
 
 
 def _is_type_checking(test: ast.expr) -> bool:
@@ -93,20 +92,43 @@ def _is_type_checking(test: ast.expr) -> bool:
     return name == "TYPE_CHECKING"
 
 
-class _OnlyWhatRuns(ast.NodeTransformer):
-    """Drop docstrings, of attributes as well, and ``if TYPE_CHECKING`` blocks: they do not run."""
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.AST]:
-        if _is_type_checking(node.test):
-            return [kept for other in node.orelse for kept in _as_list(self.visit(other))]
-        return self.generic_visit(node)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) else node
+def _that_run(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Without docstrings, of attributes as well, and ``if TYPE_CHECKING`` blocks."""
+    for statement in statements:
+        if isinstance(statement, ast.If) and _is_type_checking(statement.test):
+            yield from _that_run(statement.orelse)
+        elif not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+            yield statement
 
 
-def _as_list(visited: ast.AST | list[ast.AST] | None) -> list[ast.AST]:
-    return visited if isinstance(visited, list) else [visited] if visited else []
+def _dump(part: Any, text: list[str], imports: list[ast.Import | ast.ImportFrom]) -> None:
+    """Append what `ast.dump` says of what runs of a tree, and its imports.
+
+    In one pass: every dry run and every job does this for most of the library, and filtering,
+    dumping and looking for imports one after the other takes twice as long.
+    """
+    if isinstance(part, ast.AST):
+        kind = type(part)
+        if isinstance(part, ast.Import | ast.ImportFrom):
+            imports.append(part)
+        before = f"{kind.__name__}("
+        for name in part._fields:
+            value = getattr(part, name, None)
+            if value is None and getattr(kind, name, ...) is None:
+                continue  # an optional part that is not there
+            text.append(f"{before}{name}=")
+            before = ", "
+            _dump(value, text, imports)
+        text.append(")" if before == ", " else f"{before})")
+    elif isinstance(part, list):
+        before = "["
+        for item in _that_run(part) if part and isinstance(part[0], ast.stmt) else part:
+            text.append(before)
+            before = ", "
+            _dump(item, text, imports)
+        text.append("]" if before == ", " else "[]")
+    else:
+        text.append(repr(part))
 
 
 @cache
@@ -115,9 +137,11 @@ def _what_runs(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
 
     Kept by the source itself, so that a module is parsed once however many stages run it.
     """
-    tree = _OnlyWhatRuns().visit(ast.parse(source))
-    digest_ = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return digest_, tuple(dict.fromkeys(_imports(tree, package)))
+    text: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
+    _dump(ast.parse(source), text, imports)
+    named = (module for statement in imports for module in _named(statement, package))
+    return hashlib.sha256("".join(text).encode()).hexdigest(), tuple(dict.fromkeys(named))
 
 
 def code_of(modules: Iterable[str]) -> dict[str, str]:

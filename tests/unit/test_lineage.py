@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 from textwrap import dedent
 from threading import Barrier, Thread
@@ -80,6 +82,33 @@ MODULES = {
     "pack.sibling": "X = 1\n",
 }
 
+SYNTAX = """
+import os.path as p, sys
+from . import train as t
+@p.decorated(1, *[], key=None, **{})
+class A(B, metaclass=C):
+    x: int = 1
+    y: "str"
+    async def f(self, a, /, b=1.5, *c: int, d, e=-2j, **g) -> None:
+        global h
+        async with self as (k, *l), b: await (yield)
+        async for i in [j async for j in a if j if not b]: pass
+        else: del a[1:2, ...], b.c
+def f():
+    try:
+        match x:
+            case [1, *_] | {"a": b, **c} if b: return lambda: (yield from d)
+            case A(1, y=None) as z: raise E from None
+            case -1 | True | "s" | _: nonlocal w
+    except* (E, F) as e: assert a < b <= c is not d not in e, f"{a!r:>{w}}{'ü'}"
+    finally: (a := b"\\0") @ c if d and e or not g else {1, *h}
+    while True:
+        if a: continue
+        elif b: break
+        else: a, b.c = *d, e
+        a //= ~b ** c; print({**a, 'b': "\\n"}, sep='')
+"""
+
 
 class TestCodeOf:
     @pytest.fixture
@@ -138,6 +167,11 @@ class TestCodeOf:
         before = library()
         changed = library(deep=text) != before
         assert changed == ("real change" in request.node.name)
+
+    def test_code_is_digested_as_python_dumps_it(self, library):
+        """Whatever it is made of, so that digests of years ago stay valid."""
+        dumped = ast.dump(ast.parse(SYNTAX)).encode()
+        assert library("lib.deep", deep=SYNTAX)["lib.deep"] == hashlib.sha256(dumped).hexdigest()
 
     def test_a_type_only_import_does_not_count(self, library):
         """What a type checker alone reads cannot change a result."""
