@@ -15,10 +15,11 @@ bytes; the same cells give the same two files.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import zipfile
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from xstilts.errors import LineageError
 from xstilts.lineage import canonical, write_atomically, write_text
@@ -63,9 +64,13 @@ def read(path: Path) -> dict[str, Cell]:
 
 
 def read_line(line: bytes) -> Cell | None:
-    """The cell that a line holds, if it is a whole one of this version."""
+    """The cell that a line holds, if it is a whole one of this version.
+
+    pydantic's parser takes a third of the time of Python's own: a look at a large grid reads
+    100,000 lines.
+    """
     try:
-        cell = json.loads(line)
+        cell = from_json(line)
     except ValueError:
         return None
     whole = isinstance(cell, dict) and cell.get("cell") == VERSION

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from xstilts import cells
+from xstilts.errors import LineageError
 from xstilts.jobstate import JobState, clock, last_line, read_state
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from xstilts.cells import Cell
     from xstilts.grid import Grid
 
 State = Literal["done", "stale", "running", "failed", "missing"]
@@ -95,12 +97,10 @@ def look(grid: Grid) -> Picture:
         counts = picture.by_place.setdefault((encoder, condition, target), Counter())
         place = f"{encoder}/{condition}/seed{seed}/{target}"
         digest = grid.evaluation(encoder, condition, seed, target).digest
-        checkpoint = grid.evaluated(encoder, condition, seed, target)
-        there = recorded(grid.cells(encoder, condition, seed, target))
+        checkpoint = stamps.get(grid.evaluated(encoder, condition, seed, target))
+        there = _there(grid.cells(encoder, condition, seed, target))
         languages = grid.resolved.languages[target]
-        states = [
-            _cell_state(there.get(code), digest, stamps.get(checkpoint)) for code in languages
-        ]
+        states = [_cell_state(there.get(code), digest, checkpoint) for code in languages]
         if any(state != "done" for state in states):
             told = read_state(grid.results / "logs/evaluate" / f"{place}.log")
             states = [s if s == "done" else _with_job(s, told) for s in states]
@@ -148,33 +148,22 @@ def _stamp(path: Path) -> tuple[str, str] | None:
         return None
 
 
-_CELL = re.compile(
-    rb'"inputs":{"checkpoint":"([0-9a-f]{64})".*?"language":"([^"\\]+)".*?"spec":"([0-9a-f]{64})".*}$',
-    re.MULTILINE,
-)
-"""What is looked for in a line of cells. Its keys are sorted: parsing all of it takes five times
-as long, and there are 100,000."""
-
-
-def recorded(path: Path) -> dict[str, tuple[str, str]]:
-    """The spec, and the sha256 of the checkpoint's stamp, of every cell in a file of cells.
-
-    A line that was cut off is no cell.
-    """
+def _there(path: Path) -> dict[str, Cell]:
+    """The cells of a file; one that cannot be read has none."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        return cells.read(path)
+    except LineageError:
         return {}
-    return {
-        language.decode(): (spec.decode(), checkpoint.decode())
-        for checkpoint, language, spec in _CELL.findall(content)
-    }
 
 
-def _cell_state(cell: tuple[str, str] | None, spec: str, checkpoint: str | None) -> State:
+def _cell_state(cell: Cell | None, spec: str, checkpoint: str | None) -> State:
     if cell is None:
         return "missing"
-    return "done" if cell[0] == spec and checkpoint in (None, cell[1]) else "stale"
+    if cell.get("spec") != spec:
+        return "stale"
+    inputs = cell.get("inputs")
+    read = inputs.get("checkpoint") if isinstance(inputs, dict) else None
+    return "done" if checkpoint in (None, read) else "stale"
 
 
 # --- showing -------------------------------------------------------------------------------------
@@ -269,16 +258,17 @@ def _line(job: Job) -> RenderableType:
 
 def show(grid: Grid, *, as_json: bool = False, watch: float | None = None) -> int:
     """Print the picture once, or again and again until interrupted. Status 1 if a job failed."""
-    from rich.console import Console
-    from rich.live import Live
-
     picture = look(grid)
     if as_json:
         print(json.dumps(picture.as_json(), ensure_ascii=False))
     elif watch is None:
+        from rich.console import Console
+
         console = Console()
         console.print(drawn(picture, console.width))
     else:
+        from rich.live import Live
+
         try:
             with Live(drawn(picture), refresh_per_second=2) as live:
                 while True:

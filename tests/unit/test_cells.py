@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from xstilts import cells
 from xstilts.cli import main
 from xstilts.errors import LineageError
+from xstilts.lineage import canonical
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,6 +129,28 @@ class TestForget:
             f"xstilts: {path}: has no cell of yo; it has de, en, sw\n"
         )
         assert path.read_bytes() == before
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(VALUES)
+def test_what_is_kept_keeps_its_bytes(value):
+    """Read and written again a line is the same: no digit of a metric and no letter is lost."""
+    line = canonical({"cell": cells.VERSION, "language": "sw", "metrics": value}).encode()
+    assert canonical(cells.read_line(line)).encode() == line
+
+
+@pytest.mark.parametrize("cut", ['"n":5', '"n":5}', "[1]", '{"cell":2,"language":7}', "", "\x00"])
+def test_what_is_no_whole_cell_is_none(cut):
+    assert cells.read_line(cut.encode()) is None
 
 
 def test_a_line_is_a_whole_cell(path):

@@ -90,6 +90,14 @@ class TestLook:
         path.write_bytes(path.read_bytes()[:-20])
         assert status.look(grid).by_place["tiny", "none", "xqa"]["done"] == 3
 
+    def test_a_line_counts_however_it_is_spaced(self, grid):
+        """A file of cells may have been in an editor."""
+        evaluate(grid, "tiny", "none", 1, "xqa")
+        path = grid.results / "cells/tiny/none/seed1/xqa.jsonl"
+        lines = [json.dumps(json.loads(line)) for line in path.read_text().splitlines()]
+        path.write_text("\n".join(lines))
+        assert status.look(grid).by_place["tiny", "none", "xqa"]["done"] == 4
+
     def test_a_job_at_work_makes_what_it_makes_running(self, grid):
         say(grid, "train/tiny/nli/seed1/intermediate")
         curve = grid.checkpoint_stamp("tiny", "nli", 1, "intermediate").parent / "log.jsonl"

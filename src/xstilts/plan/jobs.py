@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from xstilts import cells
 from xstilts.plan.files import record
 from xstilts.plan.rates import Rates
 from xstilts.plan.sizes import Sizes
 from xstilts.plan.tokens import reading_tokens, training_tokens
-from xstilts.status import recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,5 +129,5 @@ def _missing(grid: Grid, key: Key, digest: str, stale: bool) -> list[str]:
     languages = grid.resolved.languages[key[3]]
     if stale:
         return languages
-    there = recorded(grid.cells(*key))
-    return [code for code in languages if there.get(code, ("", ""))[0] != digest]
+    there = cells.read(grid.cells(*key))
+    return [code for code in languages if there.get(code, {}).get("spec") != digest]
