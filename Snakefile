@@ -11,6 +11,7 @@ from snakemake.utils import min_version
 
 from xstilts import arrivals
 from xstilts.cluster import stop_timers
+from xstilts.dag import of_wildcards
 from xstilts.gaps import Gaps
 from xstilts.workflow import (
     answer,

@@ -11,15 +11,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts.jobstate import clock
 from xstilts.jobstate import last_line as _last
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 # how long a job of a rule takes, roughly, in units of the shortest: only for the time left
 _WEIGHTS = {"train": 10.0, "evaluate": 4.0}
@@ -52,6 +53,8 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         """Nothing is shown before the first job starts: a dry run prints plain text."""
+        from rich.console import Console  # not above: Snakemake imports this module in every job
+
         self._console = Console(stderr=True)
         self._running: dict[int, _Job] = {}
         self._total, self._done, self._count, self._finished = 0.0, 0.0, 0, 0
@@ -86,6 +89,8 @@ class LogHandler(LogHandlerBase):
         self._count = sum(stats.values())
         self._say(f"{self._count} jobs: " + ", ".join(f"{n} {r}" for r, n in stats.items()))
         if self._console.is_terminal:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
             self._bars = Progress(
                 TextColumn("{task.description:<36}"),
                 BarColumn(10),

@@ -7,7 +7,6 @@ whose path travels in Snakemake's configuration.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from xstilts import cluster
+from xstilts import cluster, dag
 from xstilts.errors import StudyError, XstiltsError
 from xstilts.grid import Grid, open_grid
 from xstilts.jobstate import told
@@ -39,7 +38,7 @@ FROZEN = "frozen"
 def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
     """The grid of this run; ends with one clear line a problem where the study cannot be run."""
     _let_jobs_find_the_library()
-    _look_for_garbage_seldom()
+    dag.make_haste(workflow.output_settings)
     cluster.mend_plugin()
     try:
         grid = Grid.thaw(Path(config[FROZEN])) if FROZEN in config else _open(workflow, config)
@@ -48,12 +47,6 @@ def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
     rules = (f"evaluate_{target}" for target in grid.resolved.targets)
     cluster.spread_resources(workflow.resource_settings, "evaluate", rules)
     return grid
-
-
-def _look_for_garbage_seldom() -> None:
-    """A large DAG is a million objects that stay: looking through them again and again for garbage
-    took a fifth of planning 90,000 cells (docs/performance.md)."""
-    gc.set_threshold(200_000, 50, 100)
 
 
 def _let_jobs_find_the_library() -> None:

@@ -9,8 +9,10 @@ for target in resolved.targets:
             f"evaluate_{target}"
         input:
             unpack(
-                lambda w, target=target: evaluation_inputs(
-                    workflow, gaps, (w.encoder, w.condition, int(w.seed), target)
+                of_wildcards(
+                    lambda w, target=target: evaluation_inputs(
+                        workflow, gaps, (w.encoder, w.condition, int(w.seed), target)
+                    )
                 )
             ),
         output:
@@ -28,9 +30,11 @@ for target in resolved.targets:
             mem_mb=16000,
             runtime=60,
         params:
-            spec=lambda w, target=target: grid.evaluation(
-                w.encoder, w.condition, int(w.seed), target
-            ).digest,
+            spec=of_wildcards(
+                lambda w, target=target: grid.evaluation(
+                    w.encoder, w.condition, int(w.seed), target
+                ).digest
+            ),
             target=target,
         script:
             "../scripts/evaluate.py"

@@ -6,8 +6,10 @@
 rule train:
     input:
         unpack(
-            lambda w: training_inputs(
-                grid, w.encoder, w.condition, int(w.seed), w.stage
+            of_wildcards(
+                lambda w: training_inputs(
+                    grid, w.encoder, w.condition, int(w.seed), w.stage
+                )
             )
         ),
     output:
@@ -25,8 +27,10 @@ rule train:
         mem_mb=16000 * study.compute.gpus,
         runtime=240,
     params:
-        spec=lambda w: grid.training(
-            w.encoder, w.condition, int(w.seed), w.stage
-        ).digest,
+        spec=of_wildcards(
+            lambda w: grid.training(
+                w.encoder, w.condition, int(w.seed), w.stage
+            ).digest
+        ),
     script:
         "../scripts/train.py"
