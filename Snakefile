@@ -3,7 +3,7 @@
 #   raw files -> examples -> encoder -> intermediate checkpoint -> recipe checkpoint
 #     -> cells -> grid.parquet -> report.html
 #
-# The study (config/config.yaml, or --configfile) says which grid; src/xstilts/grid.py lays it out.
+# The study (config/config.yaml, or --configfile) says which grid; src/xstilts/grid/ lays it out.
 import re
 from pathlib import Path
 

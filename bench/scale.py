@@ -29,7 +29,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from xstilts import cells
-from xstilts.grid import INTERMEDIATE, Grid, open_grid
+from xstilts.grid.flow import INTERMEDIATE
+from xstilts.grid.stages import Grid, open_grid
 from xstilts.lineage import canonical, file_sha256, write_json
 from xstilts.study import NONE
 from xstilts.yaml_models import read_yaml

@@ -24,7 +24,7 @@ import transformers
 
 from xstilts import checkpoints, examples, formats, jobs
 from xstilts.batching import by_tokens, pack
-from xstilts.grid import open_grid
+from xstilts.grid.stages import open_grid
 from xstilts.tokenization import Tokenizer
 from xstilts.training import Training
 from xstilts.yaml_models import read_yaml

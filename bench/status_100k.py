@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from xstilts import lineage
-from xstilts.grid import Grid, open_grid
+from xstilts.grid.stages import Grid, open_grid
 from xstilts.yaml_models import read_yaml
 
 HOME = Path(__file__).parents[1]

@@ -31,7 +31,8 @@ import transformers
 
 from xstilts import jobs
 from xstilts.curves import LOG
-from xstilts.grid import INTERMEDIATE, Grid, open_grid
+from xstilts.grid.flow import INTERMEDIATE
+from xstilts.grid.stages import Grid, open_grid
 from xstilts.schedule import Schedule
 from xstilts.training import Training
 from xstilts.training_data import TrainingData

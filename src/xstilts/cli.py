@@ -18,7 +18,7 @@ from xstilts.errors import XstiltsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
     from xstilts.study import Resolved
 
 SCORE = "score"
@@ -119,7 +119,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 def _open_grid(study: Path, cards: Path) -> Grid:
     """The grid of a study file, as Snakemake would lay it out from the folder of the project."""
-    from xstilts.grid import open_grid
+    from xstilts.grid.stages import open_grid
     from xstilts.yaml_models import read_yaml
 
     return open_grid(read_yaml(study), str(study), cards, cards.parent / "envs" / "lock.txt")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.cells import Cell
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
 
 class Gaps:

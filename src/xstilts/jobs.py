@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from xstilts import lineage
 from xstilts.cards.task import FROM_DATA
 from xstilts.errors import LineageError
-from xstilts.grid import Grid, Stage, kind_of
+from xstilts.grid.flow import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xstilts.evaluation import EvaluationJob
+    from xstilts.grid.stages import Grid, Stage
     from xstilts.training import TrainingJob
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from xstilts.cells import Cell
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
 State = Literal["done", "stale", "running", "failed", "missing"]
 STATES: tuple[State, ...] = ("done", "stale", "running", "failed", "missing")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.examples import Example
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
     Row = dict[str, Any]
     Texts = tuple[str, str]  # of the prediction file and of the label file

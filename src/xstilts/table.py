@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.cells import Cell
-    from xstilts.grid import Grid
+    from xstilts.grid.flow import Key
+    from xstilts.grid.stages import Grid
 
-    Evaluation = tuple[str, str, int, str]
 
 COLUMNS = (
     "encoder",
@@ -59,7 +59,7 @@ def write(grid: Grid, path: Path) -> None:
         table.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False)
 
 
-def cells_of(grid: Grid, key: Evaluation) -> dict[str, Cell]:
+def cells_of(grid: Grid, key: Key) -> dict[str, Cell]:
     """The cells of an evaluation by language; raises `LineageError` where one is not of this grid.
 
     ``key`` is encoder, condition, seed and target.
@@ -73,7 +73,7 @@ def cells_of(grid: Grid, key: Evaluation) -> dict[str, Cell]:
     return {language: found[language] for language in wanted}
 
 
-def _rows_of(grid: Grid, key: Evaluation) -> Iterator[dict[str, Any]]:
+def _rows_of(grid: Grid, key: Key) -> Iterator[dict[str, Any]]:
     for language, cell in cells_of(grid, key).items():
         try:
             yield _row(cell)
@@ -83,7 +83,7 @@ def _rows_of(grid: Grid, key: Evaluation) -> Iterator[dict[str, Any]]:
             raise LineageError(f"{where}: not a whole cell: {problem}") from error
 
 
-def _check_belongs(where: str, cell: Cell, key: Evaluation, spec: str) -> None:
+def _check_belongs(where: str, cell: Cell, key: Key, spec: str) -> None:
     for name, expected in zip(("encoder", "condition", "seed", "target"), key, strict=True):
         if cell.get(name) != expected:
             raise LineageError(

@@ -21,7 +21,8 @@ import yaml
 
 from xstilts import cluster, dag
 from xstilts.errors import StudyError, XstiltsError
-from xstilts.grid import Grid, open_grid
+from xstilts.grid.frozen import freeze, frozen_path, thaw
+from xstilts.grid.stages import Grid, open_grid
 from xstilts.jobstate import told
 from xstilts.lineage import LIBRARY
 from xstilts.plan import truth
@@ -41,7 +42,7 @@ def open_workflow_grid(workflow: Any, config: dict[str, Any]) -> Grid:
     dag.make_haste(workflow.output_settings)
     cluster.mend_plugin()
     try:
-        grid = Grid.thaw(Path(config[FROZEN])) if FROZEN in config else _open(workflow, config)
+        grid = thaw(Path(config[FROZEN])) if FROZEN in config else _open(workflow, config)
     except XstiltsError as error:
         raise SystemExit(f"xstilts: {str(error).replace(chr(10), chr(10) + 'xstilts: ')}") from None
     rules = (f"evaluate_{target}" for target in grid.resolved.targets)
@@ -70,7 +71,7 @@ def _open(workflow: Any, config: dict[str, Any]) -> Grid:
     _check_folders(grid, where)
     _check_environment(home / "envs" / "lock.txt")
     _take_from_store(workflow, grid)
-    config[FROZEN] = str(grid.frozen_path.absolute())
+    config[FROZEN] = str(frozen_path(grid).absolute())
     workflow.config_settings.config_args.append(f"{FROZEN}={config[FROZEN]}")
     return grid
 
@@ -194,7 +195,7 @@ def job(snakemake: Any) -> Iterator[Grid]:
     with told(log), log.open("w", encoding="utf-8", buffering=1) as stream:
         out, sys.stdout = sys.stdout, stream
         try:
-            yield Grid.thaw(Path(snakemake.config[FROZEN]))
+            yield thaw(Path(snakemake.config[FROZEN]))
         except XstiltsError as error:
             print(f"error: {error}", file=stream)
             raise SystemExit(f"xstilts: {snakemake.rule}: {error}") from None
@@ -210,7 +211,7 @@ def job(snakemake: Any) -> Iterator[Grid]:
 
 def begin(grid: Grid, costs: Path) -> None:
     """When a run starts: freeze what its jobs work from, and what is planned."""
-    grid.freeze()
+    freeze(grid)
     try:
         truth.freeze(grid, costs)
     except (XstiltsError, OSError, ValueError, KeyError) as error:  # a forecast stops no run

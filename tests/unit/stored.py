@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from world import World
 
-    from xstilts.grid import Grid, Stage
+    from xstilts.grid.stages import Grid, Stage
 
 KEY = ("tiny", "nli", 1, "qa")
 START = ("tiny", "nli", 1, "intermediate")

@@ -11,7 +11,7 @@ import pytest
 
 from xstilts.cards.catalogue import Catalogue
 from xstilts.fetch import read_checksums
-from xstilts.grid import open_grid
+from xstilts.grid.stages import open_grid
 from xstilts.prepare import read_split, reader
 
 ROOT = Path(__file__).parents[2]

@@ -1,11 +1,10 @@
 """Conditions and recipes: which trainings a study asks for, and what each of them reads."""
 
-from pathlib import Path
-
 import pytest
 from world import SQUAD, TEXTS, task_card
 
-from xstilts.grid import INTERMEDIATE
+from xstilts.grid.flow import INTERMEDIATE
+from xstilts.grid.frozen import freeze, thaw
 from xstilts.jobs import training_job
 from xstilts.report.facts import told
 from xstilts.study import Condition, read_condition
@@ -199,8 +198,7 @@ class TestFrozen:
     def test_a_frozen_copy_has_all_cards(self, world, tmp_path):
         """Parts, texts and earlier stages as well."""
         grid = world.grid(conditions=["none", "nli_plus+mlm"], mlm={"text": "text"})
-        grid.freeze()
-        thawed = type(grid).thaw(Path(grid.frozen_path))
+        thawed = thaw(freeze(grid))
         for condition in grid.resolved.conditions:
             assert (
                 thawed.training("tiny", condition, 1, "qa").digest

@@ -12,13 +12,15 @@ from world import CARDS, ENCODER, PROSE, ROOT, STUDY
 
 from xstilts import lineage
 from xstilts.errors import LineageError
-from xstilts.grid import INTERMEDIATE, Grid, open_grid
+from xstilts.grid.flow import INTERMEDIATE
+from xstilts.grid.frozen import freeze, frozen, frozen_path, thaw
+from xstilts.grid.stages import open_grid
 from xstilts.yaml_models import read_yaml
 
 
 def stages(grid):
     """The digest of every stage of a grid, by what it makes."""
-    grid.frozen()
+    frozen(grid)
     return {"/".join(map(str, key)): stage.digest for key, stage in grid._stages.items()}
 
 
@@ -342,56 +344,51 @@ class TestFrozen:
 
     def test_it_is_the_same_grid(self, grid):
         """Every stage has the same digest, or no job would start."""
-        grid.freeze()
-        thawed = Grid.thaw(grid.frozen_path)
+        thawed = thaw(freeze(grid))
         assert stages(thawed) == stages(grid)
         assert thawed.resolved.cells() == grid.resolved.cells()
-        assert thawed.frozen_path == grid.frozen_path
+        assert frozen_path(thawed) == frozen_path(grid)
 
     @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
     def test_shipped_studies_can_be_frozen(self, path, tmp_path):
         """All that their cards say survives."""
         study = read_yaml(path) | {"results": str(tmp_path)}
         grid = open_grid(study, str(path), ROOT / "config", ROOT / "envs" / "lock.txt")
-        grid.freeze()
-        assert stages(Grid.thaw(grid.frozen_path)) == stages(grid)
+        assert stages(thaw(freeze(grid))) == stages(grid)
 
     def test_an_edited_copy_is_refused(self, world):
         """Its name is the digest of what it says."""
         grid = world.grid()
-        grid.freeze()
-        said = json.loads(grid.frozen_path.read_text())
-        grid.frozen_path.write_text(json.dumps(said | {"environment": "mine"}))
+        path = freeze(grid)
+        said = json.loads(path.read_text())
+        path.write_text(json.dumps(said | {"environment": "mine"}))
         with pytest.raises(LineageError, match=r"json: was edited: its name is no longer"):
-            Grid.thaw(grid.frozen_path)
+            thaw(path)
 
     def test_a_missing_copy_is_named(self, tmp_path):
         """Someone cleaned the results while the run went on."""
         with pytest.raises(LineageError, match=r"gone\.json: cannot be read"):
-            Grid.thaw(tmp_path / "gone.json")
+            thaw(tmp_path / "gone.json")
 
     def test_later_edits_do_not_reach_it(self, world):
         """Of cards, of the language table, of anything under config/."""
         grid = world.grid()
-        grid.freeze()
+        path = freeze(grid)
         before = stages(grid)
         world.change_card("nli", labels=["no", "yes"])
         world.write("encoders", ENCODER | {"folder": "another"})
         (world.config / "languages.tsv").unlink()
-        assert stages(Grid.thaw(grid.frozen_path)) == before
+        assert stages(thaw(path)) == before
 
     def test_freezing_twice_changes_nothing(self, world):
         """The same study has the same copy."""
-        world.grid().freeze()
-        world.grid().freeze()
-        (frozen,) = (world.folder / "results" / "small" / ".frozen").iterdir()
-        assert frozen == world.grid().frozen_path
+        assert freeze(world.grid()) == freeze(world.grid()) == frozen_path(world.grid())
+        assert len([*(world.folder / "results" / "small" / ".frozen").iterdir()]) == 1
 
     def test_edited_code_is_refused(self, world, monkeypatch):
         """The code digests are those of the time when the run started."""
         grid = world.grid()
-        grid.freeze()
-        thawed = Grid.thaw(grid.frozen_path)
+        thawed = thaw(freeze(grid))
         stage = thawed.training("tiny", "none", 1, "qa")
         lineage.check_code(stage.modules, thawed.code_digest(stage.modules))
         monkeypatch.setattr(lineage, "code_of", lambda modules: {"xstilts.training": "edited"})
@@ -413,10 +410,11 @@ class TestImports:
             "import sys, xstilts.cli\n"
             "from pathlib import Path\n"
             "from xstilts.yaml_models import read_yaml\n"
-            "from xstilts.grid import open_grid\n"
+            "from xstilts.grid.frozen import frozen\n"
+            "from xstilts.grid.stages import open_grid\n"
             "path = Path('config/config.yaml')\n"
             "grid = open_grid(read_yaml(path), str(path), path.parent, Path('envs/lock.txt'))\n"
-            "assert len(grid.frozen()['code']) > 5\n"
+            "assert len(frozen(grid)['code']) > 5\n"
             "heavy = {'torch', 'pandas', 'pyarrow', 'scipy', 'transformers', 'numpy'}\n"
             "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         )

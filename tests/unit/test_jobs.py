@@ -7,7 +7,7 @@ from world import CARDS
 
 from xstilts import lineage
 from xstilts.errors import LineageError
-from xstilts.grid import Grid
+from xstilts.grid.frozen import freeze, thaw
 from xstilts.jobs import checked, evaluation_job, labels_of, training_job
 
 
@@ -15,8 +15,7 @@ from xstilts.jobs import checked, evaluation_job, labels_of, training_job
 def grid(world):
     """As a job sees it: thawed."""
     made = world.grid()
-    made.freeze()
-    return Grid.thaw(made.frozen_path)
+    return thaw(freeze(made))
 
 
 class TestChecked:

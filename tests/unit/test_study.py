@@ -12,7 +12,7 @@ from world import ALL, ROOT
 
 from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import StudyError
-from xstilts.grid import Grid
+from xstilts.grid.frozen import freeze, thaw
 from xstilts.hyperparameters import Hyperparameters
 from xstilts.study import Cell, resolve
 from xstilts.yaml_models import read_yaml
@@ -473,9 +473,9 @@ class TestCardsOfOnesOwn:
         )
         grid = world.grid(conditions=["none", "mine"], targets=["xqa"], cards=str(own))
         assert grid.cards.folder == own
-        grid.freeze()
+        path = freeze(grid)
         shutil.rmtree(own)
-        thawed = Grid.thaw(grid.frozen_path)
+        thawed = thaw(path)
         assert thawed.training("tiny", "mine", 1, "qa").digest == (
             grid.training("tiny", "mine", 1, "qa").digest
         )

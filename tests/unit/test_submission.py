@@ -12,7 +12,7 @@ import tiny
 
 from xstilts import cells, evaluation, examples, formats, lineage, score, submission
 from xstilts.errors import LineageError, StudyError
-from xstilts.grid import Grid, open_grid
+from xstilts.grid.stages import Grid, open_grid
 
 if TYPE_CHECKING:
     from xstilts.study import Cell

@@ -11,7 +11,7 @@ import yaml
 from xstilts import table
 from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import LineageError
-from xstilts.grid import Grid
+from xstilts.grid.stages import Grid
 from xstilts.study import resolve
 
 LANGUAGES = """# a comment

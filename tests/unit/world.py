@@ -12,7 +12,7 @@ import yaml
 
 from xstilts.cards.catalogue import Catalogue
 from xstilts.errors import StudyError
-from xstilts.grid import Grid, open_grid
+from xstilts.grid.stages import Grid, open_grid
 from xstilts.study import Resolved, resolve
 
 ROOT = Path(__file__).parents[2]

@@ -16,12 +16,12 @@ from xstilts.plan.tokens import reading_tokens, training_tokens
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid import Grid, Stage
+    from xstilts.grid.flow import Key
+    from xstilts.grid.stages import Grid, Stage
     from xstilts.plan.rates import Rate, Shape
     from xstilts.plan.tokens import Tokens
 
 Rule = Literal["train", "evaluate"]
-Key = tuple[str, str, int, str]
 
 _PREDICTION = {"span_qa": 120, "document_qa": 120, "multiple_choice": 40, "tagging": 90}
 """Bytes of one row's prediction, roughly, compressed."""

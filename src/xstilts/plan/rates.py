@@ -17,7 +17,7 @@ from xstilts.jobstate import last_line
 from xstilts.plan.files import record, table
 
 if TYPE_CHECKING:
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
 START_UP = 20.0
 """Seconds of a job before it computes, where no run has told: a guess."""

@@ -15,7 +15,7 @@ from xstilts.plan.wall_time import wall
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
     from xstilts.plan.jobs import Plan
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
     from xstilts.hyperparameters import Hyperparameters
     from xstilts.tokenization import Tokenizer
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.grid import kind_of
+from xstilts.grid.flow import kind_of
 
 if TYPE_CHECKING:
-    from xstilts.grid import Grid
+    from xstilts.grid.flow import Key
+    from xstilts.grid.stages import Grid
     from xstilts.plan.sizes import Sizes
 
 
@@ -19,7 +20,7 @@ class Tokens(NamedTuple):
     read: float
 
 
-def training_tokens(grid: Grid, key: tuple[str, str, int, str], sizes: Sizes) -> Tokens:
+def training_tokens(grid: Grid, key: Key, sizes: Sizes) -> Tokens:
     """Tokens that a training trains on, and tokens that it reads to select its checkpoint.
 
     Early stopping is not foreseen: where a checkpoint is selected on dev, it may end sooner.

@@ -15,7 +15,7 @@ from xstilts.store.taken import taken_note
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
 
 def frozen_path(grid: Grid) -> Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xstilts.cards.language import Language
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
 __all__ = ["text_summary", "write"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from xstilts.cards.encoder import EncoderCard
     from xstilts.cards.language import Language
     from xstilts.cards.task import TaskCard
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
     from xstilts.study import Condition
     from xstilts.yaml_models import Model
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from xstilts.cards.language import Language
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
 
 LISTED_CELLS = 2_000
 """Above so many cells the report says where they lie instead of listing them."""

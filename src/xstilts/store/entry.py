@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from xstilts.grid.flow import Key
+
 ENTRY = "entry.json"
 ENTRY_VERSION = 1
 CORRUPT = "corrupt"
@@ -97,7 +99,7 @@ def input_key(sha256: str) -> str:
     return f"inputs/{sha256}"
 
 
-def training_name(key: tuple[str, str, int, str]) -> str:
+def training_name(key: Key) -> str:
     """A training as an entry names it for people."""
     encoder, condition, seed, stage = key
     return f"{encoder} {condition}/seed{seed}/{stage}"

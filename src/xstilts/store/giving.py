@@ -12,10 +12,10 @@ from xstilts.store.entry import Entry, checkpoint_key, described, input_key, now
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid import Grid
+    from xstilts.grid.flow import Key
+    from xstilts.grid.stages import Grid
     from xstilts.store.shelf import Shelf
 
-    Key = tuple[str, str, int, str]
 
 _ALSO = ("run.json", "log.jsonl")
 """What a training leaves beside its stamp and is worth keeping: what happened, and its curve."""

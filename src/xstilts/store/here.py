@@ -10,7 +10,7 @@ from xstilts.errors import LineageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid import Stage
+    from xstilts.grid.stages import Stage
 
 
 class Here:

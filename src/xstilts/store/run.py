@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from xstilts.grid import Grid
+    from xstilts.grid.flow import Key
+    from xstilts.grid.stages import Grid
 
     Say = Callable[[str], None]
-    Key = tuple[str, str, int, str]
 
 
 def resolve_hits(grid: Grid, dry: bool, say: Say) -> list[Path]:

@@ -15,7 +15,7 @@ from xstilts.store.here import Here
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid import Grid
+    from xstilts.grid.stages import Grid
     from xstilts.store.entry import Entry
 
 _SOME_TAKEN = ".some-are-taken"

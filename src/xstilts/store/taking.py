@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from xstilts.grid import Grid, Stage
+    from xstilts.grid.flow import Key
+    from xstilts.grid.stages import Grid, Stage
     from xstilts.store.shelf import Shelf
 
     Say = Callable[[str], None]
-    Key = tuple[str, str, int, str]
 
 
 @dataclass
