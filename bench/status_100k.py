@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from xstilts import lineage
+from xstilts import cells, lineage
 from xstilts.grid.stages import Grid, open_grid
 from xstilts.yaml_models import read_yaml
 
@@ -46,33 +46,33 @@ def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) 
     checkpoint = grid.evaluated(encoder, condition, seed, target)
     sha = lineage.file_sha256(checkpoint) if checkpoint.exists() else "0" * 64
     languages = grid.resolved.languages[target]
-    lines = [
-        lineage.canonical(
-            {
-                "cell": 2,
-                "encoder": encoder,
-                "condition": condition,
-                "seed": seed,
-                "target": target,
-                "language": language,
-                "spec": stage.digest if place else "0" * 64,
-                "inputs": {"checkpoint": sha, "examples": "1" * 64},
-                "format": "classification",
-                "primary": "accuracy",
-                "n": 5010,
-                "metrics": {"accuracy": 71.25748502994011},
-                "counts": {},
-                "warnings": [],
-                "device": "cuda",
-                "precision": "bf16",
-                "predictions": {"sha256": "2" * 64, "bytes": 12345},
-            }
-        )
+    made = [
+        {
+            "cell": 2,
+            "encoder": encoder,
+            "condition": condition,
+            "seed": seed,
+            "target": target,
+            "language": language,
+            "spec": stage.digest if place else "0" * 64,
+            "inputs": {"checkpoint": sha, "examples": "1" * 64},
+            "format": "classification",
+            "primary": "accuracy",
+            "n": 5010,
+            "metrics": {"accuracy": 71.25748502994011},
+            "counts": {},
+            "warnings": [],
+            "device": "cuda",
+            "precision": "bf16",
+            "predictions": {"sha256": "2" * 64, "bytes": 12345},
+        }
         for place, language in enumerate(languages[:-1])
     ]
     path = grid.cells(encoder, condition, seed, target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("".join(f"{lineage.canonical(cell)}\n" for cell in made))
+    with cells.archive(path).open("wb") as predictions:
+        predictions.truncate(cells.archive_size(made))  # holds nothing, but is long enough
     return len(languages)
 
 
@@ -80,8 +80,8 @@ def main() -> None:
     """Make the folder, time the command."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
-        study, cells = make(folder)
-        print(f"{cells:,} cells")
+        study, count = make(folder)
+        print(f"{count:,} cells")
         command = [sys.executable, "-m", "xstilts.cli", "status", str(study), "--json"]
         command += ["--cards", str(HOME / "config")]
         for _ in range(3):

@@ -1,19 +1,20 @@
-"""Gaps: evaluations whose file of cells is there, and which must run all the same.
+"""Gaps: which cells are there as the grid would compute them, and which must be made (again).
 
 Snakemake sees files, and a file of cells holds many. This looks inside: for a language that was
-added or taken out, a line that was cut off, a cell of other code, of another checkpoint or other
-examples, an archive of predictions that is lost or short. It compares what the cells say with what
-the grid and the present stamps say, so it finds them also where Snakemake's own records are gone.
-It reads each file of cells once, and no predictions.
+added, a line that was cut off, a cell of other code, of another checkpoint or other examples, an
+archive of predictions that is lost or short. It compares what the cells say with what the grid and
+the present stamps say, so it finds them also where Snakemake's own records are gone. It reads each
+file of cells once, and no predictions.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from xstilts import cells
-from xstilts.lineage import file_sha256
+from xstilts.errors import LineageError
+from xstilts.stamps import Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
     from xstilts.cells import Cell
     from xstilts.grid.stages import Grid
 
+State = Literal["done", "stale", "missing"]
+"""``stale``: there, but not what the study asks for now, or its predictions may be lost."""
+
 
 class Gaps:
-    """Which evaluations of a grid must run though their file of cells exists.
+    """Which cells of a grid are there, and which evaluations must run though their file is.
 
     An input that is not there (deleted to save space) is not compared: what was made of it stands.
     """
 
-    def __init__(self, grid: Grid) -> None:
-        """Read nothing yet. Each file is looked at once: a run sees one and the same state."""
+    def __init__(self, grid: Grid, stamps: Stamps | None = None) -> None:
+        """Read nothing yet. ``stamps``: those that were read already."""
         self.grid = grid
-        self.has = cache(self._has)
-        self._sha256 = cache(_sha256)
+        self._stamps = Stamps() if stamps is None else stamps
+        self.has = cache(self._has)  # a run sees one and the same state
         self._examples = cache(self._digests_of_examples)
 
     def files(self) -> list[Path]:
@@ -42,39 +46,55 @@ class Gaps:
     def _has(self, encoder: str, condition: str, seed: int, target: str) -> bool:
         """Whether an evaluation's file is there and lacks something."""
         key = (encoder, condition, seed, target)
-        path = self.grid.cells(*key)
-        if not path.exists():
+        if not self.grid.cells(*key).exists():
             return False  # that much Snakemake sees
-        spec = self.grid.evaluation(*key).digest
-        checkpoint = {"checkpoint": self._sha256(self.grid.evaluated(*key))}
-        there = cells.read(path)
-        whole = all(
-            _is_of(there.get(language), spec, checkpoint | inputs)
-            for language, inputs in self._examples(target).items()
-        )
-        return not (whole and _archive_is_long_enough(path, there))
+        return set(self.states(*key).values()) != {"done"}
 
-    def _digests_of_examples(self, target: str) -> dict[str, dict[str, str | None]]:
+    def states(self, encoder: str, condition: str, seed: int, target: str) -> dict[str, State]:
+        """The state of each cell of an evaluation, by language."""
+        key = (encoder, condition, seed, target)
+        path, spec = self.grid.cells(*key), self.grid.evaluation(*key).digest
+        checkpoint = _there(checkpoint=self._stamps.sha256(self.grid.evaluated(*key)))
+        found = _read(path)
+        states = {
+            language: _state(found.get(language), spec, checkpoint | inputs)
+            for language, inputs in self._examples(target).items()
+        }
+        if "done" in states.values() and not _archive_is_long_enough(path, found):
+            return {code: "stale" if s == "done" else s for code, s in states.items()}
+        return states
+
+    def _digests_of_examples(self, target: str) -> dict[str, dict[str, str]]:
         return {
-            language: {
-                role: _sha256(stamp)
-                for role, stamp in self.grid.cell_examples(target, language).items()
-            }
+            language: _there(
+                **{
+                    role: self._stamps.sha256(stamp)
+                    for role, stamp in self.grid.cell_examples(target, language).items()
+                }
+            )
             for language in self.grid.resolved.languages[target]
         }
 
 
-def _is_of(cell: Cell | None, spec: str, inputs: dict[str, str | None]) -> bool:
-    if cell is None or cell.get("spec") != spec or not isinstance(cell.get("inputs"), dict):
-        return False
-    return all(cell["inputs"].get(role) == x for role, x in inputs.items() if x is not None)
+def _there(**inputs: str | None) -> dict[str, str]:
+    return {role: sha256 for role, sha256 in inputs.items() if sha256 is not None}
 
 
-def _sha256(stamp: Path) -> str | None:
+def _read(path: Path) -> dict[str, Cell]:
+    """The cells of a file. One that cannot be read has none: its evaluation will say why."""
     try:
-        return file_sha256(stamp)
-    except OSError:
-        return None
+        return cells.read(path)
+    except LineageError:
+        return {}
+
+
+def _state(cell: Cell | None, spec: str, inputs: dict[str, str]) -> State:
+    if cell is None:
+        return "missing"
+    given = cell.get("inputs")
+    if cell.get("spec") != spec or not isinstance(given, dict):
+        return "stale"
+    return "done" if given | inputs == given else "stale"
 
 
 def _archive_is_long_enough(path: Path, there: dict[str, Cell]) -> bool:

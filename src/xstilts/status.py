@@ -6,16 +6,15 @@ state (`xstilts.jobstate`) are read and compared with the specs that the study a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from xstilts import cells
-from xstilts.errors import LineageError
+from xstilts.gaps import Gaps
 from xstilts.jobstate import JobState, clock, last_line, read_state
+from xstilts.stamps import Stamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from xstilts.cells import Cell
     from xstilts.grid.stages import Grid
 
 State = Literal["done", "stale", "running", "failed", "missing"]
@@ -75,16 +73,15 @@ class Picture:
 
 def look(grid: Grid) -> Picture:
     """See what is there."""
-    picture = Picture(grid.study.study)
-    stamps: dict[Path, str] = {}  # the sha256 of those that are current
+    picture, stamps = Picture(grid.study.study), Stamps()
+    gaps = Gaps(grid, stamps)
     for key in grid.trainings():
         encoder, condition, seed, stage = key
         training = grid.training(*key)
-        found = _stamp(training.stamp)
+        found = stamps.of(training.stamp)
         state: State = "missing"
         if found is not None:
-            state = "done" if found[0] == training.digest else "stale"
-            stamps[training.stamp] = found[1]
+            state = "done" if found.spec == training.digest else "stale"
         if state != "done":
             place = f"{encoder}/{condition}/seed{seed}/{stage}"
             told = read_state(grid.results / "logs/train" / f"{place}.log")
@@ -96,11 +93,7 @@ def look(grid: Grid) -> Picture:
     for encoder, condition, seed, target in grid.evaluations():
         counts = picture.by_place.setdefault((encoder, condition, target), Counter())
         place = f"{encoder}/{condition}/seed{seed}/{target}"
-        digest = grid.evaluation(encoder, condition, seed, target).digest
-        checkpoint = stamps.get(grid.evaluated(encoder, condition, seed, target))
-        there = _there(grid.cells(encoder, condition, seed, target))
-        languages = grid.resolved.languages[target]
-        states = [_cell_state(there.get(code), digest, checkpoint) for code in languages]
+        states: list[State] = [*gaps.states(encoder, condition, seed, target).values()]
         if any(state != "done" for state in states):
             told = read_state(grid.results / "logs/evaluate" / f"{place}.log")
             states = [s if s == "done" else _with_job(s, told) for s in states]
@@ -134,36 +127,6 @@ def _job(title: str, state: State, told: JobState, curve: Path | None) -> Job:
         now.get("of"),
         now.get("seconds_left"),
     )
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-def _stamp(path: Path) -> tuple[str, str] | None:
-    """The spec of a stamp, and the sha256 of the stamp itself."""
-    try:
-        content = path.read_bytes()
-        return str(json.loads(content)["spec"]), hashlib.sha256(content).hexdigest()
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _there(path: Path) -> dict[str, Cell]:
-    """The cells of a file; one that cannot be read has none."""
-    try:
-        return cells.read(path)
-    except LineageError:
-        return {}
-
-
-def _cell_state(cell: Cell | None, spec: str, checkpoint: str | None) -> State:
-    if cell is None:
-        return "missing"
-    if cell.get("spec") != spec:
-        return "stale"
-    inputs = cell.get("inputs")
-    read = inputs.get("checkpoint") if isinstance(inputs, dict) else None
-    return "done" if checkpoint in (None, read) else "stale"
 
 
 # --- showing -------------------------------------------------------------------------------------

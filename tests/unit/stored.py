@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from world import ENCODER
 
-from xstilts import lineage
+from xstilts import cells, lineage
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from world import World
@@ -60,6 +61,33 @@ def train(grid: Grid, *keys: tuple[str, str, int, str], salt: str = "") -> None:
         (weights.parent / "run.json").write_text('{"seconds": 12.5, "started": "then"}')
 
 
+def evaluate(
+    grid: Grid,
+    *key: str | int,
+    spec: str | None = None,
+    languages: Collection[str] | None = None,
+) -> None:
+    """Leave the cells that an evaluation would leave; predictions are empty."""
+    nothing = grid.results / "nothing"
+    nothing.parent.mkdir(parents=True, exist_ok=True)
+    nothing.write_bytes(b"")
+    made = {}
+    for language in languages or grid.resolved.languages[key[3]]:
+        inputs = {"checkpoint": grid.evaluated(*key)} | grid.cell_examples(key[3], language)
+        made[language] = {
+            "cell": cells.VERSION,
+            "language": language,
+            "spec": spec or grid.evaluation(*key).digest,
+            "inputs": {
+                role: lineage.file_sha256(path) if path.exists() else "0" * 64
+                for role, path in inputs.items()
+            },
+            "metrics": {"accuracy": 50.0},
+            "predictions": {"sha256": lineage.file_sha256(nothing), "bytes": 0},
+        }
+    cells.write(grid.cells(*key), made, dict.fromkeys(made, nothing))
+
+
 def bytes_of(stage: Stage) -> bytes:
     """Stamp and weights of a checkpoint."""
     return stage.stamp.read_bytes() + (stage.stamp.parent / "weights.safetensors").read_bytes()
@@ -75,4 +103,4 @@ def flip(path: Path) -> None:
         stream.write(bytes([byte ^ 1]))
 
 
-__all__ = ["KEY", "START", "bytes_of", "flip", "grid_in", "put_inputs", "train"]
+__all__ = ["KEY", "START", "bytes_of", "evaluate", "flip", "grid_in", "put_inputs", "train"]

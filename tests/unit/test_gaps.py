@@ -6,35 +6,23 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from stored import evaluate
 
 from xstilts import cells
 from xstilts.gaps import Gaps
-from xstilts.lineage import file_sha256
 from xstilts.workflow import evaluation_inputs
 
 KEY = ("tiny", "nli", 1, "xqa")
 
 
 def finish(grid):
-    """Stamps and cells of a whole grid, as if all had run; predictions are empty."""
+    """Stamps and cells of a whole grid, as if all had run."""
     for task, split, languages in grid.needed_examples():
         for language in languages:
             stamp(grid.examples_stamp(task, split, language))
     for key in grid.evaluations():
         stamp(grid.evaluated(*key))
-        made, fresh = {}, {}
-        for language in grid.resolved.languages[key[3]]:
-            inputs = {"checkpoint": grid.evaluated(*key)} | grid.cell_examples(key[3], language)
-            fresh[language] = grid.results / "empty"
-            fresh[language].write_bytes(b"")
-            made[language] = {
-                "cell": cells.VERSION,
-                "language": language,
-                "spec": grid.evaluation(*key).digest,
-                "inputs": {role: file_sha256(path) for role, path in inputs.items()},
-                "predictions": {"sha256": file_sha256(fresh[language]), "bytes": 0},
-            }
-        cells.write(grid.cells(*key), made, fresh)
+        evaluate(grid, *key)
 
 
 def stamp(path, says="made"):

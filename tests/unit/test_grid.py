@@ -228,7 +228,7 @@ class TestWhatChangesSomething:
     @pytest.mark.parametrize(
         ("key", "value", "kinds"),
         [
-            ("scorer", "mlqa", {"evaluation"}),
+            ("scorer", "squad2", {"evaluation"}),
             ("primary", "f1", {"evaluation"}),
             ("codes", {"de": "ger"}, {"examples", "evaluation"}),
         ],

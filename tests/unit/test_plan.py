@@ -7,8 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stored import grid_in, train
-from test_status import evaluate
+from stored import evaluate, grid_in, train
 
 from xstilts import lineage
 from xstilts.errors import StudyError

@@ -13,9 +13,9 @@ from collections import Counter
 
 import pytest
 from rich.console import Console
-from stored import grid_in, train
+from stored import evaluate, grid_in, train
 
-from xstilts import lineage, status
+from xstilts import cells, status
 from xstilts.jobstate import SILENCE, read_state, state_file, told
 
 
@@ -23,28 +23,6 @@ from xstilts.jobstate import SILENCE, read_state, state_file, told
 def grid(world, tmp_path):
     """A small study with nothing in it: 2 seeds, 4 conditions, 3 targets, 11 languages."""
     return grid_in(world, tmp_path)
-
-
-def evaluate(grid, encoder, condition, seed, target, spec=None, languages=None):
-    """Leave the cells that an evaluation would leave."""
-    stage = grid.evaluation(encoder, condition, seed, target)
-    checkpoint = grid.evaluated(encoder, condition, seed, target)
-    sha = lineage.file_sha256(checkpoint) if checkpoint.exists() else "0" * 64
-    folder = grid.results / "cells" / encoder / condition / f"seed{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [
-        lineage.canonical(
-            {
-                "cell": 2,
-                "language": language,
-                "spec": spec or stage.digest,
-                "inputs": {"checkpoint": sha, "examples": "1" * 64},
-                "metrics": {"accuracy": 50.0},
-            }
-        )
-        for language in languages or grid.resolved.languages[target]
-    ]
-    (folder / f"{target}.jsonl").write_text("\n".join(lines) + "\n")
 
 
 def say(grid, place, **changes):
@@ -83,6 +61,12 @@ class TestLook:
         assert status.look(grid).by_place["tiny", "none", "xqa"]["done"] == 4
         train(grid, key, salt="other weights")
         assert status.look(grid).by_place["tiny", "none", "xqa"]["stale"] == 4
+
+    def test_a_cell_whose_predictions_may_be_lost_is_stale(self, grid):
+        """As a run would make it again."""
+        evaluate(grid, "tiny", "none", 1, "xqa", languages=["en", "de", "sw"])
+        cells.archive(grid.cells("tiny", "none", 1, "xqa")).unlink()
+        assert status.look(grid).by_place["tiny", "none", "xqa"] == {"stale": 3, "missing": 5}
 
     def test_a_line_that_was_cut_off_is_missing(self, grid):
         evaluate(grid, "tiny", "none", 1, "xqa")

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from xstilts import cells
-from xstilts.plan.files import record
+from xstilts.gaps import Gaps
 from xstilts.plan.rates import Rates
 from xstilts.plan.sizes import Sizes
 from xstilts.plan.tokens import reading_tokens, training_tokens
+from xstilts.stamps import Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,13 +72,15 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
     A checkpoint that is to be made makes its cells stale.
     """
     sizes, rates = Sizes(grid, costs, count), Rates(grid, costs, device)
+    stamps = Stamps()
+    gaps = Gaps(grid, stamps)
     there: Counter[Rule] = Counter()
     trainings: dict[Path, Planned] = {}  # by the stamp that they will leave
     evaluations: list[Planned] = []
     for key in grid.trainings():
         stage, inputs = grid.training(*key), grid.training_inputs(*key)
         waits = next((trainings[i.stamp].title for i in inputs if i.stamp in trainings), None)
-        if waits is None and record(stage.stamp).get("spec") == stage.digest:
+        if waits is None and stamps.spec(stage.stamp) == stage.digest:
             there["train"] += 1
             continue
         tokens, rate = training_tokens(grid, key, sizes), rates.of(key[0])
@@ -87,7 +89,10 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
         trainings[stage.stamp] = _planned("train", key, stage, waits, tokens, rate, disk, gpus)
     for key in grid.evaluations():
         stage, before = grid.evaluation(*key), trainings.get(grid.evaluated(*key))
-        languages = _missing(grid, key, stage.digest, before is not None)
+        if before:
+            languages = grid.resolved.languages[key[3]]
+        else:
+            languages = [code for code, state in gaps.states(*key).items() if state != "done"]
         if not languages:
             there["evaluate"] += 1
             continue
@@ -122,12 +127,3 @@ def _checkpoint_bytes(shape: Shape, tokens: float) -> float:
     """Float32 of the body and of the embedding rows that occur, by Heaps' law (an estimate)."""
     rows = min(shape.vocabulary, 20 * math.sqrt(tokens))
     return 4 * (shape.body + rows * shape.hidden)
-
-
-def _missing(grid: Grid, key: Key, digest: str, stale: bool) -> list[str]:
-    """The languages of an evaluation that are to be computed: all, if their checkpoint is stale."""
-    languages = grid.resolved.languages[key[3]]
-    if stale:
-        return languages
-    there = cells.read(grid.cells(*key))
-    return [code for code in languages if there.get(code, {}).get("spec") != digest]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xstilts import lineage
-from xstilts.errors import LineageError
+from xstilts.stamps import Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,23 +13,26 @@ if TYPE_CHECKING:
 
 
 class Here:
-    """The stamps of a grid's trainings and of their inputs, each read once."""
+    """The checkpoints of a grid, and their inputs, that are of its specs."""
 
     def __init__(self) -> None:
         """Nothing is read yet."""
-        self._read: dict[Path, tuple[str, dict[str, Any]] | None] = {}
+        self._stamps = Stamps()
+        self._put: dict[tuple[str, Path], str] = {}  # by spec and stamp
 
     def sha256(self, stage: Stage) -> str | None:
         """The sha256 of a stage's stamp; None where there is none, or it is of another spec."""
-        found = self._stamp(stage.stamp)
-        return found[0] if found and found[1].get("spec") == stage.digest else None
+        if (known := self._put.get((stage.digest, stage.stamp))) is not None:
+            return known
+        found = self._stamps.of(stage.stamp)
+        return found.sha256 if found and found.spec == stage.digest else None
 
     def is_current(self, training: Stage, inputs: list[Stage]) -> bool:
         """Whether a checkpoint is there, of this spec and of the inputs that are here."""
-        found = self._stamp(training.stamp)
-        if found is None or found[1].get("spec") != training.digest:
+        found = self._stamps.of(training.stamp)
+        if found is None or found.spec != training.digest:
             return False
-        return self.known(inputs) <= set(found[1].get("inputs", {}).values())
+        return self.known(inputs) <= set(found.says.get("inputs", {}).values())
 
     def known(self, inputs: list[Stage]) -> set[str]:
         """The sha256 of the inputs that are here."""
@@ -38,16 +40,4 @@ class Here:
 
     def put(self, stage: Stage, sha256: str) -> None:
         """Take it as known that a stage's stamp is there, with this sha256."""
-        self._read[stage.stamp] = (sha256, {"spec": stage.digest})
-
-    def _stamp(self, path: Path) -> tuple[str, dict[str, Any]] | None:
-        if path not in self._read:
-            found = None
-            if path.is_file():
-                try:
-                    stamp = lineage.read_json(path)
-                    found = (lineage.file_sha256(path), stamp) if isinstance(stamp, dict) else None
-                except LineageError:
-                    pass
-            self._read[path] = found
-        return self._read[path]
+        self._put[stage.digest, stage.stamp] = sha256
