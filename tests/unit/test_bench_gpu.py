@@ -79,6 +79,6 @@ def test_the_program_runs_on_a_cpu(tmp_path):
     sides = json.loads((tmp_path / "tiny.json").read_text())["sides"]
     assert sides["ours-fp32"]["seconds_a_step"] > 0
     assert 1000 < sides["ours-fp32"]["real_tokens_a_step"] < 2000
-    assert sides["replayed"]["error"] == "RuntimeError: CUDA graphs need a GPU"
-    assert "replayed" in done.stdout
+    assert sides["replayed"]["launched_seconds"] > 0
+    assert "no graph without a GPU" in done.stdout
     assert "ours-fp32" in done.stdout
