@@ -6,6 +6,7 @@ later Snakemake differs they do nothing.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import inspect
 from functools import cache
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
 
 def make_haste(output_settings: Any) -> None:
     """Prepare the process that builds the DAG; called before any job exists."""
-    look_for_garbage_seldom()
+    look_for_garbage_seldom(output_settings)
     count_where_quiet(output_settings)
     parse_each_uri_once()
 
 
-def look_for_garbage_seldom() -> None:
+def look_for_garbage_seldom(settings: Any) -> None:
     """A large DAG is a million objects that stay: looking through them again and again for garbage
-    took a fifth of planning 90,000 cells. What was imported so far is not looked at again."""
+    took a fifth of planning 90,000 cells. What was imported so far is not looked at again, nor is
+    anything when a dry run ends."""
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
+    if settings.dryrun:
+        atexit.register(gc.freeze)
 
 
 def count_where_quiet(settings: Any) -> None:
