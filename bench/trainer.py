@@ -9,7 +9,8 @@ its example scripts (run_glue, run_qa) use it: dense embedding matrix, dynamic p
 longest of a batch, in float32 and under bf16 autocast. Its data are tokenised beforehand; only
 the time in its training loop counts. On our side the loop is timed in the same way, and beside it
 the whole training with reading, tokenising and building. Rounds alternate, so that a noisy machine
-disturbs both alike. The losses of both are printed: they differ by dropout and the new head alone.
+disturbs both alike. The losses of both are printed: they differ by dropout and the new head, and
+of SQuAD by the padding, over which the Trainer's softmax goes as well.
 """
 
 from __future__ import annotations
