@@ -137,19 +137,10 @@ class _SequenceBySequence(torch.autograd.Function):
         qkv, *saved = ctx.saved_tensors
         of_qkv = torch.empty_like(qkv)
         for (tokens, length), weights, stays in zip(ctx.runs, saved[::2], saved[1::2], strict=True):
-            query, key, value = _per_head(qkv[tokens], length, 3, ctx.heads)
+            parts = _per_head(qkv[tokens], length, 3, ctx.heads)
             (of_context,) = _per_head(grad[tokens], length, 1, ctx.heads)
-            dropped = (weights * stays).to(qkv.dtype)
-            of_value = _product(dropped.transpose(1, 2), of_context, ctx.kept_scale)
-            of_dropped = _product(of_context, value.transpose(1, 2), ctx.kept_scale)
-            of_weights = of_dropped.float().mul_(stays)
-            of_scores = torch.ops.aten._softmax_backward_data(
-                of_weights, weights, -1, weights.dtype
-            )
-            of_scores = of_scores.to(qkv.dtype)
-            of_query = _product(of_scores, key, _scale(query))
-            of_key = _product(of_scores.transpose(1, 2), query, _scale(query))
-            _put((of_query, of_key, of_value), of_qkv[tokens], length, ctx.heads)
+            of_parts = _gradients(parts, weights, stays, of_context, ctx.kept_scale)
+            _put(of_parts, of_qkv[tokens], length, ctx.heads)
         return of_qkv, None, None, None
 
 
@@ -212,18 +203,41 @@ class _AllAtOnce(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         """The gradient (T, 3H) of query, key and value."""
         parts, weights, stays = ctx.saved_tensors
-        query, key, value = parts
         of_parts = torch.empty_like(parts)
         (of_context,) = ctx.rows.apart(grad, 1)
         if ctx.batch.padding is not None:
             of_context.view(ctx.shape).masked_fill_(ctx.batch.padding[:, None, :, None], 0.0)
-        dropped = (weights * stays).transpose(1, 2)
-        _product(dropped, of_context, ctx.kept_scale, out=of_parts[2])
-        of_weights = _product(of_context, value.transpose(1, 2), ctx.kept_scale).mul_(stays)
-        of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-        _product(of_scores, key, _scale(query), out=of_parts[0])
-        _product(of_scores.transpose(1, 2), query, _scale(query), out=of_parts[1])
+        _gradients(parts, weights, stays, of_context, ctx.kept_scale, of_parts)
         return ctx.rows.together(of_parts), None, None, None
+
+
+# --- what both ways compute ----------------------------------------------------------------------
+
+
+def _gradients(
+    parts: torch.Tensor,
+    weights: torch.Tensor,
+    stays: torch.Tensor,
+    of_context: torch.Tensor,
+    kept_scale: float,
+    out: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The gradients (N, L, D) of query, key and value, ``parts``, from that of their context.
+
+    ``weights`` (N, L, L) after the softmax, ``stays`` which of them were kept. Written into ``out``
+    (3, N, L, D) where it is given.
+    """
+    query, key, value = parts
+    of_query, of_key, of_value = (None, None, None) if out is None else out
+    dropped = (weights * stays).to(value.dtype)
+    of_value = _product(dropped.transpose(1, 2), of_context, kept_scale, of_value)
+    of_dropped = _product(of_context, value.transpose(1, 2), kept_scale)
+    of_weights = of_dropped.to(weights.dtype).mul_(stays)
+    of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+    of_scores = of_scores.to(query.dtype)
+    of_query = _product(of_scores, key, _scale(query), of_query)
+    of_key = _product(of_scores.transpose(1, 2), query, _scale(query), of_key)
+    return of_query, of_key, of_value
 
 
 def _product(
