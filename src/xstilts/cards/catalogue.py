@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from xstilts.cards.encoder import EncoderCard
 from xstilts.cards.language import Language, read_languages
@@ -11,6 +12,8 @@ from xstilts.cards.task import TaskCard
 from xstilts.errors import StudyError, unknown
 from xstilts.metrics.answers import MLQA_ARTICLES
 from xstilts.yaml_models import load, read_yaml
+
+C = TypeVar("C", TaskCard, EncoderCard)
 
 SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
 """Scorers that have rules for some languages only. Not beside the cards' own checks: these are a
@@ -49,26 +52,23 @@ class Catalogue:
         return read_languages(self.folder / "languages.tsv")
 
     def _task(self, name: str) -> TaskCard:
-        if name not in self.tasks:
-            raise StudyError(unknown("task", name, self.tasks))
-        path = self.folder / "tasks" / f"{name}.yaml"
-        card = load(TaskCard, read_yaml(path), str(path))
-        if card.task != name:
-            raise StudyError(f"{path}: task: is {card.task!r}; must be {name!r}, the file's name")
+        path, card = self._card(TaskCard, "task", self.tasks, name)
         if problems := _unscored(card):
             raise StudyError("\n".join(f"{path}: scorer: {problem}" for problem in problems))
         return card
 
     def _encoder(self, name: str) -> EncoderCard:
-        if name not in self.encoders:
-            raise StudyError(unknown("encoder", name, self.encoders))
-        path = self.folder / "encoders" / f"{name}.yaml"
-        card = load(EncoderCard, read_yaml(path), str(path))
-        if card.encoder != name:
-            raise StudyError(
-                f"{path}: encoder: is {card.encoder!r}; must be {name!r}, the file's name"
-            )
-        return card
+        return self._card(EncoderCard, "encoder", self.encoders, name)[1]
+
+    def _card(self, model: type[C], kind: str, known: list[str], name: str) -> tuple[Path, C]:
+        """A card and its file; ``kind`` is the key that says its name, in a folder of that name."""
+        if name not in known:
+            raise StudyError(unknown(kind, name, known))
+        path = self.folder / f"{kind}s" / f"{name}.yaml"
+        card = load(model, read_yaml(path), str(path))
+        if (found := getattr(card, kind)) != name:
+            raise StudyError(f"{path}: {kind}: is {found!r}; must be {name!r}, the file's name")
+        return path, card
 
 
 def _unscored(card: TaskCard) -> list[str]:
