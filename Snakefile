@@ -9,18 +9,12 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from xstilts import arrivals
-from xstilts.cluster import stop_timers
-from xstilts.dag import of_wildcards
-from xstilts.gaps import Gaps
-from xstilts.workflow import (
-    answer,
-    begin,
-    evaluation_inputs,
-    missing_behind_the_table,
-    open_workflow_grid,
-    training_inputs,
-)
+from xstilts.data import download_report as arrivals
+from xstilts.workflow.slurm import stop_timers
+from xstilts.workflow.dag import of_wildcards
+from xstilts.status.score_states import Gaps
+from xstilts.workflow.study import answer, begin, open_workflow_grid
+from xstilts.workflow.inputs import evaluation_inputs, missing_behind_the_table, training_inputs
 
 min_version("9.27")
 

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from xstilts import lossless
+from xstilts.models import delta_compression
 
 HIDDEN, INNER, LAYERS, VOCABULARY, POSITIONS = 1024, 4096, 24, 250_002, 514
 SPREAD = 0.05
@@ -40,10 +40,10 @@ def main() -> None:
             base = random.standard_normal(shape, dtype=np.float32) * np.float32(SPREAD)
             value = base + random.standard_normal(shape, dtype=np.float32) * np.float32(drift)
             began = time.perf_counter()
-            packed = lossless.pack(value, base)
+            packed = delta_compression.pack(value, base)
             seconds += time.perf_counter() - began
             began = time.perf_counter()
-            again = lossless.unpack(packed, shape, base)
+            again = delta_compression.unpack(packed, shape, base)
             read += time.perf_counter() - began
             assert again.tobytes() == value.tobytes()
             numbers += value.nbytes

@@ -23,18 +23,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from xstilts import evaluation, token_cache
-from xstilts.batching import by_tokens, pack
-from xstilts.cards.catalogue import Catalogue
-from xstilts.fetch import read_checksums
-from xstilts.prepare import prepare
-from xstilts.study import Compute, Evaluation
+from xstilts.config.catalogue import Catalogue
+from xstilts.config.study import Compute, Evaluation
+from xstilts.data.prepare import prepare
+from xstilts.data.sources import read_checksums
+from xstilts.evaluation import evaluate, predictor
+from xstilts.evaluation.job import EvaluationJob
+from xstilts.models import token_cache
+from xstilts.models.batch import by_tokens, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from xstilts.cards.task import TaskCard
+    from xstilts.config.task_card import TaskCard
 
 HOME = Path(__file__).parents[1]
 TARGETS = {"xnli": "mnli", "xquad": "squad"}
@@ -59,12 +61,12 @@ def prepared(card: TaskCard, languages: list[str], mirror: Path, folder: Path) -
 
 def job_of(
     target: str, stamps: dict[str, Path], encoder: Path, limit: int, folder: Path
-) -> evaluation.EvaluationJob:
+) -> EvaluationJob:
     """An evaluation of an encoder with a new head: its scores are chance, its work is not."""
     cards = Catalogue(HOME / "config")
     card = cards.task(target)
     limits = cards.task(TARGETS[target]).training
-    return evaluation.EvaluationJob(
+    return EvaluationJob(
         spec="bench",
         identity={"encoder": encoder.parent.name, "condition": "none", "seed": 1, "target": target},
         format=card.format,
@@ -98,7 +100,7 @@ def timed(work: Callable[[], Any]) -> Seconds:
     return Seconds(time.perf_counter() - began[0], time.process_time() - began[1])
 
 
-def bare(model: evaluation.Model, languages: list[str]) -> tuple[Seconds, int]:
+def bare(model: predictor.Model, languages: list[str]) -> tuple[Seconds, int]:
     """Seconds of the forward passes of all languages, and their tokens."""
     seconds, tokens = Seconds(0.0, 0.0), 0
     for language in languages:
@@ -134,9 +136,9 @@ def main() -> None:
             folder = Path(name)
             stamps = prepared(card, languages, given.mirror, folder / "examples")
             job = job_of(target, stamps, encoder, given.examples, folder)
-            whole = timed(lambda: evaluation.run(job, lambda _: None))  # noqa: B023
-            model = evaluation.Model(replace(job, work=folder / "again"))
-            setup = timed(lambda: evaluation.Model(job))  # noqa: B023
+            whole = timed(lambda: evaluate.run(job, lambda _: None))  # noqa: B023
+            model = predictor.Model(replace(job, work=folder / "again"))
+            setup = timed(lambda: predictor.Model(job))  # noqa: B023
             passes, tokens = bare(model, languages)
             figures = {
                 "target": target,

@@ -65,12 +65,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from xstilts import examples, network
-from xstilts.hyperparameters import Hyperparameters
-from xstilts.lineage import write_stamp
-from xstilts.plan.files import table
-from xstilts.study import Compute, Multi
-from xstilts.training import TaskJob, Training, TrainingJob
+from xstilts.config.hyperparameters import Hyperparameters
+from xstilts.config.study import Compute, Multi
+from xstilts.cost.files import table
+from xstilts.data import examples
+from xstilts.models.network import registry
+from xstilts.models.network import weights as network_weights
+from xstilts.provenance.stamp import write_stamp
+from xstilts.training.job import TaskJob, TrainingJob
+from xstilts.training.train import Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -203,7 +206,7 @@ def weights(folder: Path) -> None:
     """BERT's initialisation: matrices from N(0, 0.02), norms 1, biases 0."""
     from safetensors.torch import save_file
 
-    encoder = network.blank(folder, json.loads((folder / "config.json").read_text())["vocab_size"])
+    encoder = registry.blank(folder, json.loads((folder / "config.json").read_text())["vocab_size"])
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in encoder.named_parameters():
@@ -213,8 +216,8 @@ def weights(folder: Path) -> None:
                 parameter.fill_(1.0)
             else:
                 parameter.normal_(0.0, 0.02, generator=generator)
-    tensors = network.body_tensors(encoder)
-    tensors[network.WORD_EMBEDDINGS] = encoder.words.weight.detach()
+    tensors = network_weights.body_tensors(encoder)
+    tensors[network_weights.WORD_EMBEDDINGS] = encoder.words.weight.detach()
     copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     save_file(copies, folder / "model.safetensors")
 

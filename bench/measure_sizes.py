@@ -16,18 +16,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from xstilts import examples, formats
-from xstilts.cards.catalogue import Catalogue
+from xstilts.config.catalogue import Catalogue
+from xstilts.config.hyperparameters import Hyperparameters
+from xstilts.config.study import Mlm
+from xstilts.data import examples
+from xstilts.data.prepare import prepare
+from xstilts.data.sources import is_at_hand, read_checksums
 from xstilts.errors import XstiltsError
-from xstilts.fetch import is_at_hand, read_checksums
-from xstilts.formats import mlm
-from xstilts.hyperparameters import Hyperparameters
-from xstilts.prepare import prepare
-from xstilts.study import Mlm
-from xstilts.tokenization import Tokenizer
+from xstilts.models.tokenizer import Tokenizer
+from xstilts.tasks import base
+from xstilts.tasks.mlm import model as mlm
 
 if TYPE_CHECKING:
-    from xstilts.cards.task import TaskCard
+    from xstilts.config.task_card import TaskCard
 
 HOME = Path(__file__).parents[1]
 LANGUAGES, ROWS = 12, 300
@@ -106,7 +107,7 @@ def measured(
                 how = Mlm()
                 features = mlm.encode(some, tokenizer, how.mask, how.max_length)
             else:
-                features = formats.get(card.format).encode(
+                features = base.get(card.format).encode(
                     some, tokenizer, tuple(card.labels or ()), limits, training=False
                 )
             counts.append(len(rows))

@@ -28,12 +28,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from xstilts import cells
-from xstilts.grid.flow import INTERMEDIATE
-from xstilts.grid.stages import Grid, open_grid
-from xstilts.lineage import canonical, file_sha256, write_json
-from xstilts.study import NONE
-from xstilts.yaml_models import read_yaml
+from xstilts.config.conditions import NONE
+from xstilts.config.yaml_models import read_yaml
+from xstilts.evaluation import scores
+from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.grid.keys import INTERMEDIATE
+from xstilts.provenance.digests import canonical, file_sha256
+from xstilts.provenance.files import write_json
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench" / "scale_90k.yaml"
@@ -131,7 +132,7 @@ def _write_cells(grid: Grid, key: tuple[str, str, int, str]) -> None:
         language: a_cell(dict(zip(names, key, strict=True)), language, spec, inputs, about)
         for language in languages
     }
-    cells.write(path, made, dict.fromkeys(languages, empty))
+    scores.write(path, made, dict.fromkeys(languages, empty))
 
 
 def a_cell(
@@ -140,10 +141,10 @@ def a_cell(
     spec: str,
     inputs: dict[str, str],
     predictions: dict[str, Any],
-) -> cells.Cell:
+) -> scores.Cell:
     """A cell as an evaluation of a classification target writes it."""
     return identity | {
-        "cell": cells.VERSION,
+        "cell": scores.VERSION,
         "language": language,
         "spec": spec,
         "inputs": inputs,
@@ -179,7 +180,7 @@ def print_files(languages: int = 50) -> None:
                 about = {"sha256": file_sha256(fresh[code]), "bytes": size}
                 made[code] = a_cell(identity, code, "2" * 64, inputs, about)
                 write_json(fresh[code].with_suffix(".json"), made[code])
-            cells.write(one / "xnli.jsonl", made, fresh)
+            scores.write(one / "xnli.jsonl", made, fresh)
             line = len(canonical(made[codes[0]]))
             print(f"{rows} examples, {languages} languages; a line has {line} bytes")
             for name, where in (("a file each", each / "xnli"), ("two files", one)):

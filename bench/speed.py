@@ -22,18 +22,21 @@ import numpy as np
 import torch
 import transformers
 
-from xstilts import checkpoints, examples, formats, jobs
-from xstilts.batching import by_tokens, pack
-from xstilts.grid.stages import open_grid
-from xstilts.tokenization import Tokenizer
-from xstilts.training import Training
-from xstilts.yaml_models import read_yaml
+from xstilts.config.yaml_models import read_yaml
+from xstilts.data import examples
+from xstilts.grid.artefacts import open_grid
+from xstilts.models import checkpoint
+from xstilts.models.batch import by_tokens, pack
+from xstilts.models.tokenizer import Tokenizer
+from xstilts.tasks import base
+from xstilts.training.train import Training
+from xstilts.workflow import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xstilts.batching import Features
-    from xstilts.training import TrainingJob
+    from xstilts.models.batch import Features
+    from xstilts.training.job import TrainingJob
 
 STEPS, BATCH, ROUNDS, TASK = 8, 32, 3, "facts_nli"
 
@@ -85,7 +88,7 @@ def plain_evaluation(folder: Path, features: Features, items: np.ndarray) -> Non
 def our_evaluation(folder: Path, features: Features, items: np.ndarray) -> None:
     """Forward passes sorted by length, without padding, over the rows that occur."""
     used = features.tokens_used()
-    encoder = checkpoints.build(folder, None, torch.from_numpy(used).long()).eval()
+    encoder = checkpoint.build(folder, None, torch.from_numpy(used).long()).eval()
     renumbered = features.renumbered(used)
     with torch.inference_mode():
         for batch in by_tokens(features.lengths(), items.tolist(), 2048):
@@ -106,7 +109,7 @@ def main() -> None:
     if not (folder / "stamp.json").exists() or not stamp.exists():
         sys.exit("run `snakemake --cores all download` first")
     labels = grid.cards.task(TASK).labels or []
-    features = formats.get("classification").encode(
+    features = base.get("classification").encode(
         examples.read(stamp.with_suffix(".parquet")),
         Tokenizer(folder),
         labels,

@@ -16,9 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from xstilts import cells, lineage
-from xstilts.grid.stages import Grid, open_grid
-from xstilts.yaml_models import read_yaml
+from xstilts.config.yaml_models import read_yaml
+from xstilts.evaluation import scores
+from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.provenance import digests, stamp
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench/scale_90k.yaml"
@@ -36,7 +37,7 @@ def make(folder: Path) -> tuple[Path, int]:
     grid = open_grid(says, str(study), HOME / "config", HOME / "envs/lock.txt")
     for key in grid.trainings():
         stage = grid.training(*key)
-        lineage.write_stamp(stage.stamp, spec=stage.digest, inputs={}, files=[])
+        stamp.write_stamp(stage.stamp, spec=stage.digest, inputs={}, files=[])
     return study, sum(_evaluate(grid, *of) for of in grid.evaluations())
 
 
@@ -44,7 +45,7 @@ def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) 
     """Cells as evaluations write them: the first one stale, the last one missing."""
     stage = grid.evaluation(encoder, condition, seed, target)
     checkpoint = grid.evaluated(encoder, condition, seed, target)
-    sha = lineage.file_sha256(checkpoint) if checkpoint.exists() else "0" * 64
+    sha = digests.file_sha256(checkpoint) if checkpoint.exists() else "0" * 64
     languages = grid.resolved.languages[target]
     made = [
         {
@@ -70,9 +71,9 @@ def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) 
     ]
     path = grid.cells(encoder, condition, seed, target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{lineage.canonical(cell)}\n" for cell in made))
-    with cells.archive(path).open("wb") as predictions:
-        predictions.truncate(cells.archive_size(made))  # holds nothing, but is long enough
+    path.write_text("".join(f"{digests.canonical(cell)}\n" for cell in made))
+    with scores.archive(path).open("wb") as predictions:
+        predictions.truncate(scores.archive_size(made))  # holds nothing, but is long enough
     return len(languages)
 
 
@@ -82,7 +83,7 @@ def main() -> None:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
         study, count = make(folder)
         print(f"{count:,} cells")
-        command = [sys.executable, "-m", "xstilts.cli", "status", str(study), "--json"]
+        command = [sys.executable, "-m", "xstilts.cli.main", "status", str(study), "--json"]
         command += ["--cards", str(HOME / "config")]
         for _ in range(3):
             began = time.monotonic()

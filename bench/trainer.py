@@ -30,20 +30,20 @@ import numpy as np
 import torch
 import transformers
 
-from xstilts import jobs
-from xstilts.curves import LOG
-from xstilts.grid.flow import INTERMEDIATE
-from xstilts.grid.stages import Grid, open_grid
-from xstilts.schedule import Schedule
-from xstilts.training import Training
-from xstilts.training_data import TrainingData
-from xstilts.yaml_models import read_yaml
+from xstilts.config.yaml_models import read_yaml
+from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.grid.keys import INTERMEDIATE
+from xstilts.training.data import TrainingData
+from xstilts.training.log import LOG
+from xstilts.training.schedule import Schedule
+from xstilts.training.train import Training
+from xstilts.workflow import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xstilts.batching import Features
-    from xstilts.training import TrainingJob
+    from xstilts.models.batch import Features
+    from xstilts.training.job import TrainingJob
 
 HOME = Path(__file__).parents[1]
 

@@ -1,5 +1,5 @@
 """Snakemake finds logger plugins by this module's name: ``snakemake --logger xstilts``."""
 
-from xstilts.progress import LogHandler
+from xstilts.workflow.progress import LogHandler
 
 __all__ = ["LogHandler"]

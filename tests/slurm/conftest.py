@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "workflow"))
-
-from cluster import Cluster, missing
-from project import new_project
-from submitted import STUDY, Submitted
+from support.project import new_project
+from support.slurm_cluster import Cluster, missing
+from support.submitted import STUDY, Submitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

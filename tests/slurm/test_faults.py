@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from cluster import LIMITS_MEMORY
-from submitted import STAMP, TRAINED, ends
+
+from support.slurm_cluster import LIMITS_MEMORY
+from support.submitted import STAMP, TRAINED, ends
 
 pytestmark = pytest.mark.slurm
 
@@ -254,7 +255,7 @@ def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, bef
     running = project.submit()
     project.until_trained()
     project.study(training={"all": {"epochs": 1, "batch_size": 4, "max_length": 64}})
-    project.edit("src/xstilts/cells.py", "VERSION = 2", "VERSION = 2 * 1")
+    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 2", "VERSION = 2 * 1")
     output = running.communicate(timeout=400)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output

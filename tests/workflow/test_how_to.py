@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from project import HOME, NO_NETWORK, Project, new_project
+
+from support.project import HOME, NO_NETWORK, Project, new_project
 
 pytestmark = pytest.mark.workflow
 PAGE = (HOME / "docs/how-to-add-a-task.md").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ def test_the_page_has_a_card_a_study_and_data():
 def test_the_study_is_valid(reader: Project):
     """The page quotes what is said then."""
     done = subprocess.run(
-        [sys.executable, "-m", "xstilts.cli", *COMMANDS.splitlines()[0].split()[1:]],
+        [sys.executable, "-m", "xstilts.cli.main", *COMMANDS.splitlines()[0].split()[1:]],
         cwd=reader.folder,
         env=os.environ | {"PYTHONPATH": str(reader.folder / "src")},
         text=True,

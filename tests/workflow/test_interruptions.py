@@ -10,7 +10,8 @@ import sys
 import time
 
 import pytest
-from project import new_project
+
+from support.project import new_project
 
 pytestmark = pytest.mark.workflow
 
@@ -58,8 +59,8 @@ def test_an_edit_of_the_library_in_mid_run_is_refused(finished, tmp_path):
     project = new_project(tmp_path / "edited")
     running = start(project)
     wait_for(project, "results/tiny/checkpoints/**/stamp.json")
-    project.edit("src/xstilts/training.py", "1.0 - rate * self", "1.0 - 1.0 * rate * self")
-    project.edit("src/xstilts/cells.py", "VERSION = 2", "VERSION = 2 * 1")
+    project.edit("src/xstilts/training/train.py", "1.0 - rate * self", "1.0 - 1.0 * rate * self")
+    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 2", "VERSION = 2 * 1")
     output = running.communicate(timeout=300)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output

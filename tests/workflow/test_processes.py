@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from project import new_project
+
+from support.project import new_project
 
 pytestmark = pytest.mark.workflow
 CHECKPOINT = "results/tiny/checkpoints/tiny/none/seed1/cldr_region"

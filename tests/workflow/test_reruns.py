@@ -57,7 +57,7 @@ def test_a_removed_language_runs_nothing_but_the_report(project):
 
 def test_a_changed_line_of_the_trainer_trains_and_evaluates_again(project):
     """The trainer's code is a part of every checkpoint's identity, and of every cell's after it."""
-    project.edit("src/xstilts/training.py", "1.0 - rate * self", "1.0 - 1.0 * rate * self")
+    project.edit("src/xstilts/training/train.py", "1.0 - rate * self", "1.0 - 1.0 * rate * self")
     jobs = project.planned()
     assert jobs["train"] == 3
     assert jobs["evaluate_cldr_region"] == 2
@@ -71,7 +71,7 @@ def test_a_changed_line_of_the_trainer_trains_and_evaluates_again(project):
 
 def test_a_changed_format_touches_only_its_tasks(project):
     """Code that only retrieval runs is no part of a classification checkpoint."""
-    project.edit("src/xstilts/formats/retrieval.py", "return list(", "return 1 * list(")
+    project.edit("src/xstilts/tasks/retrieval/model.py", "return list(", "return 1 * list(")
     jobs = project.planned()
     assert "train" not in jobs
     assert jobs["evaluate_ui_strings"] == 2
@@ -80,10 +80,12 @@ def test_a_changed_format_touches_only_its_tasks(project):
 
 def test_comments_docstrings_and_the_report_train_nothing(project):
     """A comment changes nothing at all; the report's code changes the report alone."""
-    project.edit("src/xstilts/training.py", '"""Training: ', '"""About training: ')
-    project.edit("src/xstilts/training.py", "import math\n", "import math  # for the checks\n")
+    project.edit("src/xstilts/training/train.py", '"""Training: ', '"""About training: ')
+    project.edit(
+        "src/xstilts/training/train.py", "import math\n", "import math  # for the checks\n"
+    )
     assert project.planned() == {}
-    path = project.folder / "src/xstilts/report/page.py"
+    path = project.folder / "src/xstilts/analysis/report/page.py"
     path.write_text(path.read_text() + "\n_CHANGED = 1\n")
     assert project.planned() == {"report": 1}
 
@@ -155,7 +157,7 @@ def test_cells_are_found_stale_without_snakemakes_records(project):
     """In a copy of the results alone: what a cell was computed from stands in the cell."""
     shutil.rmtree(project.folder / ".snakemake")
     assert project.planned() == {}
-    project.edit("src/xstilts/formats/retrieval.py", "return list(", "return 1 * list(")
+    project.edit("src/xstilts/tasks/retrieval/model.py", "return list(", "return 1 * list(")
     assert project.planned()["evaluate_ui_strings"] == 2
 
 
@@ -186,7 +188,7 @@ def test_a_changed_hyperparameter_changes_what_depends_on_it(project):
 
 def test_a_run_in_another_folder_gives_the_same_bytes(project, tmp_path_factory):
     """The same study twice, in two folders: byte-identical metrics, predictions and weights."""
-    from project import new_project
+    from support.project import new_project
 
     other = new_project(tmp_path_factory.mktemp("other") / "elsewhere")
     other.snakemake("--cores", "1")

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from project import new_project
+
+from support.project import new_project
 
 pytestmark = pytest.mark.workflow
 
@@ -19,7 +20,7 @@ RECIPES = [
 
 def xstilts(project, *arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "xstilts.cli", *arguments],
+        [sys.executable, "-m", "xstilts.cli.main", *arguments],
         cwd=project.folder,
         env=os.environ | {"PYTHONPATH": str(project.folder / "src")},
         text=True,

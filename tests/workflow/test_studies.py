@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project import HOME, NO_NETWORK, Project, new_project
+
+from support.project import HOME, NO_NETWORK, Project, new_project
 
 pytestmark = pytest.mark.workflow
 STUDIES = {  # trainings and cells, so that a slip in a study does not pass unseen

@@ -1,6 +1,6 @@
 # One job for each checkpoint and target; its output is the file of all its cells. `update` keeps the
 # cells that exist; the script computes the missing and the stale ones, so that a new language costs
-# its own cells and nothing else. What is missing in a file that exists is found by xstilts.gaps.
+# its own cells and nothing else. What is missing in a file that exists is found by xstilts.status.score_states.
 
 for target in resolved.targets:
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from xstilts import encoders
-from xstilts.jobs import checked
-from xstilts.workflow import job
+from xstilts.models import encoder
+from xstilts.workflow.job import job
+from xstilts.workflow.jobs import checked
 
 with job(snakemake) as grid:
     name = snakemake.wildcards.encoder
     stage = checked(grid, grid.encoder(name), snakemake.params.spec)
-    encoders.fetch(grid.cards.encoder(name), Path(stage.stamp), stage.digest, grid.resources)
+    encoder.fetch(grid.cards.encoder(name), Path(stage.stamp), stage.digest, grid.resources)

@@ -1,7 +1,7 @@
 """Look for test items in the training data of this study."""
 
-from xstilts.jobs import checked, find_overlaps
-from xstilts.workflow import job
+from xstilts.workflow.job import job
+from xstilts.workflow.jobs import checked, find_overlaps
 
 with job(snakemake) as grid:
     stage = checked(grid, grid.overlaps(), snakemake.params.spec)

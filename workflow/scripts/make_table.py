@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from xstilts import table
-from xstilts.jobs import checked
-from xstilts.workflow import job
+from xstilts.analysis import table
+from xstilts.workflow.job import job
+from xstilts.workflow.jobs import checked
 
 with job(snakemake) as grid:
     checked(grid, grid.table(), snakemake.params.spec)

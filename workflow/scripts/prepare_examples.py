@@ -1,7 +1,7 @@
 """Fetch, read and check the examples of one task and split, in every language that is missing."""
 
-from xstilts.jobs import checked, prepare_examples
-from xstilts.workflow import job
+from xstilts.workflow.job import job
+from xstilts.workflow.jobs import checked, prepare_examples
 
 with job(snakemake) as grid:
     task, split = snakemake.params.task, snakemake.params.split

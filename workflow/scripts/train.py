@@ -1,8 +1,8 @@
 """Fine-tune an encoder on an intermediate task or a recipe, unless the shared store has it."""
 
-from xstilts.jobs import checked, refuse_overlaps, training_job
 from xstilts.store.run import give_one, take_one
-from xstilts.workflow import job
+from xstilts.workflow.job import job
+from xstilts.workflow.jobs import checked, refuse_overlaps, training_job
 
 # the processes of a training on several GPUs import this file, as Python starts them
 if __name__ == "__main__":
@@ -12,9 +12,9 @@ if __name__ == "__main__":
         checked(grid, grid.training(*key), snakemake.params.spec)
         refuse_overlaps(grid)
         if not take_one(grid, key):
-            from xstilts import training
-            from xstilts.seats import seated
+            from xstilts.runtime.gpu_slots import seated
+            from xstilts.training import train
 
             with seated(grid.study.compute.gpus):
-                training.run(training_job(grid, *key))
+                train.run(training_job(grid, *key))
             give_one(grid, key)

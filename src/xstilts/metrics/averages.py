@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xstilts.errors import unknown
-from xstilts.metrics.sums import mean
+from xstilts.metrics.summation import mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

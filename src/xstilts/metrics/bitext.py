@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from xstilts.metrics.neighbours import Neighbours, Search, Vectors, nearest, normalise
-from xstilts.metrics.sums import harmonic_mean
+from xstilts.metrics.nearest_neighbours import Neighbours, Search, Vectors, nearest, normalise
+from xstilts.metrics.summation import harmonic_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence, Set

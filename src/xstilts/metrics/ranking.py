@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.metrics.neighbours import Search, Vectors, nearest, normalise
-from xstilts.metrics.sums import mean
+from xstilts.metrics.nearest_neighbours import Search, Vectors, nearest, normalise
+from xstilts.metrics.summation import mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

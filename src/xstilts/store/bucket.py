@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xstilts.errors import DamagedEntry, StoreError
-from xstilts.lineage import canonical
+from xstilts.provenance.digests import canonical
 from xstilts.store.entry import CORRUPT, ENTRY, Entry, Kept
 
 if TYPE_CHECKING:

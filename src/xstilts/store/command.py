@@ -15,7 +15,7 @@ from xstilts.store.taking import take
 from xstilts.store.upkeep import collect, damage
 
 if TYPE_CHECKING:
-    from xstilts.grid.stages import Grid
+    from xstilts.grid.artefacts import Grid
     from xstilts.store.shelf import Shelf
 
 

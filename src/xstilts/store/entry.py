@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from xstilts import lineage
 from xstilts.errors import DamagedEntry, LineageError
+from xstilts.provenance import digests
+from xstilts.provenance.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from xstilts.grid.flow import Key
+    from xstilts.grid.keys import Key
 
 ENTRY = "entry.json"
 ENTRY_VERSION = 1
@@ -72,7 +73,7 @@ class Entry:
     def check_stamp(self, path: Path) -> None:
         """Raises `DamagedEntry` if a stamp is not of this spec or lists other files."""
         try:
-            stamp = lineage.read_json(path)
+            stamp = read_json(path)
             listed = {name: file["sha256"] for name, file in stamp["files"].items()}
             agrees = stamp["spec"] == self.spec and stamp["inputs"] == self.inputs
             agrees &= all(self.files[name].sha256 == sha for name, sha in listed.items())
@@ -85,13 +86,13 @@ class Entry:
 def described(files: Mapping[str, Path]) -> dict[str, Kept]:
     """The digests of files, as an entry records them."""
     return {
-        name: Kept(lineage.file_sha256(path), path.stat().st_size) for name, path in files.items()
+        name: Kept(digests.file_sha256(path), path.stat().st_size) for name, path in files.items()
     }
 
 
 def checkpoint_key(spec: str, inputs: Mapping[str, str]) -> str:
     """The key of a checkpoint: its spec digest, and the stamps' digests of what it is made of."""
-    return f"checkpoints/{spec}/{lineage.digest(dict(inputs))}"
+    return f"checkpoints/{spec}/{digests.digest(dict(inputs))}"
 
 
 def input_key(sha256: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from xstilts.errors import DamagedEntry, StoreError
-from xstilts.lineage import write_json
+from xstilts.provenance.files import write_json
 from xstilts.store.entry import CORRUPT, ENTRY, Entry
 
 if TYPE_CHECKING:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Any
 
-from xstilts import lineage
 from xstilts.errors import LineageError
+from xstilts.provenance import digests, files
+from xstilts.provenance.stamp import verify
 from xstilts.store.entry import Entry, checkpoint_key, described, input_key, now, training_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid.flow import Key
-    from xstilts.grid.stages import Grid
+    from xstilts.grid.artefacts import Grid
+    from xstilts.grid.keys import Key
     from xstilts.store.shelf import Shelf
 
 
@@ -28,12 +29,12 @@ def give(grid: Grid, shelf: Shelf, key: Key) -> bool:
     or not of the study's spec, `StoreError` where the store cannot be written.
     """
     stage, inputs = grid.training(*key), grid.training_inputs(*key)
-    stamp = lineage.verify(stage.stamp)
+    stamp = verify(stage.stamp)
     if stamp["spec"] != stage.digest:
         raise LineageError(f"{stage.stamp}: is of another spec than the study asks for")
     made_of = set(stamp["inputs"].values())
     for source in inputs:
-        sha = lineage.file_sha256(source.stamp) if source.stamp.is_file() else ""
+        sha = digests.file_sha256(source.stamp) if source.stamp.is_file() else ""
         if sha not in made_of:
             raise LineageError(
                 f"{stage.stamp}: was trained from another {source.stamp} than there is now"
@@ -54,7 +55,7 @@ def _put(
     about: dict[str, Any],
     also: dict[str, Path] | None = None,
 ) -> bool:
-    stamp = lineage.verify(stamp_path)
+    stamp = verify(stamp_path)
     sources = {name: stamp_path.parent / name for name in stamp["files"]}
     sources |= (also or {}) | {stamp_path.name: stamp_path}
     facts = stamp.get("facts", {})
@@ -72,7 +73,7 @@ def _put(
 
 def _of_run(path: Path) -> dict[str, Any]:
     try:
-        run = lineage.read_json(path)
+        run = files.read_json(path)
         return {"seconds": run["seconds"], "started": run["started"]}
     except (LineageError, KeyError, TypeError):
         return {}

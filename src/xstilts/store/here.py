@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.stamps import Stamps
+from xstilts.provenance.stamp import Stamps
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid.stages import Stage
+    from xstilts.grid.artefacts import Stage
 
 
 class Here:

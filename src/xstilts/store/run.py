@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from xstilts.grid.flow import Key
-    from xstilts.grid.stages import Grid
+    from xstilts.grid.artefacts import Grid
+    from xstilts.grid.keys import Key
 
     Say = Callable[[str], None]
 

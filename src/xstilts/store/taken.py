@@ -7,15 +7,15 @@ import platform
 import time
 from typing import TYPE_CHECKING
 
-from xstilts import lineage
 from xstilts.errors import LineageError
+from xstilts.provenance import digests, files
 from xstilts.store.entry import now
 from xstilts.store.here import Here
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.grid.stages import Grid
+    from xstilts.grid.artefacts import Grid
     from xstilts.store.entry import Entry
 
 _SOME_TAKEN = ".some-are-taken"
@@ -36,7 +36,7 @@ def note_taken(entry: Entry, stamp: Path, place: str) -> None:
         "taken": now(),
         "host": platform.node(),
     }
-    lineage.write_json(taken_note(stamp), note)
+    files.write_json(taken_note(stamp), note)
 
 
 def note_some_taken(grid: Grid) -> None:
@@ -86,6 +86,6 @@ def _was_taken(stamp: Path) -> bool:
     if not (note.is_file() and stamp.is_file()):
         return False
     try:
-        return bool(lineage.read_json(note)["stamp"] == lineage.file_sha256(stamp))
+        return bool(files.read_json(note)["stamp"] == digests.file_sha256(stamp))
     except (LineageError, KeyError, TypeError):
         return False

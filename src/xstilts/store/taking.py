@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from xstilts import lineage
 from xstilts.errors import DamagedEntry, StoreError
+from xstilts.provenance import digests
 from xstilts.store.entry import Entry, input_key, training_name
 from xstilts.store.here import Here
 from xstilts.store.shelf import entries
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from xstilts.grid.flow import Key
-    from xstilts.grid.stages import Grid, Stage
+    from xstilts.grid.artefacts import Grid, Stage
+    from xstilts.grid.keys import Key
     from xstilts.store.shelf import Shelf
 
     Say = Callable[[str], None]
@@ -142,7 +142,7 @@ def _has_these(entry: Entry, sources: list[Path]) -> bool:
     return all(
         path.is_file()
         and path.name in entry.files
-        and lineage.file_sha256(path) == entry.files[path.name].sha256
+        and digests.file_sha256(path) == entry.files[path.name].sha256
         for path in sources
     )
 
@@ -161,7 +161,7 @@ def _place(shelf: Shelf, entry: Entry, stamp: Path, dry: bool) -> None:
     try:
         for name, path in temporary.items():
             shelf.fetch(entry, name, path)
-            if lineage.file_sha256(path) != entry.files[name].sha256:
+            if digests.file_sha256(path) != entry.files[name].sha256:
                 raise DamagedEntry(entry.key, f"the bytes of {name} are not the recorded ones")
         entry.check_stamp(temporary[entry.stamp])
         stamp.unlink(missing_ok=True)  # of another spec: it must not vouch for the new files

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from xstilts import lineage
 from xstilts.errors import DamagedEntry
+from xstilts.provenance import digests
 from xstilts.store.entry import Entry, input_key
 from xstilts.store.shelf import entries
 
@@ -24,7 +24,7 @@ def damage(shelf: Shelf, entry: Entry, scratch: Path) -> str | None:
         path = scratch / uuid4().hex
         try:
             shelf.fetch(entry, name, path)
-            if lineage.file_sha256(path) != kept.sha256:
+            if digests.file_sha256(path) != kept.sha256:
                 return f"{entry.key}: the bytes of {name} are not the recorded ones"
             if name == entry.stamp:
                 entry.check_stamp(path)

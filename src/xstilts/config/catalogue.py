@@ -1,0 +1,89 @@
+"""The catalogue: all cards of a folder, found by name."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from xstilts.config.encoder_card import EncoderCard
+from xstilts.config.languages import Language, read_languages
+from xstilts.config.task_card import TaskCard
+from xstilts.config.yaml_models import load, read_yaml
+from xstilts.errors import StudyError, unknown
+from xstilts.metrics.question_answering import MLQA_ARTICLES
+
+C = TypeVar("C", TaskCard, EncoderCard)
+
+SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
+"""Scorers that have rules for some languages only. Not beside the cards' own checks: these are a
+part of the code that prepares examples, which no metric should be."""
+
+
+class Catalogue:
+    """All cards of a ``config/`` folder, read when they are first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv."""
+        self.folder = folder
+        self.task = cache(self._task)
+        self.encoder = cache(self._encoder)
+
+    def of(self, folder: str) -> Catalogue:
+        """The catalogue of a study that keeps its cards in a folder of its own."""
+        there = Path(folder)
+        missing = [n for n in ("tasks", "encoders", "languages.tsv") if not (there / n).exists()]
+        if missing:
+            raise StudyError(f"cards: {folder!r} has no {', '.join(missing)}")
+        return Catalogue(there)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of all task cards."""
+        return sorted(path.stem for path in (self.folder / "tasks").glob("*.yaml"))
+
+    @property
+    def encoders(self) -> list[str]:
+        """Names of all encoder cards."""
+        return sorted(path.stem for path in (self.folder / "encoders").glob("*.yaml"))
+
+    def languages(self) -> dict[str, Language]:
+        """The language table."""
+        return read_languages(self.folder / "languages.tsv")
+
+    def _task(self, name: str) -> TaskCard:
+        path, card = self._card(TaskCard, "task", self.tasks, name)
+        if problems := _unscored(card):
+            raise StudyError("\n".join(f"{path}: scorer: {problem}" for problem in problems))
+        return card
+
+    def _encoder(self, name: str) -> EncoderCard:
+        return self._card(EncoderCard, "encoder", self.encoders, name)[1]
+
+    def _card(self, model: type[C], kind: str, known: list[str], name: str) -> tuple[Path, C]:
+        """A card and its file; ``kind`` is the key that says its name, in a folder of that name."""
+        if name not in known:
+            raise StudyError(unknown(kind, name, known))
+        path = self.folder / f"{kind}s" / f"{name}.yaml"
+        card = load(model, read_yaml(path), str(path))
+        if (found := getattr(card, kind)) != name:
+            raise StudyError(f"{path}: {kind}: is {found!r}; must be {name!r}, the file's name")
+        return path, card
+
+
+def _unscored(card: TaskCard) -> list[str]:
+    """Splits in languages that the card's scorer has no rule for; training data are not scored."""
+    allowed = SCORER_LANGUAGES.get(card.scorer)
+    if allowed is None:
+        return []
+    lacking = {
+        split: [code for code in card.split_languages(split) if code not in allowed]
+        for split in card.splits
+        if split != "train"
+    }
+    return [
+        f"{card.scorer!r} has no rule for {', '.join(codes)} (splits.{split}); "
+        f"it has rules for {', '.join(allowed)}"
+        for split, codes in lacking.items()
+        if codes
+    ]

@@ -1,0 +1,96 @@
+"""A raw file: where it is kept, and the sources that its bytes may come from."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from xstilts.config.yaml_models import Model, Name
+
+MOVING = ("main", "refs/convert/parquet")
+SourceName = Literal["mirror", "hub", "url"]
+
+
+def pinned(revision: str) -> bool:
+    """Whether a revision on the Hub is a commit, which cannot move."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+class HubFile(Model):
+    """A file in a Hugging Face repository at a pinned revision.
+
+    A revision that moves is allowed only where no commit is known: the commit that it stands for at
+    the first download is recorded in the lock, and it is that commit that later downloads ask for.
+    """
+
+    repo: Name
+    kind: Literal["dataset", "model"] = "dataset"
+    revision: Name = Field(description=f"a commit; where none is known, {' or '.join(MOVING)}")
+    file: Name = Field(description="may hold one * where the name's end (a shard count) is unknown")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if not pinned(self.revision) and self.revision not in MOVING:
+            raise ValueError(
+                f"revision: {self.revision!r} is neither a commit (40 hex digits) "
+                f"nor one of {', '.join(MOVING)}"
+            )
+        return self
+
+    @property
+    def moving(self) -> bool:
+        """Whether the revision may stand for another commit tomorrow."""
+        return self.revision in MOVING
+
+
+class RawFile(Model):
+    """One raw file and the sources it may come from, tried in the order mirror, hub, url.
+
+    In every text ``{language}`` stands for our language code and ``{code}`` for the task's own;
+    of a code with slashes, ``{folder}`` is what precedes the last one and ``{name}`` what follows.
+    """
+
+    path: Name = Field(description="where it is kept under resources/raw; its key in the lock")
+    mirror: Name | None = Field(None, description="path in the study's mirror folder (.gz as well)")
+    hub: HubFile | None = None
+    url: Name | None = None
+    member: Name | None = Field(
+        None, description="the file's name in the archive that hub or url gives"
+    )
+    order: list[SourceName] | None = Field(None, description="another order of the sources")
+    embedded: Name | None = Field(None, description="task of the embedded benchmark to build it")
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if not (self.mirror or self.hub or self.url or self.embedded):
+            raise ValueError("needs at least one source: mirror, hub, url or embedded")
+        if self.member and not (self.url or self.hub):
+            raise ValueError(
+                "member: names a file in the archive behind hub: or url:, both missing"
+            )
+        if self.order is not None and sorted(self.order) != sorted(self._given()):
+            raise ValueError(f"order: must name each source once: {', '.join(self._given())}")
+        return self
+
+    @property
+    def sources(self) -> list[SourceName]:
+        """The sources that the file has, in the order in which they are tried."""
+        return self.order or self._given()
+
+    def _given(self) -> list[SourceName]:
+        names: tuple[SourceName, ...] = ("mirror", "hub", "url")
+        return [name for name in names if getattr(self, name)]
+
+    def of(self, language: str, code: str) -> RawFile:
+        """This file with a language and the task's code of it filled in."""
+        folder, _, name = code.rpartition("/")
+        values = {"language": language, "code": code, "folder": folder, "name": name}
+        return RawFile.model_validate(_fill(self.model_dump(exclude_unset=True), values))
+
+
+def _fill(value: Any, values: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _fill(item, values) for key, item in value.items()}
+    return value.format(**values) if isinstance(value, str) else value

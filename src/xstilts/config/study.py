@@ -1,0 +1,177 @@
+"""The study file: which grid to build. Validated against the cards before anything runs.
+
+cell = (encoder, condition, target, language, seed) -> score
+gain = score(condition) - score(none), same encoder, target, language and seed
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+
+from xstilts.config.conditions import NONE
+from xstilts.config.hyperparameters import Hyperparameters
+from xstilts.config.yaml_models import Model, Name, Number, yaml_kind
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"listed twice: {', '.join(twice)}")
+    return values
+
+
+def _with_baseline(conditions: list[str]) -> list[str]:
+    if NONE not in conditions:
+        raise ValueError("needs 'none', the baseline of every gain")
+    return conditions
+
+
+Unique = AfterValidator(_unique)
+Names = Annotated[list[Name], Field(min_length=1), Unique]
+Conditions = Annotated[Names, AfterValidator(_with_baseline)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Limit = Annotated[int, Field(gt=0)] | None
+
+
+def _word(value: object) -> object:
+    if value not in ("all", "low_resource"):
+        raise ValueError(f"{value!r} is neither all, nor low_resource, nor a list of codes")
+    return value
+
+
+Codes = Annotated[list[Name], Tag("<list>")]
+Word = Annotated[Literal["all", "low_resource"], BeforeValidator(_word), Tag("<value>")]
+LanguageChoice = Annotated[Word | Codes, Discriminator(yaml_kind)]
+LanguageChoices = Annotated[
+    Word | Codes | Annotated[dict[Name, LanguageChoice], Tag("<mapping>")],
+    Discriminator(yaml_kind),
+]
+Limits = Annotated[
+    Annotated[Limit, Tag("<value>")] | Annotated[dict[Name, Limit], Tag("<mapping>")],
+    Discriminator(yaml_kind),
+]
+
+
+class Multi(Model):
+    """The ``multi`` condition: every intermediate task of the study at once, one head each."""
+
+    tasks: Annotated[list[Name], Field(min_length=2), Unique] | None = Field(
+        None, description="tasks that are mixed; null: those that are conditions by themselves"
+    )
+    cap: int = Field(2**17, gt=0, description="a task counts for at most so many examples")
+    temperature: Number = Field(
+        1.0, gt=0, description="p(task) ~ min(size, cap) ** (1/temperature)"
+    )
+
+
+class Mlm(Model):
+    """Conditions that end in ``+mlm``: masked language modelling is mixed into them."""
+
+    text: Name | None = Field(None, description="card of the text, of format mlm")
+    languages: Annotated[list[Name], Field(min_length=1), Unique] | None = Field(
+        None, description="languages of the text; null: all that its card has"
+    )
+    rate: Number = Field(0.5, gt=0, lt=1, description="share of the optimiser steps that are MLM's")
+    mask: Number = Field(0.15, gt=0, lt=1, description="share of the tokens that are predicted")
+    batch_size: int = Field(8, gt=0, description="texts per step (Phang et al. 2020, from memory)")
+    max_length: int = Field(256, ge=16, le=8192, description="tokens of one text")
+    max_examples: int | None = Field(None, gt=0, description="use so many texts of each language")
+
+
+class TrainingChoices(Model):
+    """Hyperparameters by scope; the narrower wins: all < stage < task < task in a stage."""
+
+    all: Hyperparameters = Field(Hyperparameters(), description="for every training")
+    intermediate: Hyperparameters = Field(Hyperparameters(), description="intermediate stage")
+    recipe: Hyperparameters = Field(Hyperparameters(), description="target stage")
+    tasks: dict[Name, Hyperparameters] = Field(default_factory=dict, description="by task name")
+    intermediate_tasks: dict[Name, Hyperparameters] = Field(
+        default_factory=dict, description="by task name, in the intermediate stage only"
+    )
+    recipe_tasks: dict[Name, Hyperparameters] = Field(
+        default_factory=dict, description="by task name, in the target stage only"
+    )
+
+    def of_stage(self, stage: Literal["intermediate", "recipe"]) -> dict[str, Hyperparameters]:
+        """Those of single tasks in one stage."""
+        return self.intermediate_tasks if stage == "intermediate" else self.recipe_tasks
+
+
+class Evaluation(Model):
+    """How checkpoints are evaluated."""
+
+    max_examples: Limits = Field(
+        None,
+        description="score the first so many examples of a language; null: all. Retrieval: so many "
+        "queries among their own right candidates, which is easier than the whole. "
+        "A number for all targets, or numbers by target (key `default` for the others)",
+    )
+    batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
+    layer_sweep: bool = Field(
+        True, description="nearest-neighbour retrieval: score every layer, beside the official one"
+    )
+
+    def limit(self, target: str) -> int | None:
+        """How many examples of a language of this target are scored; None means all."""
+        limits = self.max_examples
+        if isinstance(limits, dict):
+            return limits.get(target, limits.get("default"))
+        return limits
+
+
+class Compute(Model):
+    """What decides the last bits of a result, and therefore belongs to its identity."""
+
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        "auto", description="auto: bf16 autocast where the device computes in it, else fp32"
+    )
+    threads: int = Field(1, gt=0, description="CPU threads of one process; sums are cut by them")
+    micro_batch_tokens: int = Field(
+        16384, gt=0, description="tokens in one forward and backward pass of a training"
+    )
+    gpus: int = Field(
+        1,
+        gt=0,
+        description="GPUs of one node that share a training, a process each; where there are none, "
+        "as many processes on CPUs",
+    )
+
+
+class Study(Model):
+    """One study file."""
+
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="name; the results go to <results>/<study>/"
+    )
+    encoders: Names = Field(description="cards in config/encoders/")
+    conditions: Conditions = Field(
+        description="none, an intermediate task, <task>@<language>[+<language>...] for its "
+        "training data in these languages, or multi; each but none also with +mlm"
+    )
+    targets: Names = Field(description="cards in config/tasks/ that have a test split")
+    languages: LanguageChoices = Field(
+        "all",
+        description="all, low_resource (Joshi 0-2), a list, or these by target (key `default`)",
+    )
+    recipes: dict[Name, Name] = Field(
+        default_factory=dict, description="train another task of the format in a recipe's place"
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1), Unique] = Field(
+        description="one whole grid for each"
+    )
+    training: TrainingChoices = TrainingChoices()
+    multi: Multi = Multi()
+    mlm: Mlm = Mlm()
+    evaluation: Evaluation = Evaluation()
+    compute: Compute = Compute()
+    cards: Name | None = Field(
+        None, description="folder with tasks/, encoders/ and languages.tsv, in place of config/"
+    )
+    mirror: Name | None = Field(None, description="folder of raw files that is tried first")
+    store: Name | None = Field(
+        None, description="folder or s3://bucket/prefix of checkpoints that runs share"
+    )
+    results: Name = Field("results", description="folder of the results")
+    resources: Name = Field("resources", description="folder of downloads and examples, shared")

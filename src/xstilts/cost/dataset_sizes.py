@@ -1,0 +1,158 @@
+"""How large the examples are: rows, and tokens of a row.
+
+Counted on the prepared examples with the encoder's own tokenizer; else measured on real files with
+XLM-R's vocabulary, or declared by the publisher (config/costs/tasks.tsv); else guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from xstilts.cost.files import record, table
+from xstilts.provenance import digests, files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from xstilts.config.hyperparameters import Hyperparameters
+    from xstilts.grid.artefacts import Grid
+    from xstilts.models.tokenizer import Tokenizer
+
+GUESSED_TOKENS = {
+    "classification": 50,
+    "multiple_choice": 120,
+    "tagging": 35,
+    "span_qa": 250,
+    "document_qa": 8000,
+    "retrieval": 25,
+    "mlm": 128,
+}
+"""Tokens of a row where nothing is known: guesses."""
+_ROWS = 1000
+_COUNTED = 5
+"""Languages of a split whose tokens are counted at most; the mean stands for the others."""
+
+BASES = ("guessed", "borrowed", "declared", "measured", "counted")
+"""From the weakest to the strongest."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Rows of one split and language, and the mean tokens of a row; how either is known."""
+
+    rows: float
+    tokens: float
+    rows_basis: str
+    tokens_basis: str
+
+    @property
+    def basis(self) -> str:
+        """The weaker of the two."""
+        return min(self.rows_basis, self.tokens_basis, key=BASES.index)
+
+
+class Sizes:
+    """How large everything is that a grid reads. ``costs`` is the folder ``config/costs``."""
+
+    def __init__(self, grid: Grid, costs: Path, count: bool = False) -> None:
+        """``count``: tokenise prepared examples whose tokens have not been counted yet."""
+        self._grid, self._count = grid, count
+        self._known = {(r["task"], r["split"]): r for r in table(costs / "tasks.tsv")}
+        self._needed = grid.needed_examples()
+        self.bases: dict[str, str] = {}
+        """How what was asked for by `of_all` is known: the weakest of each task and split."""
+        self._mean = cache(self._mean_over_languages)
+        self.of = cache(self._of)
+
+    def of_all(self, encoder: str, splits: Iterable[tuple[str, str, str]]) -> list[Size]:
+        """Sizes by task, split and language; `bases` notes how they are known."""
+        found = []
+        for task, split, language in splits:
+            size, name = self.of(encoder, task, split, language), f"{task}/{split}"
+            self.bases[name] = min(self.bases.get(name, size.basis), size.basis, key=BASES.index)
+            found.append(size)
+        return found
+
+    def _of(self, encoder: str, task: str, split: str, language: str) -> Size:
+        """The size of one split and language in an encoder's tokens."""
+        stamp = self._grid.examples_stamp(task, split, language)
+        known = self._known.get((task, split))
+        rows, rows_basis = float(_ROWS), "guessed"
+        if known:
+            rows, rows_basis = float(known["rows"]), known["rows_basis"]
+        facts = record(stamp).get("facts", {})
+        if "rows" in facts:
+            rows, rows_basis = float(facts["rows"]), "counted"
+        tokens, tokens_basis = float(GUESSED_TOKENS[self._grid.cards.task(task).format]), "guessed"
+        if known:
+            tokens, tokens_basis = float(known["tokens"]), known["tokens_basis"]
+        counted = self._mean(encoder, task, split)
+        if counted is not None:
+            tokens, tokens_basis = counted, "counted"
+        return Size(rows, tokens, rows_basis, tokens_basis)
+
+    def _mean_over_languages(self, encoder: str, task: str, split: str) -> float | None:
+        """Tokens of a row, counted in a few of the prepared languages of a split."""
+        languages = next((ls for t, s, ls in self._needed if (t, s) == (task, split)), [])
+        step = max(1, -(-len(languages) // _COUNTED))
+        counts = [self._counted(encoder, task, split, code) for code in languages[::step]]
+        known = [count for count in counts if count is not None]
+        return sum(known) / len(known) if known else None
+
+    def _counted(self, encoder: str, task: str, split: str, language: str) -> float | None:
+        """Tokens of a row in one language; kept with what they were counted on."""
+        stamp = self._grid.examples_stamp(task, split, language)
+        pretrained = self._grid.encoder_stamp(encoder)
+        if not (stamp.is_file() and pretrained.is_file()):
+            return None
+        limits = self._limits(task, split)
+        note = self._grid.resources / "sizes" / encoder / task / split / f"{language}.json"
+        of = {
+            "examples": digests.file_sha256(stamp),
+            "encoder": digests.file_sha256(pretrained),
+            "limits": limits.model_dump(include={"max_length", "doc_stride", "max_query_length"}),
+        }
+        kept = record(note)
+        if kept.get("of") == of:
+            return float(kept["tokens"])
+        if not self._count:
+            return None
+        tokens = _count_tokens(self._grid, task, stamp, pretrained.parent, limits)
+        files.write_json(note, {"of": of, "tokens": tokens})
+        return tokens
+
+    def _limits(self, task: str, split: str) -> Hyperparameters:
+        if split == "test" and task in self._grid.resolved.targets:
+            return self._grid.limits(task)
+        return self._grid.hyperparameters(task, "recipe")
+
+
+def _count_tokens(
+    grid: Grid, task: str, stamp: Path, encoder: Path, limits: Hyperparameters, sample: int = 300
+) -> float:
+    """The mean tokens of a row, all windows and choices together, over a sample of rows."""
+    from xstilts.data import examples
+    from xstilts.tasks import base
+    from xstilts.tasks.mlm import model as mlm
+
+    card = grid.cards.task(task)
+    rows = examples.read(stamp.with_suffix(".parquet"))
+    some = rows[:: max(1, len(rows) // sample)]
+    if card.format == "mlm":
+        how = grid.study.mlm
+        features = mlm.encode(some, _tokenizer(encoder), how.mask, how.max_length)
+    else:
+        features = base.get(card.format).encode(
+            some, _tokenizer(encoder), tuple(card.labels or ()), limits, training=False
+        )
+    return round(sum(map(len, features.sequences)) / len(some), 2)
+
+
+@cache
+def _tokenizer(encoder: Path) -> Tokenizer:
+    from xstilts.models.tokenizer import Tokenizer
+
+    return Tokenizer(encoder)

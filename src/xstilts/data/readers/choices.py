@@ -1,0 +1,86 @@
+"""A prompt and a few choices: COPA, XCOPA, SIQA, CosmosQA, CommonsenseQA, HellaSwag, XStoryCloze.
+
+One reader for all delimited and JSON-lines forms; the card says how the prompt is put together.
+See `xstilts.data.readers.records` for the option ``tables``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xstilts.data.readers.records import Record, joined
+from xstilts.errors import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from xstilts.data.examples import Example
+
+
+def read(
+    files: Mapping[str, Path],
+    language: str,
+    *,
+    tables: Mapping[str, Mapping[str, Any]],
+    prompt: str,
+    choices: list[str] | str,
+    choice_text: str | None = None,
+    label: str | None = None,
+    labels: Mapping[Any, int] | None = None,
+    first_label: int = 0,
+    id: str | None = None,
+) -> Iterator[Example]:
+    """Yield one example a row.
+
+    ``prompt`` is a template over the row's columns (``{context} {question}``, ``{question[stem]}``
+    inside an object). ``choices`` lists columns, or names one column that holds a list; of a list
+    of objects, ``choice_text`` names the member that is the text. ``label`` names the column of the
+    right choice: through ``labels`` (``{A: 0, B: 1}``), or a number that counts from
+    ``first_label``.
+    """
+    names = {str(key): value for key, value in (labels or {}).items()}
+    for record in joined(files, tables, language):
+        yield {
+            "id": record.identity(id),
+            "prompt": _prompt(record, prompt),
+            "choices": _choices(record, choices, choice_text),
+            "label": _label(record, label, names, first_label),
+        }
+
+
+def _prompt(record: Record, template: str) -> str:
+    try:
+        return template.format_map(record.values).strip()
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise record.fault(
+            f"the prompt {template!r} needs {error}; the row has {', '.join(record.values)}"
+        ) from error
+
+
+def _choices(record: Record, columns: list[str] | str, text: str | None) -> list[str]:
+    if not isinstance(columns, str):
+        return [record.text(column) for column in columns]
+    found = record.get(columns)
+    if not isinstance(found, list):
+        raise record.fault(f"{columns} is {found!r:.60}, not a list")
+    texts = []
+    for choice in found:
+        value = choice.get(text) if text is not None and isinstance(choice, dict) else choice
+        if not isinstance(value, str):
+            raise record.fault(f"{columns} holds {choice!r:.60}, not a text")
+        texts.append(value.strip())
+    return texts
+
+
+def _label(record: Record, column: str | None, names: Mapping[str, int], first: int) -> int | None:
+    if column is None:
+        return None
+    given = str(record.get(column)).strip()
+    if names:
+        if given not in names:
+            raise record.fault(unknown("label", given, names))
+        return names[given]
+    if not given.isdecimal():
+        raise record.fault(f"label {given!r} is not a number")
+    return int(given) - first

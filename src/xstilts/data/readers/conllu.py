@@ -1,0 +1,155 @@
+"""Universal Dependencies' CoNLL-U as words with their UPOS, the way XTREME makes it a benchmark.
+
+XTREME fuses multiword tokens: a range like ``3-4 al _`` becomes one token ``al``, with the UPOS of
+one of its words (ud-conversion-tools, ``--replace_subtokens_with_fused_forms``): of the word
+nearest to the root, and among several as near, of the one whose UPOS stands first in a list of
+precedence (google-research/xtreme @ 0918248, ``lib/conll.py``, ``conllu_to_conll.py``). Sentences
+of treebanks without their text are dropped, and U+200C and spaces inside forms are deleted
+(``utils_preprocess.py``). We measure the nearness in the basic tree only; XTREME's tool also
+follows enhanced dependencies where a treebank has them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from xstilts.data.readers.text import in_order, lines
+from xstilts.errors import MalformedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from xstilts.data.examples import Example
+
+PRECEDENCE = {
+    "es": ("VERB", "AUX", "PRON", "ADP", "DET"),
+    "fr": ("VERB", "AUX", "PRON", "NOUN", "ADJ", "ADV", "ADP", "DET", "PART", "SCONJ", "CONJ"),
+    "it": ("VERB", "AUX", "ADV", "PRON", "ADP", "DET", "INTJ"),
+}
+"""Which word gives a fused token its UPOS, by language, as in ``conllu_to_conll.py``."""
+# fmt: off
+DEFAULT_PRECEDENCE = (
+    "VERB", "NOUN", "PROPN", "PRON", "ADJ", "NUM", "ADV", "INTJ",
+    "AUX", "ADP", "DET", "PART", "CCONJ", "SCONJ", "X", "PUNCT",
+)
+# fmt: on
+_COLUMNS = 10
+_WITHHELD = "_"
+
+
+class _Word(NamedTuple):
+    form: str
+    upos: str
+    head: int
+
+
+class _Sentence:
+    """The words of a sentence by number, and its multiword tokens by first and last word."""
+
+    def __init__(self) -> None:
+        self.words: dict[int, _Word] = {}
+        self.ranges: dict[int, tuple[int, str]] = {}
+
+
+def read(files: Mapping[str, Path], language: str, *, fused: bool = True) -> Iterator[Example]:
+    """Yield one example a sentence, over all parts in the order of their names.
+
+    ``fused: false`` keeps the syntactic words instead of the tokens (UD's own evaluation). A
+    sentence's id is its number from 0, counted before any are dropped.
+    """
+    row = 0
+    for _, path in in_order(files):
+        for sentence in _sentences(path):
+            tokens = list(_tokens(sentence, language) if fused else _words(sentence))
+            if tokens and not _without_text(tokens):
+                yield {
+                    "id": str(row),
+                    "tokens": [_clean(form) for form, _ in tokens],
+                    "tags": [upos for _, upos in tokens],
+                }
+            row += 1
+
+
+def _sentences(path: Path) -> Iterator[_Sentence]:
+    sentence = _Sentence()
+    for number, line in lines(path):
+        if not line.strip():
+            if sentence.words:
+                yield sentence
+            sentence = _Sentence()
+        elif not line.startswith("#"):
+            _add(sentence, line, path, number)
+    if sentence.words:
+        yield sentence
+
+
+def _add(sentence: _Sentence, line: str, path: Path, number: int) -> None:
+    cells = line.split("\t")
+    if len(cells) != _COLUMNS:
+        raise MalformedFile(path, number, f"has {len(cells)} columns, not {_COLUMNS}")
+    identity, form, _, upos, _, _, head, *_ = cells
+    try:
+        if "." in identity:  # an empty node of the enhanced graph: no word of the sentence
+            return
+        if "-" in identity:
+            first, last = map(int, identity.split("-"))
+            if last < first:
+                raise ValueError
+            sentence.ranges[first] = (last, form)
+            return
+        place = int(identity)
+        above = int(head) if head != "_" else 0
+    except ValueError:
+        raise MalformedFile(
+            path, number, f"not a word's number and head: {identity!r}, {head!r}"
+        ) from None
+    if place != len(sentence.words) + 1:
+        raise MalformedFile(
+            path, number, f"word {place} where word {len(sentence.words) + 1} is due"
+        )
+    sentence.words[place] = _Word(form, upos, above)
+
+
+def _words(sentence: _Sentence) -> Iterator[tuple[str, str]]:
+    for word in sentence.words.values():
+        yield word.form, word.upos
+
+
+def _tokens(sentence: _Sentence, language: str) -> Iterator[tuple[str, str]]:
+    covered = 0
+    for place, word in sentence.words.items():
+        if place <= covered:
+            continue
+        if place in sentence.ranges:
+            covered, form = sentence.ranges[place]
+            within = [p for p in range(place, covered + 1) if p in sentence.words]
+            yield form, fused_upos(sentence.words, within, language)
+        else:
+            yield word.form, word.upos
+
+
+def fused_upos(words: Mapping[int, _Word], within: list[int], language: str) -> str:
+    """The UPOS of a multiword token that covers the words ``within``."""
+    depths = {place: _depth(words, place) for place in within}
+    nearest = [place for place in within if depths[place] == min(depths.values())]
+    order = PRECEDENCE.get(language, DEFAULT_PRECEDENCE)
+    rank = {upos: i for i, upos in enumerate(order)}
+    return min((words[place].upos for place in nearest), key=lambda u: rank.get(u, len(order)))
+
+
+def _depth(words: Mapping[int, _Word], place: int) -> int:
+    """Steps to the root; a cycle, which valid trees do not have, ends the count."""
+    steps = 0
+    while place in words and steps <= len(words):
+        place, steps = words[place].head, steps + 1
+    return steps
+
+
+def _without_text(tokens: list[tuple[str, str]]) -> bool:
+    """Whether all forms but at most one are withheld, as XTREME tests it."""
+    return sum(form == _WITHHELD for form, _ in tokens) >= max(len(tokens) - 1, 1)
+
+
+def _clean(form: str) -> str:
+    return form.replace("\u200c", "").replace(" ", "")

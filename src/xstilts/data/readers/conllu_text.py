@@ -1,0 +1,31 @@
+"""The sentences of a treebank as plain text: the ``# text =`` comments of CoNLL-U.
+
+No tag enters; but they are the very sentences of the treebank, so text from test files must not be
+used where these are scored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xstilts.data.readers.text import in_order, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from xstilts.data.examples import Example
+
+_TEXT = "# text = "
+_WITHHELD = "_"
+
+
+def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
+    """Yield every sentence; its id is its number from 0. Treebanks without text give nothing."""
+    row = 0
+    for _, path in in_order(files):
+        for _, line in lines(path):
+            text = line.removeprefix(_TEXT).strip() if line.startswith(_TEXT) else ""
+            if text.replace(_WITHHELD, "").strip():
+                yield {"id": str(row), "text": text}
+                row += 1

@@ -1,0 +1,32 @@
+"""Two line-aligned files of translations (Tatoeba): line i of one translates line i of the other.
+
+English is the query side and the other language is searched, as XTREME scores it
+(``third_party/evaluate_retrieval.py``); sentences that a file repeats stay apart, as they do there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xstilts.data.readers.text import lines, part, same_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from xstilts.data.examples import Example
+
+
+def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
+    """Yield queries ``q0, q1, ...`` from part ``english``, candidates ``c0, ...`` from ``foreign``.
+
+    Raises `MalformedFile` with both counts when the parts are not equally long.
+    """
+    english_path, foreign_path = part(files, "english"), part(files, "foreign")
+    english = [text for _, text in lines(english_path)]
+    foreign = [text for _, text in lines(foreign_path)]
+    same_length(english_path, len(english), foreign_path, len(foreign))
+    for i, text in enumerate(english):
+        yield {"id": f"q{i}", "side": "query", "text": text, "relevant": [f"c{i}"]}
+    for i, text in enumerate(foreign):
+        yield {"id": f"c{i}", "side": "candidate", "text": text, "relevant": []}

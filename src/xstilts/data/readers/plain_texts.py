@@ -1,0 +1,45 @@
+"""Plain text for masked language modelling: Wikipedia's articles, any table with a column of text.
+
+Articles are long and an example is one input, so texts are cut at ``split``; short pieces
+(headings, list items) are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xstilts.data.readers.records import joined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from xstilts.data.examples import Example
+
+
+def read(
+    files: Mapping[str, Path],
+    language: str,
+    *,
+    tables: Mapping[str, Mapping[str, Any]],
+    text: str = "text",
+    split: str | None = None,
+    shortest: int = 1,
+    most: int | None = None,
+) -> Iterator[Example]:
+    """Yield the texts of a column, cut at ``split``, in the order of the files.
+
+    Pieces of fewer than ``shortest`` characters are left out; reading ends after ``most`` pieces.
+    A piece's id is its row's number and its own within the row.
+    """
+    count = 0
+    for record in joined(files, tables, language):
+        whole = record.text(text)
+        for number, piece in enumerate(whole.split(split) if split else [whole]):
+            words = " ".join(piece.split())
+            if len(words) < shortest:
+                continue
+            if most is not None and count >= most:
+                return
+            yield {"id": f"{record.row}.{number}", "text": words}
+            count += 1

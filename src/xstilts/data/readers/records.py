@@ -1,0 +1,152 @@
+"""Tables of any form as records: what the readers of labelled texts and of choices share.
+
+A card describes each part of a split under the option ``tables``::
+
+    tables:
+      pairs:  {form: tsv, columns: [premise, hypothesis]}   # no header line: the columns are named
+      labels: {form: csv}                                   # a header line names them
+
+The one key ``*`` describes all parts; they are then read one after the other, by part name.
+
+``form`` is ``csv`` (comma, quotes double to escape), ``tsv`` (tab, every character literal),
+``jsonl`` (one JSON object a line), ``lines`` (one value a line) or ``parquet`` (the Hub's copies).
+Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the
+default refuses them. Of a parquet file the row's number from 1 stands for the line.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xstilts.data.readers.text import in_order, json_lines, lines, parquet_rows, part, same_length
+from xstilts.errors import MalformedFile, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+FORMS = ("csv", "tsv", "jsonl", "lines", "parquet")
+
+
+class Record(NamedTuple):
+    """One row: its values by column, and where it stands."""
+
+    path: Path
+    line: int
+    row: int
+    values: dict[str, Any]
+
+    def fault(self, problem: str) -> MalformedFile:
+        """The error that says what is wrong with this row."""
+        return MalformedFile(self.path, self.line, problem)
+
+    def get(self, column: str) -> Any:
+        """The value of a column; ``a.b`` is ``b`` inside the object ``a``."""
+        value: Any = self.values
+        for step in column.split("."):
+            if not isinstance(value, dict) or step not in value:
+                raise self.fault(unknown("column", column, self.values))
+            value = value[step]
+        return value
+
+    def text(self, column: str) -> str:
+        """The text of a column, without white space around it."""
+        value = self.get(column)
+        if not isinstance(value, str):
+            raise self.fault(f"{column} is {value!r:.60}, not a text")
+        return value.strip()
+
+    def identity(self, column: str | None) -> str:
+        """The example's id: a column's value, or the row's number from 0."""
+        return str(self.row if column is None else self.get(column))
+
+
+def joined(
+    files: Mapping[str, Path], tables: Mapping[str, Mapping[str, Any]], language: str
+) -> Iterator[Record]:
+    """Yield the rows of all tables side by side; tables of unequal length are an error.
+
+    A row's line is that of the first table. Where two tables have a column, the first one's counts.
+    Column names in ``columns`` may hold ``{language}``.
+    """
+    if set(tables) == {"*"}:
+        yield from _appended(files, tables["*"], language)
+        return
+    parts = {name: part(files, name) for name in tables}
+    loaded = {name: list(_records(path, tables[name], language)) for name, path in parts.items()}
+    first = next(iter(parts))
+    for name, path in parts.items():
+        same_length(parts[first], len(loaded[first]), path, len(loaded[name]))
+    for row, side_by_side in enumerate(zip(*loaded.values(), strict=True)):
+        merged: dict[str, Any] = {}
+        for _, values in side_by_side:
+            merged = values | merged
+        yield Record(parts[first], side_by_side[0][0], row, merged)
+
+
+def _appended(
+    files: Mapping[str, Path], table: Mapping[str, Any], language: str
+) -> Iterator[Record]:
+    row = 0
+    for _, path in in_order(files):
+        for line, values in _records(path, table, language):
+            yield Record(path, line, row, values)
+            row += 1
+
+
+def _records(
+    path: Path, table: Mapping[str, Any], language: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    allowed = {"form", "columns", "errors"}
+    for key in table:
+        if key not in allowed:
+            raise MalformedFile(path, None, f"option tables: {unknown('key', key, allowed)}")
+    form = table.get("form", "tsv")
+    errors = str(table.get("errors", "strict"))
+    if form in ("jsonl", "parquet"):
+        yield from json_lines(path) if form == "jsonl" else parquet_rows(path)
+        return
+    if form not in FORMS:
+        raise MalformedFile(path, None, f"option tables: {unknown('form', form, FORMS)}")
+    names = table.get("columns")
+    if form == "lines" and not (names and len(names) == 1):
+        raise MalformedFile(path, None, "option tables: form lines needs one name in columns")
+    cells = {"csv": _csv, "tsv": _tsv, "lines": _lines}[form](path, errors)
+    if names is None:
+        names = next(cells, (0, []))[1]
+    names = [str(name).replace("{language}", language) for name in names]
+    for line, row in cells:
+        if len(row) != len(names):
+            raise MalformedFile(
+                path,
+                line,
+                f"has {len(row)} columns, not {len(names)} ({', '.join(names)})",
+            )
+        yield line, dict(zip(names, row, strict=True))
+
+
+def _tsv(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in lines(path, errors):
+        if line:
+            yield number, line.split("\t")
+
+
+def _lines(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in lines(path, errors):
+        yield number, [line]
+
+
+def _csv(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line that they begin on: a quoted value may hold line ends."""
+    rows = csv.reader((f"{line}\n" for _, line in lines(path, errors)), strict=True)
+    while True:
+        begins = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise MalformedFile(path, begins, f"not CSV: {error}") from error
+        if row:
+            yield begins, row

@@ -1,0 +1,80 @@
+"""TyDi QA's primary tasks: JSON lines of whole articles, all languages in one file.
+
+``document_plaintext``, ``passage_answer_candidates[].{plaintext_start_byte, plaintext_end_byte}``
+and ``annotations[].{passage_answer, minimal_answer, yes_no_answer}``, with offsets in bytes of the
+UTF-8 text and -1 for none; one annotation a question in train, three in dev (v1.0).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from xstilts.data.readers.text import field, in_order, open_bytes
+from xstilts.errors import MalformedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from xstilts.data.examples import Example
+
+
+def read(
+    files: Mapping[str, Path], language: str, *, names: Mapping[str, str]
+) -> Iterator[Example]:
+    """Yield the questions of one language, article by article, without reading all into memory.
+
+    ``names`` maps our language code to the name that the files have for it (``sw: swahili``).
+    """
+    if language not in names:
+        raise MalformedFile(
+            ", ".join(map(str, files.values())),
+            None,
+            f"option names has no {language!r}, only {', '.join(names)}",
+        )
+    for _, path in in_order(files):
+        with open_bytes(path) as stream:
+            for line, raw in enumerate(stream, start=1):
+                if raw.strip() and (row := _row(path, line, raw, names[language])):
+                    yield row
+
+
+def _row(path: Path, line: int, raw: bytes, name: str) -> Example | None:
+    try:
+        item = json.loads(raw)
+    except ValueError as error:  # JSON or its encoding
+        raise MalformedFile(path, line, f"not JSON: {error}") from error
+    if field(item, "language", str, path, line, "") != name:
+        return None
+    candidates = field(item, "passage_answer_candidates", list, path, line, "")
+    annotations = field(item, "annotations", list, path, line, "")
+    return {
+        "id": str(field(item, "example_id", (int, str), path, line, "")),
+        "question": field(item, "question_text", str, path, line, ""),
+        "document": field(item, "document_plaintext", str, path, line, ""),
+        "passages": [
+            _span(candidate, path, line, f"passage_answer_candidates[{i}]")
+            for i, candidate in enumerate(candidates)
+        ],
+        "annotations": [
+            _annotation(annotation, path, line, f"annotations[{i}]")
+            for i, annotation in enumerate(annotations)
+        ],
+    }
+
+
+def _span(record: Any, path: Path, line: int, at: str) -> dict[str, int]:
+    start = field(record, "plaintext_start_byte", int, path, line, at)
+    end = field(record, "plaintext_end_byte", int, path, line, at)
+    return {"start": start, "end": end} if start >= 0 <= end else {"start": -1, "end": -1}
+
+
+def _annotation(record: Any, path: Path, line: int, at: str) -> dict[str, int | str]:
+    passage = field(record, "passage_answer", dict, path, line, at)
+    minimal = field(record, "minimal_answer", dict, path, line, at)
+    return {
+        "passage": field(passage, "candidate_index", int, path, line, f"{at}.passage_answer"),
+        **_span(minimal, path, line, f"{at}.minimal_answer"),
+        "yes_no": field(record, "yes_no_answer", str, path, line, at).lower(),
+    }

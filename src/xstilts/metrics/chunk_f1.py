@@ -1,0 +1,116 @@
+"""Chunk F1 for tagging (PAN-X, UD-POS, MasakhaNER), exactly as seqeval 0.0.12 counts.
+
+A chunk is a maximal run with a type, in the lenient reading of the CoNLL-2000 ``conlleval``
+script: ``I-PER`` after ``O`` opens a chunk, ``B-PER I-ORG`` are two. XTREME applies the same rule
+to part-of-speech labels, which have no B or I: a run of equal labels is ONE chunk, except for
+labels that start with S (SCONJ, SYM), which are single-token chunks. seqeval 0.0.19 and later cut
+the first letter of a label, so that CCONJ and SCONJ become one type; hence this own code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from xstilts.metrics.summation import harmonic_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Chunk(NamedTuple):
+    """A typed span; positions count over all sentences, with one separator after each."""
+
+    type: str
+    start: int
+    end: int
+    """The last position, inclusive."""
+
+
+class ChunkScore(NamedTuple):
+    """Micro-averaged over chunks, in percent."""
+
+    f1: float
+    precision: float
+    recall: float
+
+
+def chunk_score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> ChunkScore:
+    """Micro F1, precision and recall over chunks, default mode of seqeval 0.0.12; 0 if undefined.
+
+    >>> chunk_score([["NOUN", "NOUN", "NOUN", "VERB"]], [["NOUN", "ADJ", "NOUN", "VERB"]]).f1
+    33.33333333333333
+    """
+    check_lengths(gold, predicted)
+    wanted, found = set(chunks(gold)), set(chunks(predicted))
+    correct = len(wanted & found)
+    precision = correct / len(found) if found else 0.0
+    recall = correct / len(wanted) if wanted else 0.0
+    return ChunkScore(harmonic_mean(precision, recall) * 100, precision * 100, recall * 100)
+
+
+def chunks(sentences: Sequence[Sequence[str]]) -> list[Chunk]:
+    """The chunks of label sequences, in order (seqeval 0.0.12 ``get_entities``).
+
+    >>> chunks([["B-PER", "I-PER", "O", "I-LOC"]])
+    [Chunk(type='PER', start=0, end=1), Chunk(type='LOC', start=3, end=3)]
+    """
+    found: list[Chunk] = []
+    before, kind_before, start = "O", "", 0
+    for position, label in enumerate(_joined(sentences)):
+        tag, kind = label[0], label.split("-")[-1]
+        if _ends(before, tag, kind != kind_before):
+            found.append(Chunk(kind_before, start, position - 1))
+        if _starts(before, tag, kind != kind_before):
+            start = position
+        before, kind_before = tag, kind
+    return found
+
+
+def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
+    """The percentage of tokens with the gold label: what MasakhaPOS and most POS papers report.
+
+    >>> token_accuracy([["NOUN", "NOUN", "NOUN", "VERB"]], [["NOUN", "ADJ", "NOUN", "VERB"]])
+    75.0
+    """
+    check_lengths(gold, predicted)
+    total = sum(map(len, gold))
+    if not total:
+        raise ValueError("no labels to score; give at least one")
+    pairs = zip(gold, predicted, strict=True)
+    correct = sum(a == b for g, p in pairs for a, b in zip(g, p, strict=True))
+    return correct / total * 100
+
+
+def check_lengths(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> None:
+    """Refuse unequal lengths, which seqeval 0.0.12 does not notice: one missing tag shifts all."""
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} gold sentences but {len(predicted)} predicted")
+    for number, (wanted, found) in enumerate(zip(gold, predicted, strict=True), start=1):
+        if len(wanted) != len(found):
+            raise ValueError(
+                f"sentence {number}: {len(wanted)} gold labels but {len(found)} predicted"
+            )
+
+
+def _joined(sentences: Sequence[Sequence[str]]) -> Iterator[str]:
+    """All labels in one row, an O after each sentence, and a last O that closes the row."""
+    for number, sentence in enumerate(sentences, start=1):
+        if "" in sentence:
+            raise ValueError(f"sentence {number}: empty label at token {sentence.index('') + 1}")
+        yield from sentence
+        yield "O"
+    yield "O"
+
+
+def _ends(before: str, tag: str, changed: bool) -> bool:
+    """Whether a chunk ends between two tags (first letters), given that their types differ."""
+    if before in "ES" or (before in "BI" and tag in "BSO"):
+        return True
+    return before not in "O." and changed
+
+
+def _starts(before: str, tag: str, changed: bool) -> bool:
+    """Whether a chunk starts at ``tag``."""
+    if tag in "BS" or (before in "ESO" and tag in "EI"):
+        return True
+    return tag not in "O." and changed

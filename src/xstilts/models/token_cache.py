@@ -1,0 +1,89 @@
+"""Tokenised texts on disk, so that a grid tokenises its training and test sets once an encoder.
+
+Every condition, seed and checkpoint reads the same texts. An entry is keyed by the bytes of the
+tokenizer and of the texts, lies beside the encoder, is read through a memory map, and carries a
+checksum of its arrays: whatever is wrong with an entry, or with the folder, the texts are tokenised
+again and nothing else happens. So the cache decides no result and is in no spec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+WORTH_KEEPING = 500_000
+"""Characters from which reading an entry beats tokenising: about half a second of one core."""
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of different lengths end to end: row i is ``[ends[i-1]:ends[i]]``.
+
+    ``ids`` (n,) token ids, ``spans`` (n, 2) code points ``[begin, end)``, ``ends`` (rows,).
+    """
+
+    ids: np.ndarray
+    spans: np.ndarray
+    ends: np.ndarray
+
+
+class TokenCache:
+    """The entries of one tokenizer."""
+
+    def __init__(self, folder: Path, tokenizer: Path) -> None:
+        """``folder`` may not exist yet; the tokenizer's file is read when an entry is asked for."""
+        self._folder, self._file = folder, tokenizer
+
+    @cached_property
+    def _tokenizer(self) -> bytes:
+        return bytes.fromhex(file_sha256(self._file))
+
+    def path(self, texts: Sequence[str]) -> Path | None:
+        """Where the entry of these texts lies; None where they are too few to be worth one."""
+        if sum(map(len, texts)) < WORTH_KEEPING:
+            return None
+        key = hashlib.sha256(self._tokenizer)
+        for text in texts:
+            raw = text.encode("utf-8", "surrogatepass")
+            key.update(len(raw).to_bytes(8, "little"))
+            key.update(raw)
+        return self._folder / f"{key.hexdigest()}.safetensors"
+
+    def read(self, path: Path) -> Ragged | None:
+        """An entry, if there is one and it is whole."""
+        try:
+            with safe_open(path, framework="numpy") as stored:
+                found = Ragged(*(stored.get_tensor(name) for name in ("ids", "spans", "ends")))
+                whole = stored.get_tensor("crc32")
+        except (OSError, SafetensorError, ValueError):
+            return None
+        return found if int(whole[0]) == _crc32(found) else None
+
+    def write(self, path: Path, tokens: Ragged) -> None:
+        """Keep an entry; a folder that cannot be written to keeps none."""
+        arrays = {"ids": tokens.ids, "spans": tokens.spans, "ends": tokens.ends}
+        arrays["crc32"] = np.array([_crc32(tokens)], dtype=np.uint32)
+        with suppress(OSError, SafetensorError), write_atomically(path) as temporary:
+            save_file(arrays, temporary)
+
+
+def _crc32(tokens: Ragged) -> int:
+    found = 0
+    for array in (tokens.ids, tokens.spans, tokens.ends):
+        found = zlib.crc32(np.ascontiguousarray(array).data, found)
+    return found

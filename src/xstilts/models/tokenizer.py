@@ -1,0 +1,267 @@
+"""Tokenisation: texts to token ids, with the character span of every token.
+
+The fast tokenizer of an encoder's folder (``tokenizer.json``) is used without truncation or
+padding: cutting is the formats' business, because only they know what must not be lost.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from tokenizers import Tokenizer as FastTokenizer
+
+from xstilts.errors import EncoderError
+from xstilts.models.token_cache import Ragged, TokenCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+
+class Limits(Protocol):
+    """How much of an input is read; `xstilts.config.hyperparameters.Hyperparameters` has these."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of one sequence."""
+
+    @property
+    def doc_stride(self) -> int:
+        """Tokens between window starts."""
+
+    @property
+    def max_query_length(self) -> int:
+        """Tokens of a question."""
+
+
+_TEXTS = 4096
+"""Texts that are tokenised together: enough for all cores."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A text in tokens: ids and code-point spans ``[start, end)``, two arrays of one length."""
+
+    ids: np.ndarray
+    spans: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an encoder wants its special tokens: prefix A middle B suffix, or prefix A suffix.
+
+    ``typed``: whether B and what follows it are tokens of type 1 (BERT's) or 0 (XLM-R's, e5's).
+    """
+
+    prefix: tuple[int, ...]
+    middle: tuple[int, ...]
+    suffix: tuple[int, ...]
+    typed: bool
+
+    @property
+    def pair_specials(self) -> int:
+        """Special tokens in a pair."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+    @property
+    def single_specials(self) -> int:
+        """Special tokens around one text."""
+        return len(self.prefix) + len(self.suffix)
+
+    def question_room(self, limits: Limits) -> int:
+        """Tokens that a question may have before a context.
+
+        Half of all at least are the context's, or there would be no end of windows.
+        """
+        return min(limits.max_query_length, (limits.max_length - self.pair_specials) // 2)
+
+
+class Tokenizer:
+    """An encoder's tokenizer."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read ``tokenizer.json``; raises `EncoderError` where it is missing or not readable."""
+        path = folder / "tokenizer.json"
+        self._cache_folder = folder / "tokens"
+        if not path.is_file():
+            raise EncoderError(f"{path}: missing; the encoder needs a fast tokenizer")
+        try:
+            self._path, self._fast = path, FastTokenizer.from_file(str(path))
+        except Exception as error:  # the Rust side raises bare Exception
+            raise EncoderError(f"{path}: not a tokenizer ({error})") from error
+        self._fast.no_padding()
+        self._fast.no_truncation()
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The places of the special tokens, read off a tokenised pair."""
+        encoding = self._fast.encode("a", "b")
+        sides = encoding.sequence_ids
+        first, second = (
+            [i for i, side in enumerate(sides) if side == 0],
+            [i for i, side in enumerate(sides) if side == 1],
+        )
+        ids = encoding.ids
+        return Layout(
+            tuple(ids[: first[0]]),
+            tuple(ids[first[-1] + 1 : second[0]]),
+            tuple(ids[second[-1] + 1 :]),
+            typed=encoding.type_ids[second[0]] == 1,
+        )
+
+    @cached_property
+    def unknown(self) -> int:
+        """The id of the unknown token: it stands for a word that has no pieces."""
+        for name in ("<unk>", "[UNK]"):
+            found = self._fast.token_to_id(name)
+            if found is not None:
+                return int(found)
+        raise EncoderError("the tokenizer has neither <unk> nor [UNK]")
+
+    @cached_property
+    def mask(self) -> int:
+        """The id of the token that hides another in masked language modelling."""
+        for name in ("<mask>", "[MASK]"):
+            found = self._fast.token_to_id(name)
+            if found is not None:
+                return int(found)
+        raise EncoderError(f"{self._path}: has neither <mask> nor [MASK] for language modelling")
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens, added ones included."""
+        return int(self._fast.get_vocab_size())
+
+    def __call__(self, texts: Iterable[str]) -> list[Tokens]:
+        """Tokenise texts without special tokens; equal texts are tokenised once.
+
+        Many texts are kept on disk (`token_cache`), so that another job need not tokenise them.
+        """
+        given = list(texts)
+        distinct = dict.fromkeys(given)
+        tokens = dict(zip(distinct, self._tokenised(list(distinct)), strict=True))
+        return [tokens[text] for text in given]
+
+    def _tokenised(self, texts: list[str]) -> list[Tokens]:
+        path = self._cache.path(texts)
+        found = self._cache.read(path) if path else None
+        if found is None:
+            found = self._joined_tokens(texts)
+            if path:
+                self._cache.write(path, found)
+        cuts = found.ends[:-1]
+        ids, spans = np.split(found.ids, cuts), np.split(found.spans, cuts)
+        return [Tokens(*both) for both in zip(ids, spans, strict=True)] if texts else []
+
+    def _joined_tokens(self, texts: list[str]) -> Ragged:
+        """The tokenizer's own work; it uses all cores, and their number decides nothing.
+
+        Some texts at a time: its own encodings hold ten times as much as what is kept of them.
+        """
+        ids: list[np.ndarray] = []
+        spans: list[np.ndarray] = []
+        for start in range(0, len(texts), _TEXTS):
+            some = texts[start : start + _TEXTS]
+            for encoding in self._fast.encode_batch(some, add_special_tokens=False):
+                ids.append(np.asarray(encoding.ids, dtype=np.int32))
+                spans.append(np.asarray(encoding.offsets, dtype=np.int32).reshape(-1, 2))
+        return Ragged(
+            np.concatenate([np.empty(0, np.int32), *ids]),
+            np.concatenate([np.empty((0, 2), np.int32), *spans]),
+            np.cumsum([len(i) for i in ids], dtype=np.int64),
+        )
+
+    @cached_property
+    def _cache(self) -> TokenCache:
+        return TokenCache(self._cache_folder, self._path)
+
+    def words(self, words: Iterable[str]) -> dict[str, np.ndarray]:
+        """The pieces of each distinct word, tokenised on its own; ``<unk>`` where it has none."""
+        distinct = list(dict.fromkeys(words))
+        nothing = np.asarray([self.unknown], dtype=np.int32)
+        return {
+            word: tokens.ids if len(tokens.ids) else nothing
+            for word, tokens in zip(distinct, self(distinct), strict=True)
+        }
+
+    def spelt(self, ids: Iterable[int]) -> str:
+        """What pieces spell, as the official scripts join them: words set apart by single spaces.
+
+        SentencePiece marks where a word begins, WordPiece where it goes on. A character that has no
+        piece is spelt by its bytes where the tokenizer has those (mmBERT's).
+        """
+        pieces = [self.piece(int(i)) or "" for i in ids]
+        if self._wordpiece:
+            return " ".join(pieces).replace(" ##", "").removeprefix("##").strip()
+        return _BYTES.sub(_from_bytes, "".join(pieces)).replace("\u2581", " ").strip()
+
+    @cached_property
+    def _wordpiece(self) -> bool:
+        return self._fast.token_to_id("##s") is not None
+
+    @cached_property
+    def piece(self) -> Callable[[int], str | None]:
+        """The piece of an id; None where there is none."""
+        return cache(self._fast.id_to_token)
+
+    def single(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """``prefix ids suffix``."""
+        layout = self.layout
+        return _joined(layout.prefix, ids, layout.suffix)
+
+    def pair(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, int]:
+        """``prefix first middle second suffix``, and where its tokens of type 1 begin."""
+        layout = self.layout
+        ids = _joined(layout.prefix, first, layout.middle, second, layout.suffix)
+        after = len(layout.prefix) + len(first) + len(layout.middle)
+        return ids, after if layout.typed else len(ids)
+
+
+_BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
+
+
+def _from_bytes(run: re.Match[str]) -> str:
+    return bytes.fromhex(re.sub("[<>x]", "", run[0].replace("0x", ""))).decode(errors="replace")
+
+
+def _joined(*parts: Sequence[int] | np.ndarray) -> np.ndarray:
+    return np.concatenate([np.asarray(part, dtype=np.int32) for part in parts])
+
+
+def windows_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
+    """``[begin, end)`` of windows of ``room`` tokens that start every ``stride`` tokens.
+
+    A text without tokens has one window, which shows none.
+    """
+    begin = 0
+    while True:
+        end = min(begin + room, tokens)
+        yield begin, end
+        if end == tokens:
+            return
+        begin += min(room, stride)
+
+
+def truncate_longest_first(
+    first: np.ndarray, second: np.ndarray, room: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the longer of two texts, token by token, until both fit in ``room`` tokens.
+
+    The rule of the official scripts (``longest_first``); the second text is cut on a tie.
+    """
+    a, b = len(first), len(second)
+    excess = max(0, a + b - room)
+    while excess and a != b:  # level the longer one first
+        step = min(excess, abs(a - b))
+        if a > b:
+            a -= step
+        else:
+            b -= step
+        excess -= step
+    a -= excess // 2
+    b -= (excess + 1) // 2
+    return first[:a], second[:b]

@@ -1,6 +1,0 @@
-"""Readers: raw files in their original formats become examples. One module is one reader.
-
-A card names its reader; ``xstilts.readers.<name>.read(files, language, **options)`` yields rows in
-the schema of the card's format (`xstilts.examples.SCHEMAS`). ``files`` holds the raw files by part
-name. What a reader cannot understand is a `MalformedFile` with file and line, never a guess.
-"""

@@ -1,0 +1,5 @@
+"""One job among other jobs: locks, signs of life, GPU slots.
+
+In: paths that jobs share. Out: who may work, which job runs, failed or died.
+Decides no number; touches only its own lock and state files.
+"""

@@ -1,0 +1,1 @@
+"""The task type ``classification``: its schema (no torch) and its model."""

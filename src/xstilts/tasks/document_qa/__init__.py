@@ -1,0 +1,1 @@
+"""The task type ``document_qa``: its schema (no torch) and its model."""

@@ -1,0 +1,1 @@
+"""The task type ``mlm``: its schema (no torch) and its model."""

@@ -1,0 +1,1 @@
+"""The task type ``retrieval``: its schema (no torch) and its model."""

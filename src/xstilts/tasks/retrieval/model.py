@@ -1,0 +1,223 @@
+"""Retrieval: texts are compared by their mean-pooled hidden states.
+
+The vectors are means over all tokens, special ones included, of one layer (XTREME pools the 14th
+of XLM-R Large's 24; an encoder's card says which), and are compared by cosine. Most targets are
+read from whatever checkpoint there is, with this pooling for a head; a task with a train split
+(Mewsli-X) trains the encoder as a dual encoder, pooled after its last layer. Scorers:
+
+- ``nearest`` (Tatoeba): each query takes its nearest candidate.
+- ``bucc`` (BUCC 2018): pairs are mined by margin, and those above a threshold are kept.
+- ``map20`` (LAReQA, Mewsli-X): each query ranks its 20 nearest candidates.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from xstilts.errors import DataError, TrainingError, unknown
+from xstilts.metrics.bitext import (
+    Candidate,
+    Side,
+    mine,
+    nearest_foreign,
+    pair_score,
+    tune_threshold,
+)
+from xstilts.metrics.ranking import mean_average_precision, rank
+from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.device import uploaded
+from xstilts.tasks.nearest_neighbours import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xstilts.data.examples import Example
+    from xstilts.models.tokenizer import Limits, Tokenizer
+
+SCORERS = {
+    "nearest": ("accuracy",),
+    "bucc": ("f1", "precision", "recall"),
+    "map20": ("map_at_20",),
+}
+TUNED = ("bucc",)
+"""Scorers whose threshold is chosen before it is applied."""
+
+
+def parts(examples: Sequence[Example]) -> list[list[int]]:
+    """Queries and candidates apart: the languages of a target may share their candidates."""
+    query = [e["side"] == "query" for e in examples]
+    places = range(len(examples))
+    return [list(compress(places, query)), list(compress(places, [not q for q in query]))]
+
+
+def encode(
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    labels: Sequence[str],
+    limits: Limits,
+    *,
+    training: bool,
+) -> Features:
+    """One sequence a sentence, cut at the longest length, which is counted.
+
+    In training an item is a query and its first right candidate.
+    """
+    room = limits.max_length - tokenizer.layout.single_specials
+    tokens = tokenizer(e["text"] for e in examples)
+    sequences = [tokenizer.single(t.ids[:room]) for t in tokens]
+    counts = Counter(truncated=sum(len(t.ids) > room for t in tokens))
+    if training:
+        return _pairs_to_train(examples, sequences, counts)
+    lengths = [len(s) for s in sequences]
+    return one_sequence_items(sequences, lengths, [None] * len(sequences), counts=+counts)
+
+
+def _pairs_to_train(
+    examples: Sequence[Example], sequences: Sequence[np.ndarray], counts: Counter[str]
+) -> Features:
+    place = {e["id"]: i for i, e in enumerate(examples) if e["side"] == "candidate"}
+    queries = [(i, e["relevant"]) for i, e in enumerate(examples) if e["side"] == "query"]
+    pairs = [(i, place[names[0]]) for i, names in queries if names and names[0] in place]
+    counts["without_a_candidate"] = len(queries) - len(pairs)
+    both = [sequences[i] for pair in pairs for i in pair]
+    return Features(
+        both,
+        np.array([len(s) for s in both], dtype=np.int64),
+        np.arange(0, len(both) + 1, 2),
+        np.ones(len(pairs)),
+        [examples[candidate]["id"] for _, candidate in pairs],
+        +counts,
+    )
+
+
+class Head(nn.Module):
+    """Mean over the tokens of each sequence; it has no parameters."""
+
+    def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """(T, H) -> (S, H)."""
+        return batch.padded(hidden.float(), 0.0).sum(1) / batch.sizes[:, None]
+
+
+def head(hidden: int, labels: Sequence[str]) -> nn.Module:
+    """The pooling."""
+    return Head()
+
+
+WHOLE_STEP = True
+"""The loss compares every item of a step with every other: it cannot be summed over parts."""
+SCALE = 20.0
+"""What cosines are multiplied by before the softmax (our choice: papers do not say theirs)."""
+
+
+def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
+    """In-batch softmax over the step's candidates, summed over its queries.
+
+    ``outputs`` (2I, H): query, candidate, query, candidate ... Candidates with the same id as a
+    query's own are no wrong answers and are left out of its sum.
+    """
+    queries, candidates = (
+        F.normalize(outputs.float(), dim=1).view(-1, 2, outputs.shape[1]).unbind(1)
+    )
+    scores = SCALE * queries @ candidates.T
+    names = np.asarray(batch.targets)
+    twins = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
+    scores = scores.masked_fill(uploaded(twins, scores.device), float("-inf"))
+    gold = torch.arange(len(names), device=scores.device)
+    if smoothing:
+        raise TrainingError("retrieval cannot be trained with label_smoothing: set it to 0")
+    return F.cross_entropy(scores, gold, reduction="sum")
+
+
+def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
+    """One vector a sentence."""
+    return list(outputs.cpu().numpy())
+
+
+def decode(
+    examples: Sequence[Example],
+    features: Features,
+    outputs: Sequence[np.ndarray],
+    labels: Sequence[str],
+    scorer: str,
+) -> list[dict[str, Any]]:
+    """What the queries found: the nearest candidate, the twenty nearest, or the mined pairs.
+
+    Of equals the first one is taken. Mined pairs, best first, have a ``score`` and are all there
+    are with a positive margin: `tuned` says which are kept.
+    """
+    queries, candidates = (
+        [(e, o) for e, o in zip(examples, outputs, strict=True) if e["side"] == side]
+        for side in ("query", "candidate")
+    )
+    if not queries or not candidates:
+        raise DataError("retrieval needs at least one query and one candidate")
+    if scorer == "bucc":
+        return _mined(queries, candidates)
+    found, pool = ([o for _, o in side] for side in (queries, candidates))
+    names = [e["id"] for e, _ in candidates]
+    if scorer == "map20":
+        answers: list[Any] = rank(found, pool, names, search=nearest)
+    elif scorer == "nearest":
+        answers = [names[best] for best in nearest_foreign(np.stack(found), np.stack(pool))]
+    else:
+        raise DataError(unknown("scorer", scorer, SCORERS))
+    return [
+        {"id": query["id"], "prediction": answer, "gold": query["relevant"]}
+        for (query, _), answer in zip(queries, answers, strict=True)
+    ]
+
+
+def _mined(
+    queries: Sequence[tuple[Example, np.ndarray]],
+    candidates: Sequence[tuple[Example, np.ndarray]],
+) -> list[dict[str, Any]]:
+    gold = {query["id"]: query["relevant"] for query, _ in queries}
+    source, target = (
+        Side([e["id"] for e, _ in side], [e["text"] for e, _ in side], [o for _, o in side])
+        for side in (queries, candidates)
+    )
+    return [
+        {"id": c.source, "prediction": c.target, "gold": gold[c.source], "score": c.score}
+        for c in mine(source, target, search=nearest)
+    ]
+
+
+def tune(examples: Sequence[Example], predictions: Sequence[dict[str, Any]]) -> float:
+    """The threshold with the best F1 for these examples' mined pairs."""
+    candidates = [Candidate(p["score"], p["id"], p["prediction"]) for p in predictions]
+    return tune_threshold(candidates, _pairs(examples))
+
+
+def tuned(predictions: Sequence[dict[str, Any]], threshold: float) -> list[dict[str, Any]]:
+    """The mined pairs with ``kept``: whether their score is at least the threshold."""
+    return [p | {"kept": p["score"] >= threshold} for p in predictions]
+
+
+def _pairs(examples: Sequence[Example]) -> set[tuple[str, str]]:
+    return {(e["id"], name) for e in examples if e["side"] == "query" for name in e["relevant"]}
+
+
+def score(
+    examples: Sequence[Example],
+    predictions: Sequence[dict[str, Any]],
+    scorer: str,
+    language: str,
+) -> tuple[int, dict[str, float]]:
+    """Accuracy over queries, F1 over pairs, or mean average precision at 20 over queries."""
+    if scorer == "bucc":
+        gold = _pairs(examples)
+        kept = ((p["id"], p["prediction"]) for p in predictions if p["kept"])
+        return len(gold), pair_score(gold, kept)._asdict()
+    if scorer == "map20":
+        relevant = {p["id"]: p["gold"] for p in predictions}
+        ranked = {p["id"]: p["prediction"] for p in predictions}
+        return len(relevant), {"map_at_20": mean_average_precision(relevant, ranked)}
+    right = sum(p["prediction"] in p["gold"] for p in predictions)
+    return len(predictions), {"accuracy": 100.0 * right / len(predictions)}

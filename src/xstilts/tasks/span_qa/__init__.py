@@ -1,0 +1,1 @@
+"""The task type ``span_qa``: its schema (no torch) and its model."""

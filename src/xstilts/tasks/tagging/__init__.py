@@ -1,0 +1,1 @@
+"""The task type ``tagging``: its schema (no torch) and its model."""

@@ -1,0 +1,66 @@
+"""What one training needs: plain values, no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xstilts.config.hyperparameters import Hyperparameters
+    from xstilts.config.study import Compute, Mlm, Multi
+
+
+@dataclass(frozen=True)
+class TaskJob:
+    """One task to train on: its examples and how.
+
+    ``examples`` are the stamps of its training data, read one after the other (parts of a task, or
+    the same task in several languages); ``dev`` those of the split that the best checkpoint is
+    chosen on, scored with ``scorer`` and its metric ``primary``. With ``head_from`` the head is not
+    new but the one that the start checkpoint has of that name, where it has the same shape.
+    """
+
+    name: str
+    format: str
+    labels: tuple[str, ...]
+    examples: tuple[Path, ...]
+    hyperparameters: Hyperparameters
+    scorer: str
+    primary: str
+    dev: tuple[Path, ...] = ()
+    head_from: str | None = None
+
+
+@dataclass(frozen=True)
+class MlmJob:
+    """Masked language modelling mixed in: stamps of its texts, and how much of it."""
+
+    examples: tuple[Path, ...]
+    choices: Mlm
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One training, whole: what it starts from, what it learns, where it leaves the result.
+
+    ``code``: the modules that are run, and the digest that they must have.
+    """
+
+    stamp: Path
+    spec: str
+    encoder: Path  # stamp of the encoder
+    start: Path | None  # stamp of an earlier checkpoint
+    tasks: tuple[TaskJob, ...]
+    multi: Multi
+    compute: Compute
+    seed: int
+    mlm: MlmJob | None = None
+    save_every: float = 120.0  # seconds between saved states
+    code: tuple[tuple[str, ...], str] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this training lies."""
+        return self.stamp.parent

@@ -1,0 +1,127 @@
+"""The steps of a training: what each one trains on, and at which learning rate.
+
+All of it is known from the sizes of the tasks and the seed, the same from any step on. Nothing
+here needs torch.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xstilts.seeds import derive
+
+if TYPE_CHECKING:
+    from xstilts.config.hyperparameters import Hyperparameters
+    from xstilts.config.study import Mlm, Multi
+
+MLM = "+mlm"
+"""Stands for masked language modelling among the tasks: no card can have this name."""
+
+
+class Schedule:
+    """Which items every step trains on, and at which learning rate."""
+
+    def __init__(
+        self,
+        hyperparameters: dict[str, Hyperparameters],
+        sizes: dict[str, int],
+        multi: Multi,
+        seed: int,
+        mlm: Mlm | None = None,
+    ) -> None:
+        """``sizes``: number of training items of each task; with ``mlm`` also those of `MLM`."""
+        self.hyperparameters, self.sizes = dict(hyperparameters), sizes
+        self.leading = next(iter(hyperparameters.values()))  # what is one for all tasks
+        self.multi, self.seed, self.mlm = multi, seed, mlm
+        if mlm:
+            changes = {"batch_size": mlm.batch_size, "max_length": mlm.max_length}
+            self.hyperparameters[MLM] = self.leading.model_copy(update=changes)
+        self._shuffled: dict[str, tuple[int, np.ndarray]] = {}  # task -> epoch and its order
+
+    @cached_property
+    def total(self) -> int:
+        """Number of optimiser steps."""
+        return len(self.order)
+
+    @cached_property
+    def order(self) -> list[str]:
+        """The task of every step, shuffled.
+
+        One task has its epochs. Several tasks have as many steps together as their epochs would
+        take (of at most ``cap`` examples each), divided in proportion to
+        min(size, cap) ** (1/temperature), as jiant's samplers draw them. The steps of masked
+        language modelling come on top: they are ``rate`` of all.
+        """
+        tasks = [name for name in self.hyperparameters if name != MLM]
+        counts = {name: self._steps(name) for name in tasks}
+        if len(tasks) > 1:
+            heat = 1 / self.multi.temperature
+            weights = [min(self.sizes[name], self.multi.cap) ** heat for name in tasks]
+            shares = apportioned(sum(counts.values()), weights)
+            counts = dict(zip(tasks, shares, strict=True))
+        if self.mlm:
+            odds = self.mlm.rate / (1 - self.mlm.rate)
+            counts[MLM] = max(1, round(odds * sum(counts.values())))
+        steps = [name for name, count in counts.items() for _ in range(count)]
+        if len(counts) == 1:
+            return steps
+        shuffled = np.random.default_rng(derive(self.seed, "tasks")).permutation(len(steps))
+        return [steps[i] for i in shuffled]
+
+    def _steps(self, name: str) -> int:
+        h = self.hyperparameters[name]
+        size = self.sizes[name]
+        if len(self.hyperparameters) - bool(self.mlm) > 1:
+            size = min(size, self.multi.cap)
+        steps = max(1, round(h.epochs * math.ceil(size / h.batch_size)))
+        return min(steps, h.max_steps) if h.max_steps else steps
+
+    @cached_property
+    def _turn(self) -> list[int]:
+        """For every step, how many steps its task has had before."""
+        had = dict.fromkeys(self.hyperparameters, 0)
+        turns = []
+        for name in self.order:
+            turns.append(had[name])
+            had[name] += 1
+        return turns
+
+    def batch(self, step: int) -> tuple[str, np.ndarray]:
+        """The task of a step and the items that it trains on."""
+        name = self.order[step]
+        size, wanted = self.sizes[name], self.hyperparameters[name].batch_size
+        per_epoch = math.ceil(size / wanted)
+        epoch, place = divmod(self._turn[step], per_epoch)
+        if self._shuffled.get(name, (None,))[0] != epoch:
+            seed = derive(self.seed, "order", name, epoch)
+            self._shuffled[name] = (epoch, np.random.default_rng(seed).permutation(size))
+        return name, self._shuffled[name][1][place * wanted : (place + 1) * wanted]
+
+    def rate(self, step: int, task: str) -> float:
+        """Linear warm-up, then linear decay to zero."""
+        h = self.hyperparameters[task]
+        warm = math.ceil(h.warmup * self.total)
+        if step < warm:
+            return h.learning_rate * (step + 1) / warm
+        return h.learning_rate * (self.total - step) / max(1, self.total - warm)
+
+
+def apportioned(total: int, weights: list[float]) -> list[int]:
+    """Divide ``total`` in proportion to the weights: at least 1 each, largest remainders first.
+
+    >>> apportioned(10, [3.0, 1.0])
+    [8, 2]
+    """
+    exact = np.asarray(weights) * (total / sum(weights))
+    counts = np.maximum(1, np.floor(exact)).astype(int)
+    while counts.sum() != total:
+        step = 1 if counts.sum() < total else -1
+        if step < 0 and (counts == 1).all():
+            break  # fewer steps than tasks: one each
+        lacking = np.where(counts + step > 0, step * (exact - counts), -np.inf)
+        counts[lacking.argmax()] += step
+    return [int(count) for count in counts]

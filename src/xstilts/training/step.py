@@ -1,0 +1,172 @@
+"""The gradient of a step: forward and backward passes, in parts that fit in memory.
+
+A step trains on as many examples as the study says, whatever the device holds: it is cut into
+micro-batches by their tokens, and its parts may lie on several devices; how it is cut changes
+nothing but rounding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+from xstilts.models.batch import by_tokens, pack
+from xstilts.models.out_of_memory import halved, is_out_of_memory
+from xstilts.seeds import derive
+from xstilts.training.ranks import dealt
+from xstilts.training.schedule import MLM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from torch import nn
+
+    from xstilts.config.hyperparameters import Hyperparameters
+    from xstilts.models.batch import Batch
+    from xstilts.models.device import Device
+    from xstilts.models.network.base import Encoder
+    from xstilts.training.data import TrainingData
+    from xstilts.training.ranks import Ranks
+
+T = TypeVar("T")
+
+
+class Gradients:
+    """Sums up gradients in the parameters of an encoder and its heads.
+
+    ``budget``: tokens of a micro-batch; it is halved whenever they do not fit in memory.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        encoder: Encoder,
+        heads: nn.ModuleDict,
+        device: Device,
+        hyperparameters: Mapping[str, Hyperparameters],
+        seed: int,
+        budget: int,
+        ranks: Ranks,
+    ) -> None:
+        self._data, self._encoder, self._heads, self._device = data, encoder, heads, device
+        self._hyperparameters, self._seed = hyperparameters, seed
+        self.budget, self._ranks = budget, ranks
+
+    def of_step(self, step: int, task: str, items: np.ndarray) -> torch.Tensor:
+        """Give the parameters the gradient of a step, which counts from 0; returns its loss.
+
+        Every rank has a part of the items, and in the end the gradient of all. What does not fit
+        in memory, on any of them, is done again, whole, in parts of half as many tokens. Raises
+        `TrainingError` where one example does not fit.
+        """
+        lengths = self._data.lengths[task]
+        parts = dealt(lengths, items.tolist(), self._ranks.count)
+        weight = float(self._data.features[task].weights[items].sum())
+        form = self._data.formats.get(task)
+        sum_up = self._through_outputs if getattr(form, "WHOLE_STEP", False) else self._part_by_part
+        while True:
+            self.zero()
+            cuts = [list(by_tokens(lengths, part, self.budget)) for part in parts]
+            loss = sum_up(step, task, cuts[self._ranks.rank], weight)
+            if loss is not None:
+                self._ranks.add_gradients([*self._encoder.parameters(), *self._heads.parameters()])
+                return loss
+            self.zero()
+            micros = [micro for cut in cuts for micro in cut]
+            tokens = max(int(lengths[micro].sum()) for micro in micros)
+            what, most = f"step {step + 1} of {task}", max(map(len, micros))
+            self.budget = halved(what, self.budget, tokens, most)
+
+    def zero(self) -> None:
+        """Forget all gradients."""
+        self._encoder.zero_grad()
+        self._heads.zero_grad()
+
+    def _part_by_part(
+        self, step: int, task: str, micros: list[list[int]], weight: float
+    ) -> torch.Tensor | None:
+        """The loss of a step; None where it does not fit in memory."""
+
+        def compute() -> torch.Tensor:
+            total = torch.zeros((), device=self._device.torch)
+            for micro in micros:
+                batch, outputs = self.forward(step, task, micro)
+                loss = self._loss(task, outputs, batch) / weight
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+            return total
+
+        loss = self._where_all_fit(compute)
+        return None if loss is None else self._ranks.add(loss)
+
+    def _through_outputs(
+        self, step: int, task: str, micros: list[list[int]], weight: float
+    ) -> torch.Tensor | None:
+        """For a loss that compares all items of a step: first the outputs, then the gradients.
+
+        Every part is computed twice: without gradients, for the loss of all outputs together, and
+        again to pass their gradients on (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
+        Size under Memory Limited Setup"). Dropout is the same both times. The loss itself is
+        computed by every rank; each passes the gradients of its own items on.
+        """
+        if self._ranks.count == 1 and len(micros) == 1:
+            return self._part_by_part(step, task, micros, weight)
+
+        def compute_outputs() -> list[torch.Tensor]:
+            with torch.no_grad():
+                return [self.forward(step, task, micro)[1].float() for micro in micros]
+
+        mine = self._where_all_fit(compute_outputs)
+        if mine is None:
+            return None
+        items = self._ranks.gather([item for micro in micros for item in micro])
+        parts = self._ranks.gather_tensors(mine, self._device.torch)
+        before = sum(map(len, parts[: self._ranks.rank]))
+        # of these only what belongs to items is used: they stay on the host
+        everything = pack(self._data.features[task], [i for of_rank in items for i in of_rank])
+
+        def pass_on() -> torch.Tensor:
+            of_all = [part for of_rank in parts for part in of_rank]
+            outputs = torch.cat(of_all).requires_grad_()
+            loss = self._loss(task, outputs, everything) / weight
+            loss.backward()  # type: ignore[no-untyped-call]
+            assert outputs.grad is not None
+            grads = outputs.grad.split([len(p) for p in of_all])  # type: ignore[no-untyped-call]
+            for micro, grad in zip(micros, grads[before:], strict=False):
+                self.forward(step, task, micro)[1].float().backward(grad)
+            return loss.detach()
+
+        return self._where_all_fit(pass_on)
+
+    def _where_all_fit(self, compute: Callable[[], T]) -> T | None:
+        """What is computed here; None, on every rank, where memory has run out on any."""
+        found = None
+        try:
+            found = compute()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # out of the handler, where the failed pass is not held by its traceback
+        return found if all(self._ranks.gather(found is not None)) else None
+
+    def forward(self, step: int, task: str, micro: list[int]) -> tuple[Batch, Any]:
+        """Some items of a step as a batch, and what the task's head gives for it."""
+        stream = derive(self._seed, "dropout", step)
+        data = self._data
+        batch = pack(data.features[task], micro, stream)
+        if task == MLM:
+            count = min(data.tokenizer.vocabulary, len(data.rows))
+            batch = data.mlm.masked(batch, data.mask, count)
+        batch = batch.to(self._device.torch)
+        with self._device.autocast():
+            return batch, self._heads[task](self._encoder(batch), batch)
+
+    def _loss(self, task: str, outputs: Any, batch: Batch) -> torch.Tensor:
+        if task == MLM:
+            outputs = outputs.to(self._device.dtype)
+            words, head = self._encoder.words.weight, self._heads[MLM]
+            return self._data.mlm.loss(outputs, batch, words, head)  # type: ignore[no-any-return]
+        smoothing = self._hyperparameters[task].label_smoothing
+        return self._data.formats[task].loss(outputs, batch, smoothing)

@@ -1,0 +1,1 @@
+"""Helpers of the tests: small encoders, worlds of files, web sites, projects, a Slurm."""

@@ -1,0 +1,9 @@
+"""Where things lie: the repository, and the mirror of real benchmark files if there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MIRROR = Path(os.environ.get("XSTILTS_MIRROR", ROOT.parent / "shared/mirror"))

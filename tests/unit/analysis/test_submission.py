@@ -1,0 +1,219 @@
+"""A study's predictions as XTREME submissions: scored again, they give the cells' numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from support import tiny
+from xstilts.analysis import score_submission, submission
+from xstilts.data import examples
+from xstilts.errors import LineageError, StudyError
+from xstilts.evaluation import evaluate, predictor
+from xstilts.evaluation import scores as score_files
+from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.models import device
+from xstilts.provenance import files
+from xstilts.provenance.stamp import verify
+from xstilts.tasks import base
+
+if TYPE_CHECKING:
+    from xstilts.config.resolve import Cell
+
+CARDS = {  # format, scorer, primary, labels
+    "xnli": ("classification", "accuracy", "accuracy", ["entailment", "neutral", "contradiction"]),
+    "pawsx": ("classification", "accuracy", "accuracy", ["different", "paraphrase"]),
+    "xcopa": ("multiple_choice", "accuracy", "accuracy", None),
+    "panx": ("tagging", "span_f1", "f1", ["O", "B-PER", "I-PER", "B-LOC"]),
+    "udpos": ("tagging", "chunk_f1_upos", "f1", ["NOUN", "VERB", "SCONJ"]),
+    "xquad": ("span_qa", "squad", "em_f1", None),
+    "mlqa": ("span_qa", "mlqa", "em_f1", None),
+    "tydiqa": ("span_qa", "squad", "em_f1", None),
+    "tatoeba": ("retrieval", "nearest", "accuracy", None),
+    "bucc2018": ("retrieval", "bucc", "f1", None),
+    "mewslix": ("retrieval", "map20", "map_at_20", None),
+    "aside": ("multiple_choice", "accuracy", "accuracy", None),
+}
+LANGUAGES = ["en", "de"]
+
+
+def rows_of(target: str, seed: int) -> list[examples.Example]:
+    form, _, _, labels = CARDS[target]
+    rng = np.random.default_rng(seed)
+    if form == "retrieval":
+        return tiny.translations(12)
+    if form == "tagging":
+        rows = tiny.tagged(12)
+        return [
+            row | {"tags": [str(tag) for tag in rng.choice(labels, len(row["tokens"]))]}
+            for row in rows
+        ]
+    if form == "classification":
+        return [row | {"label": str(rng.choice(labels))} for row in tiny.sentences(12)]
+    return tiny.choices(12) if form == "multiple_choice" else tiny.questions(12, "bcdefgh")
+
+
+def predict(target: str, rows, seed: int):
+    """What a weak model says: predictions of the target's format from random outputs."""
+    form_name, scorer, _, labels = CARDS[target]
+    form, rng = base.get(form_name), np.random.default_rng(seed)
+    if form_name == "retrieval":
+        outputs = [rng.normal(size=6) for _ in rows]
+        found = form.decode(rows, None, outputs, (), scorer)  # type: ignore[arg-type]
+        return base.tuned(form, scorer).tuned(found, 1.1) if scorer == "bucc" else found
+    if form_name == "tagging":
+        said = [[str(t) for t in rng.choice(labels, len(r["tags"]))] for r in rows]
+        return [
+            {"id": r["id"], "prediction": p, "gold": r["tags"]}
+            for r, p in zip(rows, said, strict=True)
+        ]
+    if form_name == "span_qa":
+        return [
+            {
+                "id": r["id"],
+                "prediction": r["context"][: 1 + i % 3] if i % 2 else r["answers"][0]["text"],
+                "gold": [a["text"] for a in r["answers"]],
+                "legacy_words": "",
+            }
+            for i, r in enumerate(rows)
+        ]
+    choose = (lambda r: int(rng.integers(2))) if labels is None else (lambda r: rng.choice(labels))
+    said = [choose(r) for r in rows]
+    return [
+        {"id": r["id"], "prediction": p if labels is None else str(p), "gold": r["label"]}
+        for r, p in zip(rows, said, strict=True)
+    ]
+
+
+@pytest.fixture
+def grid(world) -> Grid:
+    """A finished grid of every task of the benchmarks, and one more."""
+    for name, (form, scorer, primary, labels) in CARDS.items():
+        recipe = None if form == "retrieval" else name
+        split = {
+            "reader": "parallel_lines",
+            "files": {"data": {"path": f"{name}", "url": "https://x.org/"}},
+        }
+        world.write(
+            "tasks",
+            {
+                **{"task": name, "title": "T", "summary": "S.", "licence": "MIT", "citation": "C"},
+                **{"format": form, "languages": LANGUAGES, "scorer": scorer, "primary": primary},
+                **({"labels": labels} if labels else {}),
+                **({"recipe": recipe} if recipe else {}),
+                "splits": {"test": split} | ({"train": split} if recipe else {}),
+            },
+        )
+    said = {
+        "conditions": ["none", "nli"],
+        "targets": list(CARDS),
+        "seeds": [1],
+        "resources": str(world.folder / "resources"),
+        "evaluation": {"max_examples": {"tatoeba": 9}},
+    }
+    said = world.study | {"results": str(world.folder / "results")} | said
+    made = open_grid(said, "study.yaml", world.config, world.folder / "lock.txt")
+    for number, cell in enumerate(made.resolved.cells()):
+        keep(made, cell, number)
+    return made
+
+
+def keep(grid: Grid, cell: Cell, seed: int) -> None:
+    """Write a cell as an evaluation does, with made predictions."""
+    stamp = grid.examples_stamp(cell.target, "test", cell.language)
+    form, scorer, primary, _ = CARDS[cell.target]
+    if not stamp.exists():
+        tiny.split(stamp, form, rows_of(cell.target, seed))
+    read = examples.read(stamp.with_suffix(".parquet"))
+    rows = examples.first(read, grid.study.evaluation.limit(cell.target))
+    predictions = predict(cell.target, rows, seed)
+    n, metrics = base.get(form).score(rows, predictions, scorer, cell.language)
+    job = replace(
+        tiny.evaluation_job(grid.results, tiny.training_job(grid.results), {}),
+        format=form,
+        primary=primary,
+        work=grid.results / "work",
+    )
+    path = grid.cells(cell.encoder, cell.condition, cell.seed, cell.target)
+    about = {"encoder": cell.encoder, "condition": cell.condition, "seed": cell.seed}
+    about |= {"target": cell.target, "language": cell.language, "cell": score_files.VERSION}
+    about["spec"] = grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest
+    model = type("Kept", (), {})()
+    model.result = lambda texts, language: predictor.Result(predictions, {}, n, metrics)
+    model.device = device.Device("cpu", "fp32", 1)
+    evaluate._compute(job, model, cell.language, None, about)  # type: ignore[arg-type]
+    made = files.read_json(job.work / f"{cell.language}.json")
+    fresh = {cell.language: job.work / score_files.member(cell.language)}
+    score_files.write(path, score_files.read(path) | {cell.language: made}, fresh)
+
+
+def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
+    """To the last bit, for every task that the benchmarks have, and for each system."""
+    submission.write(grid)
+    home = grid.submission().stamp.parent
+    for condition in ("none", "nli"):
+        system = home / "tiny" / condition / "seed1"
+        scores = score_submission.score_submission(home / "labels", system, "xtreme-r")
+        assert set(scores) == set(score_submission.KINDS) == set(CARDS) - {"aside"}
+        for task, result in scores.items():
+            for language in LANGUAGES:
+                cell = score_files.read(grid.cells("tiny", condition, 1, task))[language]
+                names = {"map@20": "map_at_20"}
+                for metric, value in result["languages"][language].items():
+                    assert value == cell["metrics"][names.get(metric, metric)]
+    assert score_submission.score_submission(home / "labels", home / "tiny/none/seed1") != (
+        score_submission.score_submission(home / "labels", home / "tiny/nli/seed1")
+    )
+
+
+def test_the_files_are_those_of_xtreme(grid):
+    """As ``xstilts score`` and the official evaluator read them."""
+    submission.write(grid)
+    folder = grid.submission().stamp.parent / "tiny/none/seed1"
+    assert set((folder / "pawsx/test-de.tsv").read_text().split()) <= {"0", "1"}
+    assert len((folder / "tatoeba/test-de.tsv").read_text().splitlines()) == 9
+    blocks = (folder / "panx/test-en.tsv").read_text().split("\n\n")
+    assert [len(b.split()) for b in blocks if b] == [len(r["tokens"]) for r in tiny.tagged(12)]
+    assert set(json.loads((folder / "mlqa/test-de.json").read_text())) == {
+        row["id"] for row in tiny.questions(12)
+    }
+    first = (folder / "xcopa/test-en.jsonl").read_text().splitlines()[0]
+    assert json.loads(first)["label"] in (0, 1)
+
+
+def test_the_stamp_lists_every_file(grid):
+    """What was left from before is gone."""
+    home = grid.submission().stamp.parent
+    (home / "old").mkdir(parents=True)
+    submission.write(grid)
+    assert not (home / "old").exists()
+    stamp = verify(grid.submission().stamp)
+    assert stamp["spec"] == grid.submission().digest
+    assert len(stamp["files"]) == 11 * 2 * 3  # tasks, languages; two systems and the labels
+
+
+def test_predictions_that_are_not_the_cells_are_refused(grid):
+    """Swapped or edited after they were scored."""
+    path = score_files.archive(grid.cells("tiny", "none", 1, "xnli"))
+    path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
+    message = r"xnli\.zip: de\.parquet is not what xnli\.jsonl was scored on"
+    with pytest.raises(LineageError, match=message):
+        submission.write(grid)
+
+
+def test_a_missing_cell_is_named(grid):
+    """There is no part of a submission."""
+    score_files.forget(grid.cells("tiny", "nli", 1, "xquad"), ["en"])
+    message = r"nli/seed1/xquad\.jsonl: has no cell of 'en'; run snakemake"
+    with pytest.raises(LineageError, match=message):
+        submission.write(grid)
+
+
+def test_a_study_without_a_task_of_the_benchmarks_has_no_submission(world):
+    """It says which tasks there are."""
+    with pytest.raises(StudyError, match="no target is a task of XTREME or XTREME-R; they are"):
+        submission.write(world.grid(targets=["pairs"]))

@@ -1,0 +1,229 @@
+"""Conditions and recipes: which trainings a study asks for, and what each of them reads."""
+
+import pytest
+
+from support.world import SQUAD, TEXTS, task_card
+from xstilts.analysis.report.statements import told
+from xstilts.config.conditions import Condition, read_condition
+from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.snapshot import freeze, thaw
+from xstilts.workflow.jobs import training_job
+
+TEXT = ("mlm", "plain_text", "none", "none")
+NLI = ["yes", "no"]
+
+
+@pytest.fixture
+def world(world):
+    """With translated training data, a text, a task of parts and a recipe of two stages."""
+    train = {"train": ["en", "de", "sw"], "dev": ["en", "de"]}
+    world.write("tasks", task_card("nli", TEXTS, train, labels=NLI))
+    world.write("tasks", task_card("snli", TEXTS, {"train": ["en"]}, labels=NLI))
+    both = task_card("nli_plus", TEXTS, {}, labels=NLI, parts=["nli", "snli"], languages=["en"])
+    world.write("tasks", both)
+    world.write("tasks", task_card("text", TEXT, {"train": ["en", "sw"]}))
+    world.write("tasks", task_card("early_qa", SQUAD, {"train": ["en"]}))
+    world.change_card("qa", after="early_qa")
+    return world
+
+
+def stamps(grid, *examples):
+    return [grid.examples_stamp(*of) for of in examples]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "tasks", "languages", "mlm"),
+        [
+            ("none", (), (), False),
+            ("multi+mlm", (), (), True),
+            ("nli", ("nli",), (), False),
+            ("nli@de", ("nli",), ("de",), False),
+            ("nli@en+de+mlm", ("nli",), ("en", "de"), True),
+        ],
+    )
+    def test_parts_of_a_name(self, name, tasks, languages, mlm):
+        """Task, languages, and whether MLM is mixed in."""
+        assert read_condition(name) == Condition(name, tasks, languages, mlm)
+
+    @pytest.mark.parametrize(
+        ("condition", "problem"),
+        [
+            ("none+mlm", "conditions: 'none+mlm': nothing can be added to 'none'"),
+            ("multi@de", "conditions: 'multi@de': only a single task has languages"),
+            (
+                "nli@yo",
+                "conditions: 'nli@yo'[0]: unknown language 'yo'. Allowed: de, en, sw",
+            ),
+            ("nli@de+de", "conditions: 'nli@de+de': a language is listed twice"),
+            ("text", "conditions: 'text' is text for mlm, which is no task to fine-tune on"),
+        ],
+    )
+    def test_what_no_name_can_mean(self, world, condition, problem):
+        """Is refused before anything runs."""
+        conditions = ["none", "nli", "choice", condition]
+        assert (
+            world.problem(conditions=conditions, mlm={"text": "text"}) == f"study.yaml: {problem}"
+        )
+
+    def test_mlm_needs_a_text(self, world):
+        """Nothing is assumed."""
+        assert world.problem(conditions=["none", "nli+mlm"]) == (
+            "study.yaml: mlm.text: 'nli+mlm' needs the card of a text"
+        )
+
+
+class TestLanguages:
+    def test_training_data_in_the_named_languages(self, world):
+        """Joined in the order of the name; selection stays on English."""
+        grid = world.grid(conditions=["none", "nli@de+en"])
+        job = training_job(grid, "tiny", "nli@de+en", 1, INTERMEDIATE)
+        (task,) = job.tasks
+        assert list(task.examples) == stamps(grid, ("nli", "train", "de"), ("nli", "train", "en"))
+        assert list(task.dev) == stamps(grid, ("nli", "dev", "en"))
+
+    def test_the_recipe_stays_english(self, world):
+        """Zero-shot transfer is from English."""
+        grid = world.grid(conditions=["none", "nli@de"])
+        assert grid.train_split("nli@de", "nli", "nli") == [("nli", "train", "en")]
+
+    def test_all_of_them_are_prepared_once(self, world):
+        """One rule for a task and split, whatever conditions read it."""
+        grid = world.grid(conditions=["none", "nli@de", "nli@sw"])
+        needed = {(task, split): codes for task, split, codes in grid.needed_examples()}
+        assert needed["nli", "train"] == ["de", "sw", "en"]
+
+    def test_multi_is_made_of_plain_tasks(self, world):
+        """Translated data is no further task."""
+        resolved = world.resolve(conditions=["none", "nli", "choice", "nli@de", "multi"])
+        assert resolved.conditions["multi"].tasks == ("choice", "nli")
+
+    def test_multi_of_named_tasks(self, world):
+        """Which need not be conditions themselves."""
+        resolved = world.resolve(conditions=["none", "multi"], multi={"tasks": ["qa", "nli"]})
+        assert resolved.conditions["multi"].tasks == ("nli", "qa")
+
+
+class TestMlm:
+    def test_text_is_read_in_its_languages(self, world):
+        """By the intermediate stage alone."""
+        grid = world.grid(conditions=["none", "nli+mlm"], mlm={"text": "text"})
+        job = training_job(grid, "tiny", "nli+mlm", 1, INTERMEDIATE)
+        assert list(job.mlm.examples) == stamps(
+            grid, ("text", "train", "en"), ("text", "train", "sw")
+        )
+        assert training_job(grid, "tiny", "nli+mlm", 1, "nli").mlm is None
+
+    def test_its_settings_decide_the_stage_with_it_alone(self, world):
+        """A plain condition does not know of them."""
+        conditions = ["none", "nli", "nli+mlm"]
+        low, high = (
+            world.grid(conditions=conditions, mlm={"text": "text", "rate": rate})
+            for rate in (0.2, 0.4)
+        )
+        for condition, same in (("nli", True), ("nli+mlm", False)):
+            digests = [g.training("tiny", condition, 1, INTERMEDIATE).digest for g in (low, high)]
+            assert (digests[0] == digests[1]) is same
+
+
+class TestParts:
+    def test_examples_of_all_parts(self, world):
+        """Under one head, selected on the parts' English dev sets."""
+        grid = world.grid(conditions=["none", "nli_plus"])
+        (task,) = training_job(grid, "tiny", "nli_plus", 1, INTERMEDIATE).tasks
+        assert list(task.examples) == stamps(grid, ("nli", "train", "en"), ("snli", "train", "en"))
+        assert list(task.dev) == stamps(grid, ("nli", "dev", "en"))
+        assert task.labels == ("yes", "no")
+
+    def test_parts_of_another_kind(self, world):
+        """One head cannot learn them."""
+        world.write(
+            "tasks",
+            task_card("mixed", TEXTS, {}, labels=NLI, parts=["nli", "choice"], languages=["en"]),
+        )
+        assert world.problem(conditions=["none", "mixed"]) == (
+            "study.yaml: conditions: 'mixed': part 'choice' has another format or labels"
+        )
+
+
+class TestTwoStages:
+    def test_the_recipe_goes_on_from_the_one_before(self, world):
+        """With its weights and its head."""
+        grid = world.grid(conditions=["none", "nli"])
+        job = training_job(grid, "tiny", "nli", 1, "qa")
+        assert job.start == grid.checkpoint_stamp("tiny", "nli", 1, "early_qa")
+        assert job.tasks[0].head_from == "early_qa"
+
+    def test_the_first_starts_as_any_recipe(self, world):
+        """From the intermediate checkpoint, or from the encoder in the baseline."""
+        grid = world.grid(conditions=["none", "nli"])
+        first = training_job(grid, "tiny", "nli", 1, "early_qa")
+        assert first.start == grid.checkpoint_stamp("tiny", "nli", 1, INTERMEDIATE)
+        assert training_job(grid, "tiny", "none", 1, "early_qa").start is None
+
+    def test_as_an_intermediate_task_it_stands_alone(self, world):
+        """Only a recipe has a history."""
+        grid = world.grid(conditions=["none", "qa"])
+        job = training_job(grid, "tiny", "qa", 1, INTERMEDIATE)
+        assert (job.start, job.tasks[0].head_from) == (None, None)
+
+    def test_a_circle_is_refused(self, world):
+        """It has no first stage."""
+        world.write("tasks", task_card("early_qa", SQUAD, {"train": ["en"]}, after="qa"))
+        assert world.problems() == [
+            "study.yaml: targets: 'qa': after: qa after early_qa after qa has no start"
+        ]
+
+
+class TestRetrievalAfterARecipe:
+    def test_reads_the_recipe_s_encoder(self, world):
+        """XTREME-R's Tatoeba is read from an encoder that was tuned on SQuAD."""
+        world.change_card("pairs", recipe="qa")
+        grid = world.grid()
+        assert grid.evaluated("tiny", "nli", 1, "pairs") == grid.checkpoint_stamp(
+            "tiny", "nli", 1, "qa"
+        )
+        assert grid.limits("pairs") == grid.hyperparameters("pairs", "recipe")
+
+    def test_a_trained_retriever_is_read_at_its_end(self, world):
+        """Where its training pooled; an untrained one at the layer that its card says."""
+        assert world.grid().retrieval_layer("tiny", "pairs") == 2
+        kind = ("retrieval", "parallel_lines", "map20", "map_at_20")
+        world.write("tasks", task_card("mined", kind, {"train": ["en"]}))
+        world.change_card("pairs", recipe="mined")
+        assert world.grid().retrieval_layer("tiny", "pairs") is None
+
+
+class TestFrozen:
+    def test_a_frozen_copy_has_all_cards(self, world, tmp_path):
+        """Parts, texts and earlier stages as well."""
+        grid = world.grid(conditions=["none", "nli_plus+mlm"], mlm={"text": "text"})
+        thawed = thaw(freeze(grid))
+        for condition in grid.resolved.conditions:
+            assert (
+                thawed.training("tiny", condition, 1, "qa").digest
+                == grid.training("tiny", condition, 1, "qa").digest
+            )
+
+
+class TestInWords:
+    @pytest.mark.parametrize(
+        ("condition", "words"),
+        [
+            ("none", "no intermediate training: the baseline of every gain"),
+            ("nli", "fine-tuned on nli (English) first"),
+            ("nli@de+sw", "fine-tuned on nli (de and sw) first"),
+            ("nli_plus", "fine-tuned on nli_plus (nli + snli) (English) first"),
+            ("multi", "fine-tuned on all of nli, nli_plus (nli + snli) at once (English) first"),
+            (
+                "nli+mlm",
+                "fine-tuned on nli (English), with masked language modelling of text mixed in, "
+                "first",
+            ),
+        ],
+    )
+    def test_the_report_says_what_was_trained_on(self, world, condition, words):
+        """For readers who do not know the grammar of conditions."""
+        conditions = dict.fromkeys(["none", "nli", "nli_plus", condition])
+        grid = world.grid(conditions=list(conditions), mlm={"text": "text"})
+        assert told(grid.resolved.conditions[condition], grid) == words

@@ -1,0 +1,180 @@
+"""The published schema, the page that explains it and the command are what the code says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+import yaml
+
+from support.world import ROOT, STUDY
+from xstilts.cli.main import main
+from xstilts.config.catalogue import Catalogue
+from xstilts.config.hyperparameters import Hyperparameters
+from xstilts.config.resolve import resolve
+from xstilts.config.schema import study_schema
+from xstilts.config.study import Compute, Evaluation, Mlm, Multi, Study, TrainingChoices
+
+CARDS = Catalogue(ROOT / "config")
+PUBLISHED = ROOT / "workflow" / "schemas" / "study.json"
+PAGE = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+GROUPS = {
+    "The study": (Study, ""),
+    "training": (TrainingChoices, "training."),
+    "hyperparameters": (Hyperparameters, ""),
+    "multi": (Multi, "multi."),
+    "mlm": (Mlm, "mlm."),
+    "evaluation": (Evaluation, "evaluation."),
+    "compute": (Compute, "compute."),
+}
+
+
+class TestSchema:
+    def test_the_published_schema_is_the_code_s(self):
+        """Editors must not accept what the study refuses."""
+        assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == study_schema(CARDS), (
+            "it drifted: xstilts schema > workflow/schemas/study.json"
+        )
+
+    def test_it_is_a_schema(self):
+        """Of the draft that it names."""
+        jsonschema.Draft202012Validator.check_schema(study_schema(CARDS))
+
+    @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
+    def test_shipped_studies_meet_it(self, path):
+        """And point editors to it."""
+        text = path.read_text(encoding="utf-8")
+        jsonschema.validate(yaml.safe_load(text), study_schema(CARDS))
+        assert "$schema=../workflow/schemas/study.json" in text
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"encoders": ["tinny"]},
+            {"conditions": ["nli"]},
+            {"targets": ["qa"]},
+            {"seeds": [1, 1]},
+            {"languages": "lowres"},
+            {"recipes": {"nli": "xnli"}},
+            {"trainin": {}},
+            {"training": {"tasks": {"nlu": {}}}},
+            {"training": {"all": {"learning_rate": "1e-5"}}},
+        ],
+        ids=str,
+    )
+    def test_it_refuses_what_the_study_refuses(self, world, changes):
+        """As far as a schema can tell."""
+        schema = study_schema(world.cards)
+        jsonschema.validate(STUDY, schema)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(STUDY | changes, schema)
+
+    def test_every_key_is_described(self):
+        """An editor shows it."""
+        for model, _ in GROUPS.values():
+            for name, about in model.model_fields.items():
+                has_its_own_page = name in ("training", "multi", "mlm", "evaluation", "compute")
+                assert about.description or has_its_own_page, name
+
+
+class TestPage:
+    """docs/study.md cannot drift from the code."""
+
+    @pytest.mark.parametrize("title", GROUPS)
+    def test_every_key_has_a_row_with_its_default(self, title):
+        """In the order of the code."""
+        model, prefix = GROUPS[title]
+        section = PAGE.partition(f"### {title}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+        rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| ([^|]+) \|", section, re.MULTILINE)
+        assert rows == [
+            (prefix + name, self.default(about)) for name, about in model.model_fields.items()
+        ]
+
+    def default(self, about):
+        if about.is_required():
+            return "required"
+        value = about.get_default(call_default_factory=True)
+        if hasattr(value, "model_dump"):
+            value = value.model_dump(exclude_unset=True)
+        return "`null`" if value is None else f"`{value}`"
+
+    @pytest.mark.parametrize(
+        "example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL), ids=lambda e: e.split()[1]
+    )
+    def test_every_example_is_a_study(self, example):
+        """Over the cards that are shipped."""
+        study = yaml.safe_load(example)
+        jsonschema.validate(study, study_schema(CARDS))
+        assert resolve(study, "docs/study.md", CARDS).cells()
+
+    def test_there_are_examples(self):
+        """A part of a grid, low-resource languages, another recipe."""
+        assert PAGE.count("```yaml\n") == 3
+
+
+class TestCommand:
+    def write(self, world, **changes):
+        path = world.folder / "mine.yaml"
+        path.write_text(yaml.safe_dump(world.study | changes))
+        return str(path)
+
+    def test_a_valid_study_is_counted(self, world, capsys):
+        """Cells, and the trainings that they take."""
+        assert main(["validate", "--cards", str(world.config), self.write(world)]) == 0
+        # 5 + 4 + 2 languages, 4 conditions, 2 seeds; 2 recipes in each and 3 first stages
+        assert capsys.readouterr().out.endswith("mine.yaml: ok, 88 cells from 22 trainings\n")
+
+    def test_the_count_is_the_grid_s(self, world):
+        """Of distinct training stages."""
+        from xstilts.cli.main import _count
+
+        grid = world.grid()
+        grid.table()
+        trainings = [key for key in grid._stages if key[0] == "training"]
+        assert _count(grid.resolved).endswith(f" {len(trainings)} trainings")
+
+    def test_a_problem_is_one_line_on_stderr(self, world, capsys):
+        """Status 1; the other studies are checked all the same."""
+        path = self.write(world, seeds=[1, 1], encoders=[])
+        assert main(["validate", "--cards", str(world.config), path, path]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.splitlines() == 2 * [
+            f"xstilts: {path}: encoders: must not be empty",
+            f"xstilts: {path}: seeds: listed twice: 1",
+        ]
+
+    def test_a_file_that_is_not_there_is_named(self, world, capsys):
+        """With the system's reason."""
+        assert main(["validate", "--cards", str(world.config), "gone.yaml"]) == 1
+        assert capsys.readouterr().err == (
+            "xstilts: gone.yaml: cannot be read (No such file or directory)\n"
+        )
+
+    def test_without_arguments_all_studies_of_config_are_checked(self, capsys, monkeypatch):
+        """From the project's folder."""
+        monkeypatch.chdir(ROOT)
+        assert main(["validate"]) == 0
+        assert "config/config.yaml: ok, " in capsys.readouterr().out
+
+    def test_the_schema_is_printed(self, world, capsys):
+        """With the names of the cards that there are."""
+        assert main(["schema", "--cards", str(world.config)]) == 0
+        assert json.loads(capsys.readouterr().out) == study_schema(world.cards)
+
+    def test_predictions_are_scored(self, tmp_path, capsys):
+        """The options are those of `score_submission`; an error is one line and its status 2."""
+        missing = [str(tmp_path / "labels"), str(tmp_path / "predictions")]
+        assert main(["score", *missing]) == 2
+        assert capsys.readouterr().err.startswith("xstilts score: ")
+
+    def test_it_is_run_as_a_module_too(self):
+        """Where the command is not on the path."""
+        command = [sys.executable, "-m", "xstilts.cli.main", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert all(name in done.stdout for name in ("validate", "schema", "score"))

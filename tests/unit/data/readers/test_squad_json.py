@@ -1,0 +1,113 @@
+"""SQuAD's JSON: `xstilts.data.readers.squad_json`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xstilts.data.readers.jsonl_rows import read as read_rows
+from xstilts.data.readers.squad_json import locate, read
+from xstilts.errors import MalformedFile
+
+CONTEXT = "नमस्ते 𝄞 the cat saw the cat"
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+def squad(*answers, identity="q1", **more):
+    question = {"id": identity, "question": "Who?", "answers": list(answers), **more}
+    return {"data": [{"paragraphs": [{"context": CONTEXT, "qas": [question]}]}]}
+
+
+def write(path, value):
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return {"questions": path}
+
+
+def test_offsets_count_code_points(tmp_path):
+    """Neither bytes nor UTF-16 units, which differ from the second word on."""
+    start = CONTEXT.index("cat")
+    files = write(tmp_path / "a.json", squad({"text": "cat", "answer_start": start}))
+    (row,) = read(files, "hi")
+    assert row["answers"] == [{"text": "cat", "start": start}]
+    assert row["context"][start : start + 3] == "cat"
+
+
+@pytest.mark.parametrize("answers", [[], [{"text": "cat", "answer_start": 13}]])
+def test_impossible_questions_have_no_answers(tmp_path, answers):
+    """SQuAD 2.0's plausible answers are none."""
+    (row,) = read(write(tmp_path / "a.json", squad(*answers, is_impossible=True)), "en")
+    assert row["answers"] == []
+
+
+def test_a_wrong_offset_is_an_error_that_says_what_stands_there(tmp_path):
+    """Silently trained on, it would teach a wrong span."""
+    files = write(tmp_path / "a.json", squad({"text": "cat", "answer_start": 2}))
+    with pytest.raises(
+        MalformedFile, match=r"a\.json: data\[0\].*qas\[0\].*'q1'.* at 2, not 'cat'; .*repair"
+    ):
+        list(read(files, "en"))
+
+
+def test_repair_takes_the_nearest_occurrence(tmp_path):
+    """The second cat is nearer to the stated offset."""
+    second = CONTEXT.rindex("cat")
+    files = write(tmp_path / "a.json", squad({"text": "cat", "answer_start": second - 2}))
+    (row,) = read(files, "en", repair=True)
+    assert row["answers"] == [{"text": "cat", "start": second}]
+
+
+def test_repair_leaves_out_a_question_none_of_whose_answers_occur(tmp_path):
+    """Kept without answers it would pass for unanswerable."""
+    files = write(tmp_path / "a.json", squad({"text": "dog", "answer_start": 2}))
+    assert list(read(files, "en", repair=True)) == []
+
+
+def test_id_prefixes_pick_one_language_out_of_a_joint_file(tmp_path):
+    """The official TyDiQA-GoldP files hold nine languages."""
+    value = squad({"text": "cat", "answer_start": CONTEXT.index("cat")}, identity="swahili-1-2")
+    files = write(tmp_path / "a.json", value)
+    names = {"sw": "swahili-", "fi": "finnish-"}
+    assert [row["id"] for row in read(files, "sw", id_prefixes=names)] == ["swahili-1-2"]
+    assert list(read(files, "fi", id_prefixes=names)) == []
+    with pytest.raises(MalformedFile, match="id_prefixes has no 'ko', only sw, fi"):
+        list(read(files, "ko", id_prefixes=names))
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({}, "no 'data'"),
+        ({"data": {}}, "'data' is {}, not list"),
+        ({"data": [{"paragraphs": [{"qas": []}]}]}, r"data\[0\].paragraphs\[0\]: no 'context'"),
+        ({"data": ["x"]}, r"data\[0\]: not an object but str"),
+        (squad({"text": "cat"}), r"answers\[0\]: no 'answer_start'"),
+        (squad({"text": "cat", "answer_start": True}), "'answer_start' is True, not int"),
+    ],
+)
+def test_a_missing_or_wrong_member_is_named_with_its_place(tmp_path, value, problem):
+    """Never a bare KeyError."""
+    with pytest.raises(MalformedFile, match=problem):
+        list(read(write(tmp_path / "a.json", value), "en"))
+
+
+@given(TEXTS, TEXTS, st.integers(-5, 40))
+def test_a_located_answer_stands_where_it_was_found_and_none_stands_nearer(context, text, start):
+    """The definition of the repair."""
+    found = locate(context, text, start)
+    places = [i for i in range(len(context) + 1) if text and context.startswith(text, i)]
+    if found is None:
+        assert not places
+    else:
+        start = max(start, 0)
+        assert found in places
+        assert abs(found - start) == min(abs(place - start) for place in places)
+
+
+def test_rows_of_the_embedded_benchmark_pass_through(tmp_path):
+    """They are in the schema already."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"id": "1", "text": "a"}\n{"id": "2", "text": "b"}\n')
+    assert [row["id"] for row in read_rows({"rows": path}, "en")] == ["1", "2"]

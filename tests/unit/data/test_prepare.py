@@ -1,0 +1,282 @@
+"""A split made ready: `xstilts.data.prepare`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xstilts.config.task_card import TaskCard
+from xstilts.data import examples
+from xstilts.data.prepare import check_labels, is_current, prepare, read_split, reader, readers
+from xstilts.errors import DataError, MissingFile, StudyError
+from xstilts.provenance import digests, files
+from xstilts.provenance.stamp import verify
+
+ROWS = [
+    {"id": "1", "text": "a", "text_pair": None, "label": "yes"},
+    {"id": "2", "text": "b", "text_pair": "c", "label": "maybe"},
+]
+
+
+def card(reader="jsonl_rows", labels=("yes", "maybe"), options=None, **changes):
+    values = {
+        "task": "toy",
+        "title": "Toy",
+        "format": "classification",
+        "summary": "A toy.",
+        "licence": "none",
+        "citation": "nobody",
+        "languages": ["en", "sw"],
+        "codes": {"sw": "swa"},
+        "labels": labels if isinstance(labels, str) else list(labels),
+        "scorer": "accuracy",
+        "primary": "accuracy",
+        "splits": {
+            "test": {
+                "reader": reader,
+                "files": {"rows": {"path": "toy/{code}.jsonl", "mirror": "toy-{code}.jsonl"}},
+                "options": options or {},
+            }
+        },
+    }
+    return TaskCard.model_validate(values | changes)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Prepares a toy split; gives the path of its stamp."""
+
+    def run(rows=ROWS, toy=None, spec="spec1"):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / "toy-swa.jsonl").write_text(text)
+        stamp = tmp_path / "examples/toy/test/sw.json"
+        prepare(
+            toy or card(),
+            "test",
+            "sw",
+            resources=tmp_path,
+            mirror=tmp_path,
+            checksums={},
+            stamp=stamp,
+            spec=spec,
+        )
+        return stamp
+
+    return run
+
+
+def test_examples_lie_beside_their_stamp(prepared, tmp_path):
+    """The stamp names the raw files' checksums and the number of examples."""
+    stamp = prepared()
+    assert examples.read(stamp.with_suffix(".parquet")) == ROWS
+    record = verify(stamp)
+    assert record["spec"] == "spec1"
+    assert record["facts"] == {"rows": 2}
+    raw = tmp_path / "raw/toy/swa.jsonl"
+    assert record["inputs"] == {"rows": digests.file_sha256(raw)}
+
+
+def test_the_same_examples_give_the_same_stamp(prepared):
+    """So that what depends on them is not computed again."""
+    first = prepared().read_bytes()
+    assert prepared().read_bytes() == first
+
+
+def test_examples_are_current_for_their_spec_and_while_untouched(prepared):
+    """Another spec, a missing or an edited file: not current."""
+    stamp = prepared()
+    assert is_current(stamp, "spec1")
+    assert not is_current(stamp, "spec2")
+    parquet = stamp.with_suffix(".parquet")
+    content = parquet.read_bytes()
+    parquet.write_bytes(content[:-1] + b"x")
+    assert not is_current(stamp, "spec1")
+    parquet.unlink()
+    assert not is_current(stamp, "spec1")
+    stamp.write_text("{}")
+    assert not is_current(stamp, "spec1")
+    stamp.unlink()
+    assert not is_current(stamp, "spec1")
+
+
+def test_an_unknown_label_names_the_example_and_what_is_allowed(prepared):
+    """The card decides which labels there are."""
+    with pytest.raises(DataError, match=r"toy/test/sw: example '2': unknown label 'maybe'"):
+        prepared(toy=card(labels=("yes", "no ")))
+
+
+def test_nothing_is_written_when_examples_are_refused(prepared, tmp_path):
+    """A stamp that exists is true."""
+    with pytest.raises(DataError, match="two examples have the id '1'"):
+        prepared(rows=[ROWS[0], ROWS[0]])
+    assert not (tmp_path / "examples").exists()
+
+
+def test_blanked_labels_are_refused():
+    """XTREME's downloader writes one constant over most test labels."""
+    rows = [{**ROWS[0], "id": str(i)} for i in range(100)]
+    with pytest.raises(DataError, match="all 100 labels are 'yes': this is a copy whose labels"):
+        check_labels(card(), rows, "toy/test/sw")
+    check_labels(card(), rows[:99], "toy/test/sw")
+
+
+def test_a_language_that_the_split_does_not_have_is_refused():
+    """With those that it has."""
+    with pytest.raises(StudyError, match=r"task 'toy', test: unknown language 'de'.*en, sw"):
+        read_split(card(), "test", "de", {})
+
+
+FAULTY = [
+    (
+        "multiple_choice",
+        {"id": "1", "prompt": "p", "choices": ["a", "b"], "label": 2},
+        r"label 2 points at none of the 2 choices \(0 to 1\)",
+    ),
+    ("multiple_choice", {"id": "1", "prompt": "p", "choices": ["a"], "label": 0}, "has 1 choices"),
+    ("tagging", {"id": "1", "tokens": ["a"], "tags": ["B-DATE"]}, "unknown tag 'B-DATE'"),
+    ("tagging", {"id": "1", "tokens": ["a", "b"], "tags": ["yes"]}, "2 tokens but 1 tags"),
+    ("tagging", {"id": "1", "tokens": [], "tags": []}, "has no tokens"),
+    (
+        "span_qa",
+        {"id": "1", "context": "abc", "question": "q", "answers": [{"text": "b", "start": 2}]},
+        "the answer 'b' is not in the context at 2",
+    ),
+    ("retrieval", {"id": "1", "side": "key", "text": "t", "relevant": []}, "unknown side 'key'"),
+    (
+        "retrieval",
+        {"id": "1", "side": "query", "text": "t", "relevant": []},
+        "needs both queries and candidates",
+    ),
+]
+
+
+@pytest.mark.parametrize(("format_name", "row", "problem"), FAULTY)
+def test_every_format_refuses_what_it_cannot_use(format_name, row, problem):
+    """Naming the example."""
+    with pytest.raises(DataError, match=problem):
+        check_labels(card(format=format_name), [row], "toy/test/sw")
+
+
+def test_a_query_is_answered_by_candidates_that_exist():
+    """Otherwise it could never be right."""
+    rows = [
+        {"id": "q", "side": "query", "text": "t", "relevant": ["c2"]},
+        {"id": "c", "side": "candidate", "text": "t", "relevant": []},
+    ]
+    with pytest.raises(DataError, match="example 'q': no candidate has id 'c2'"):
+        check_labels(card(format="retrieval"), rows, "toy/test/sw")
+
+
+def test_an_unknown_reader_is_named_with_those_there_are():
+    """Readers are modules; helpers are none."""
+    with pytest.raises(StudyError, match="unknown reader 'squad_jsn'; did you mean 'squad_json'"):
+        reader("squad_jsn", {}, "toy/test/sw")
+    assert {"text", "records", "__init__"}.isdisjoint(readers())
+
+
+def test_options_are_checked_before_anything_is_read():
+    """A misspelt option would otherwise be a TypeError of Python."""
+    with pytest.raises(StudyError, match="unknown option 'repare'; did you mean 'repair'"):
+        reader("squad_json", {"repare": True}, "toy/test/sw")
+    with pytest.raises(StudyError, match="reader 'labelled_texts' needs the option tables, text"):
+        reader("labelled_texts", {}, "toy/test/sw")
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+
+def two_forms(labels=("yes", "maybe")):
+    """A card whose test set is JSON lines, or else a table."""
+    first = card(labels=labels).splits["test"].model_dump(exclude_unset=True)
+    table = {
+        "reader": "labelled_texts",
+        "files": {"table": {"path": "toy/{code}.tsv", "mirror": "toy-{code}.tsv"}},
+        "options": {"tables": {"*": {"form": "tsv"}}, "text": "text", "label": "label"},
+    }
+    return card(labels=labels, splits={"test": first | {"otherwise": [table]}})
+
+
+def prepare_toy(folder, toy):
+    stamp = folder / "examples/toy/test/sw.json"
+    how = {"resources": folder, "mirror": folder, "checksums": {}, "spec": "spec1"}
+    prepare(toy, "test", "sw", stamp=stamp, **how)
+    return examples.read(stamp.with_suffix(".parquet")), files.read_json(stamp)["facts"]
+
+
+def test_another_form_is_read_where_the_first_cannot_be_had(tmp_path):
+    """The same rows in another file format; the stamp says which form it was."""
+    (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
+    rows, facts = prepare_toy(tmp_path, two_forms())
+    assert [row["text"] for row in rows] == ["a", "b"]
+    assert facts == {"rows": 2, "form": 1}
+
+
+def test_the_first_form_is_preferred(tmp_path, prepared):
+    """It is the official one."""
+    (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\n")
+    prepared(toy=two_forms())
+    assert prepare_toy(tmp_path, two_forms())[1] == {"rows": 2, "form": 0}
+
+
+def test_every_form_that_fails_is_told(tmp_path):
+    """Any of them may be mended."""
+    with pytest.raises(MissingFile) as caught:
+        prepare_toy(tmp_path, two_forms())
+    assert "toy/swa.jsonl" in str(caught.value)
+    assert "toy/swa.tsv" in str(caught.value)
+
+
+def test_labels_that_no_card_lists_stand_in_the_stamp(tmp_path):
+    """Sorted, so that the same data give the same head."""
+    (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
+    assert prepare_toy(tmp_path, two_forms("from_data"))[1]["labels"] == ["maybe", "yes"]
+
+
+WITHOUT_GOLD = [
+    ("classification", "accuracy", {"id": "1", "text": "a", "text_pair": None, "label": None}),
+    (
+        "multiple_choice",
+        "accuracy",
+        {"id": "1", "prompt": "p", "choices": ["a", "b"], "label": None},
+    ),
+    ("tagging", "span_f1", {"id": "1", "tokens": ["a"], "tags": None}),
+    ("span_qa", "squad", {"id": "1", "context": "abc", "question": "q", "answers": []}),
+    ("retrieval", "nearest", {"id": "1", "side": "query", "text": "a", "relevant": []}),
+    (
+        "document_qa",
+        "tydi",
+        {"id": "1", "question": "q", "document": "d", "passages": [], "annotations": []},
+    ),
+]
+
+
+@pytest.mark.parametrize(("format_name", "scorer", "row"), WITHOUT_GOLD)
+def test_test_data_without_gold_answers_are_refused(prepared, format_name, scorer, row):
+    """Scored, they would count as errors, or end an evaluation after its forward passes."""
+    rows = [row]
+    if format_name == "retrieval":
+        rows.append({"id": "2", "side": "candidate", "text": "b", "relevant": []})
+    toy = card(format=format_name, scorer=scorer)
+    with pytest.raises(DataError, match=r"toy/test/sw: example '1': has no gold answer to score"):
+        prepared(rows, toy)
+
+
+def test_an_unanswerable_question_is_test_data(prepared):
+    """Of SQuAD 2."""
+    question = {"id": "1", "context": "abc", "question": "q", "answers": []}
+    prepared([question], card(format="span_qa", scorer="squad2"))
+
+
+@pytest.mark.parametrize("right", [["3"], []])
+def test_some_sentences_of_a_bitext_have_a_translation(prepared, right):
+    """Most of BUCC's have none; where none has, there is nothing to score."""
+    query, other = ({"id": i, "side": "query", "text": i, "relevant": []} for i in "12")
+    rows = [query, other | {"relevant": right}]
+    rows.append({"id": "3", "side": "candidate", "text": "c", "relevant": []})
+    bucc = card(format="retrieval", scorer="bucc")
+    if right:
+        prepared(rows, bucc)
+    else:
+        with pytest.raises(DataError, match="toy/test/sw: no query has a right candidate to score"):
+            prepared(rows, bucc)
