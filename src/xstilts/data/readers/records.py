@@ -8,10 +8,13 @@ A card describes each part of a split under the option ``tables``::
 
 The one key ``*`` describes all parts; they are then read one after the other, by part name.
 
-``form`` is ``csv`` (comma, quotes double to escape), ``tsv`` (tab, every character literal),
-``jsonl`` (one JSON object a line), ``lines`` (one value a line) or ``parquet`` (the Hub's copies).
+``form`` is ``csv`` (comma), ``tsv`` (tab), ``jsonl`` (one JSON object a line), ``lines`` (one value
+a line) or ``parquet`` (the Hub's copies). In CSV a field may stand in double quotes; it may then
+hold separators and line ends, and a quote inside it is written twice. In TSV a quote is a character
+like any other, unless the table says ``quoted: true``: its fields are then quoted as those of CSV.
 Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the
-default refuses them. Of a parquet file the row's number from 1 stands for the line.
+default refuses them. In errors, the line of a row is the one that the row begins on; for a parquet
+file it is the row's number, counted from 1.
 """
 
 from __future__ import annotations
@@ -98,11 +101,19 @@ def _appended(
 def _records(
     path: Path, table: Mapping[str, Any], language: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    allowed = {"form", "columns", "errors"}
+    allowed = {"form", "columns", "errors", "quoted"}
     for key in table:
         if key not in allowed:
             raise MalformedFile(path, None, f"option tables: {unknown('key', key, allowed)}")
     form = table.get("form", "tsv")
+    quoted = table.get("quoted", False)
+    if not isinstance(quoted, bool) or (quoted and form != "tsv"):
+        raise MalformedFile(
+            path,
+            None,
+            f"option tables: quoted: {quoted!r} with form {form}; "
+            "allowed: true or false, with form tsv (form csv is always quoted)",
+        )
     errors = str(table.get("errors", "strict"))
     if form in ("jsonl", "parquet"):
         yield from json_lines(path) if form == "jsonl" else parquet_rows(path)
@@ -112,7 +123,12 @@ def _records(
     names = table.get("columns")
     if form == "lines" and not (names and len(names) == 1):
         raise MalformedFile(path, None, "option tables: form lines needs one name in columns")
-    cells = {"csv": _csv, "tsv": _tsv, "lines": _lines}[form](path, errors)
+    if form == "lines":
+        cells = _lines(path, errors)
+    elif form == "csv" or quoted:
+        cells = _quoted(path, errors, "," if form == "csv" else "\t")
+    else:
+        cells = _tsv(path, errors)
     if names is None:
         names = next(cells, (0, []))[1]
     names = [str(name).replace("{language}", language) for name in names]
@@ -137,9 +153,11 @@ def _lines(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
         yield number, [line]
 
 
-def _csv(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
+def _quoted(path: Path, errors: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Rows with the line that they begin on: a quoted value may hold line ends."""
-    rows = csv.reader((f"{line}\n" for _, line in lines(path, errors)), strict=True)
+    text = (f"{line}\n" for _, line in lines(path, errors))
+    rows = csv.reader(text, delimiter=delimiter, strict=True)
+    kind = "CSV" if delimiter == "," else "tab-separated CSV"
     while True:
         begins = rows.line_num + 1
         try:
@@ -147,6 +165,16 @@ def _csv(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise MalformedFile(path, begins, f"not CSV: {error}") from error
+            raise MalformedFile(path, begins, f"not {kind}: {_csv_problem(error)}") from error
         if row:
             yield begins, row
+
+
+def _csv_problem(error: csv.Error) -> str:
+    """The error of the library in words that need no knowledge of it."""
+    text = str(error)
+    if "unexpected end of data" in text:
+        return "a quote that opens in this row is not closed"
+    if "expected after" in text:
+        return "text follows the closing quote of a field (a quote inside a field is doubled)"
+    return text

@@ -34,6 +34,48 @@ def test_csv_cells_come_back_as_written(tmp_path_factory, rows):
     assert [(r["text"], r["text_pair"]) for r in got] == [(a.strip(), b.strip()) for a, b in rows]
 
 
+QUOTED = {"*": {"form": "tsv", "quoted": True}}
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5))
+def test_cells_of_a_quoted_tsv_come_back_as_written(tmp_path_factory, rows):
+    """Quotes, tabs and line feeds inside cells included; only outer white space goes."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+    writer.writerows([("premise", "hypothesis"), *rows])
+    files = write(tmp_path_factory.mktemp("tsv") / "a.tsv", stream.getvalue())
+    got = list(
+        labelled_texts.read(files, "en", tables=QUOTED, text="premise", text_pair="hypothesis")
+    )
+    assert [(r["text"], r["text_pair"]) for r in got] == [(a.strip(), b.strip()) for a, b in rows]
+
+
+def test_a_quote_inside_a_field_that_is_not_quoted_is_a_character(tmp_path):
+    """AfriXNLI has such fields beside quoted ones."""
+    content = 'premise\thypothesis\tlabel\nsay "a"\t"b\tc ""d""\ne"\tneutral\n'
+    files = write(tmp_path / "a.tsv", content)
+    (row,) = labelled_texts.read(files, "ee", tables=QUOTED, **NLI)
+    assert (row["text"], row["text_pair"]) == ('say "a"', 'b\tc "d"\ne')
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ('a\tx\n"b\nc"\ty\n"d\te\nf\tz\n', r"a\.tsv:5: .* opens in this row is not closed"),
+        ('a\tx\n"b\nc"\ty\n"d"e\tz\n', r"a\.tsv:5: .* text follows the closing quote"),
+        ('a\tx\n"b\nc"\n', r"a\.tsv:3: has 1 columns, not 2 \(premise, label\)"),
+        ('a\tx\n"b\nc"\tw\n', r"a\.tsv:3: unknown label 'w'.* Allowed: x, y, z"),
+    ],
+    ids=["not closed", "text after a quote", "columns", "label"],
+)
+def test_an_error_in_a_quoted_tsv_names_the_line_that_the_row_begins_on(tmp_path, rows, problem):
+    """Rows before it may take several lines."""
+    files = write(tmp_path / "a.tsv", f"premise\tlabel\n{rows}")
+    options = {"text": "premise", "label": "label", "labels": {name: name for name in "xyz"}}
+    with pytest.raises(MalformedFile, match=problem):
+        list(labelled_texts.read(files, "ee", tables=QUOTED, **options))
+
+
 def test_tsv_takes_quotes_literally(tmp_path):
     """XNLI, KorNLI and QQP hold single quotation marks, after which csv would swallow rows."""
     files = write(tmp_path / "a.tsv", 'premise\thypothesis\tlabel\n"Ja\tNein"\tneutral\n')
@@ -131,6 +173,8 @@ def test_an_unclosed_quote_is_an_error_at_the_line_it_opens(tmp_path):
         ({"*": {"form": "xls"}}, "unknown form 'xls'"),
         ({"*": {"from": "csv"}}, "unknown key 'from'; did you mean 'form'"),
         ({"*": {"form": "lines"}}, "needs one name in columns"),
+        ({"*": {"form": "tsv", "quoted": "yes"}}, "quoted: 'yes' .* allowed: true or false"),
+        ({"*": {"form": "jsonl", "quoted": True}}, "quoted: True with form jsonl; allowed: .* tsv"),
         ({"rows": {}}, "gives no part 'rows', only pairs"),
     ],
 )
