@@ -42,6 +42,7 @@ TINY_CARD = {
     "summary": "Random weights, for tests.",
     "licence": "none",
     "citation": "none",
+    "architecture": "bert",
     "folder": "tiny",
     "retrieval_layer": 1,
 }

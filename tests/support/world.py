@@ -62,7 +62,13 @@ CARDS: dict[str, dict[str, Any]] = {
         task_card("news", TEXTS, {"train": ["de", "en"]}, labels=["yes", "no"]),
     )
 }
-ENCODER = {"encoder": "tiny", **PROSE, "folder": "somewhere", "retrieval_layer": 2}
+ENCODER = {
+    "encoder": "tiny",
+    **PROSE,
+    "architecture": "bert",
+    "folder": "somewhere",
+    "retrieval_layer": 2,
+}
 STUDY: dict[str, Any] = {
     "study": "small",
     "encoders": ["tiny"],

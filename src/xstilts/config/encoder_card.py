@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from xstilts.config.raw_file import pinned
 from xstilts.config.yaml_models import Model, Name
 
+Architecture = Literal["bert", "modernbert", "deberta"]
+"""The networks that compute encoders: `xstilts.models.network` has a module for each."""
 ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
@@ -30,6 +32,7 @@ class EncoderCard(Model):
     summary: Name
     licence: Name
     citation: Name
+    architecture: Architecture = Field(description="the network that computes it")
     hub: Name | None = Field(None, description="repository on the Hugging Face Hub")
     revision: Name | None = Field(
         None, description="its commit; main where none is known: it is held at the first download"

@@ -82,11 +82,12 @@ class Grid(Layout):
     @_once
     def encoder(self, encoder: str) -> Stage:
         """Fetching an encoder and saving it as a Hugging Face folder."""
+        card = self.cards.encoder(encoder)
         return self._stage(
             "encoder",
             self.encoder_stamp(encoder),
-            {"card": self.cards.encoder(encoder).model_dump(exclude=_NOT_THE_WEIGHTS)},
-            ["xstilts.models.encoder"],
+            {"card": card.model_dump(exclude=_NOT_THE_WEIGHTS)},
+            ["xstilts.models.encoder"] + (["xstilts_demo.e5s"] if card.weights else []),
         )
 
     @_once
@@ -134,6 +135,7 @@ class Grid(Layout):
             {"start": start, "seed": seed} | self._learning(condition, stage),
             [
                 "xstilts.training.train",
+                self._network(encoder),
                 *self._format_modules(self.training_tasks(condition, stage)),
                 *(["xstilts.tasks.mlm.model"] if self.mixes_mlm(condition, stage) else []),
             ],
@@ -189,7 +191,11 @@ class Grid(Layout):
             self.cells(encoder, condition, seed, target),
             {"checkpoint": start, "retrieval_layer": self.retrieval_layer(encoder, target)}
             | self._scoring(target),
-            ["xstilts.evaluation.evaluate", *self._format_modules([target])],
+            [
+                "xstilts.evaluation.evaluate",
+                self._network(encoder),
+                *self._format_modules([target]),
+            ],
         )
 
     def _scoring_of(self, target: str) -> dict[str, Any]:
@@ -233,7 +239,7 @@ class Grid(Layout):
                     if path.suffix in (".html", ".css")
                 },
             },
-            ["xstilts.analysis.report.terminal"],
+            ["xstilts.analysis.report.write"],
         )
 
     @_once
@@ -343,6 +349,9 @@ class Grid(Layout):
                 if code in codes
             },
         }
+
+    def _network(self, encoder: str) -> str:
+        return f"xstilts.models.network.{self.cards.encoder(encoder).architecture}"
 
     def _format_modules(self, tasks: Iterable[str]) -> list[str]:
         return sorted({f"xstilts.tasks.{self.cards.task(task).format}.model" for task in tasks})

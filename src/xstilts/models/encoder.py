@@ -21,6 +21,8 @@ from safetensors.numpy import save_file
 from xstilts.config.encoder_card import ENCODER_FILES as FILES
 from xstilts.config.raw_file import HubFile, RawFile
 from xstilts.errors import EncoderError, MissingFile
+from xstilts.models.network import registry
+from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.files import write_atomically, write_json
 from xstilts.provenance.stamp import write_stamp
 
@@ -66,13 +68,10 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
 
 
 def _check(card: EncoderCard, folder: Path) -> None:
-    """Refuse now what the first training would, perhaps after hours in a queue.
-
-    By name, as in `_from_hub`: what is checked does not decide what the files are.
-    """
+    """Refuse now what the first training would refuse, perhaps after hours in a queue."""
     try:
-        import_module("xstilts.models.network.registry").check(folder)
-        tokenizer = import_module("xstilts.models.tokenizer").Tokenizer(folder)
+        registry.check(folder, card.architecture)
+        tokenizer = Tokenizer(folder)
         _ = tokenizer.layout, tokenizer.unknown
     except EncoderError as error:
         raise EncoderError(f"encoder {card.encoder!r} cannot be used: {error}") from error

@@ -74,7 +74,8 @@ class SyntheticStudy:
 
     def _encoder(self, name: str) -> dict[str, Any]:
         card = {"encoder": name, "title": f"Encoder {name}", "summary": "Small.", "licence": "MIT"}
-        return card | {"citation": "Nobody 2020", "folder": "x"} | self.encoder_changes
+        card |= {"citation": "Nobody 2020", "architecture": "bert", "folder": "x"}
+        return card | self.encoder_changes
 
     def _task(self, name: str) -> dict[str, Any]:
         source = {"embedded": name} if self.embedded else {"url": "https://example.org/x"}

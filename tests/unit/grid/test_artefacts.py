@@ -12,6 +12,7 @@ import pytest
 from support.world import CARDS, ENCODER, PROSE, ROOT, STUDY
 from xstilts.config.yaml_models import read_yaml
 from xstilts.errors import LineageError
+from xstilts.grid import artefacts
 from xstilts.grid.artefacts import open_grid
 from xstilts.grid.keys import INTERMEDIATE
 from xstilts.grid.snapshot import freeze, frozen, frozen_path, thaw
@@ -261,6 +262,11 @@ class TestWhatChangesSomething:
         ("module", "kinds"),
         [
             ("xstilts.training.train", {"training", "evaluation", "table", "report", "submission"}),
+            (
+                "xstilts.models.network.bert",
+                {"training", "evaluation", "table", "report", "submission"},
+            ),
+            ("xstilts.models.network.deberta", set()),
             ("xstilts.evaluation.evaluate", {"evaluation", "table", "report", "submission"}),
             (
                 "xstilts.tasks.span_qa.model",
@@ -280,9 +286,9 @@ class TestWhatChangesSomething:
         """A change of the library reaches what runs it and what depends on that."""
         before = world.grid()
         stages(before)
-        code_of = code_module.code_of
+        code_of = artefacts.code_of
         monkeypatch.setattr(
-            code_module,
+            artefacts,
             "code_of",
             lambda modules: {k: v + (k == module) * "!" for k, v in code_of(modules).items()},
         )

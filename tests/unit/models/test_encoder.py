@@ -329,7 +329,7 @@ class TestFolders:
         made = registry.blank(source, tiny.ROWS)
         tensors = network_weights.body_tensors(made) | {made.word_embeddings: made.words.weight}
         save_file({k: v.detach().numpy() for k, v in tensors.items()}, source / "model.safetensors")
-        stamp = self.fetched(source, layers=2)
+        stamp = self.fetched(source, architecture="modernbert", layers=2)
         kept = load_file(stamp.parent / "model.safetensors")
         assert kept.keys() == {name for name in tensors if not name.startswith("layers.2.")}
         assert json.loads((stamp.parent / "config.json").read_text())["layer_types"] == kinds[:2]
@@ -341,6 +341,15 @@ class TestFolders:
         )
         with pytest.raises(EncoderError, match=r"'tiny' cannot be used: .*model_type 't5' is not"):
             self.fetched(source)
+
+    def test_the_architecture_of_the_card_is_the_one_of_the_configuration(self, source):
+        """The spec of every training names the code of the card's architecture."""
+        with pytest.raises(
+            EncoderError,
+            match=r"encoder 'tiny' cannot be used: the card says architecture: deberta, but "
+            r".*made/config\.json has model_type 'xlm-roberta'; write architecture: bert into",
+        ):
+            self.fetched(source, architecture="deberta")
 
     @pytest.mark.parametrize(
         ("changes", "problem"),
@@ -470,4 +479,4 @@ class TestHub:
         values = {"hub": "published", "revision": "main", "folder": "made"}
         exec(encoder.CONVERT.format(kind="AutoModel", **values), {})
         (tmp_path / "made/tokenizer.json").write_bytes((published / "tokenizer.json").read_bytes())
-        registry.check(tmp_path / "made")
+        registry.check(tmp_path / "made", "bert")

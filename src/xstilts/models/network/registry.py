@@ -8,7 +8,9 @@ folder, and importing this costs torch alone.
 Every dropout is a module of its own (`xstilts.models.dropout`), called once in a forward pass:
 it is a place, and places and tokens decide what is dropped.
 
-An architecture is found by the ``model_type`` of a folder's ``config.json``:
+An architecture is one module of this package, imported by its name when a folder's ``config.json``
+asks for it. A training's spec names the module of its encoder's architecture, so that a change in
+one architecture leaves the checkpoints of the others valid:
 
     bert.py         BERT, XLM-R and what has their shape (LaBSE, e5, Glot500, AfroXLMR), XLM-R XL
     modernbert.py   ModernBERT (mmBERT)
@@ -17,6 +19,7 @@ An architecture is found by the ``model_type`` of a folder's ``config.json``:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,16 +27,15 @@ from safetensors import SafetensorError
 
 from xstilts.errors import EncoderError
 from xstilts.models.dropout import name_places
-from xstilts.models.network import bert, deberta, modernbert, weights
+from xstilts.models.network import weights
 from xstilts.models.network.base import Config, Encoder, Shape
 from xstilts.models.network.weights import WORD_EMBEDDINGS, Weights, body_tensors, load_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
-    "ARCHITECTURES",
+    "NETWORKS",
     "WORD_EMBEDDINGS",
     "Encoder",
     "Shape",
@@ -44,15 +46,28 @@ __all__ = [
     "load_body",
 ]
 
-ARCHITECTURES: dict[str, Callable[[Config, int], Encoder]] = {
-    "bert": bert.Bert,
-    "roberta": bert.Bert,
-    "xlm-roberta": bert.Bert,
-    "camembert": bert.Bert,
-    "xlm-roberta-xl": bert.BertXL,
-    "modernbert": modernbert.ModernBert,
-    "deberta-v2": deberta.Deberta,
+NETWORKS = {
+    "bert": "bert.Bert",
+    "roberta": "bert.Bert",
+    "xlm-roberta": "bert.Bert",
+    "camembert": "bert.Bert",
+    "xlm-roberta-xl": "bert.BertXL",
+    "modernbert": "modernbert.ModernBert",
+    "deberta-v2": "deberta.Deberta",
 }
+"""The network of each ``model_type``: its architecture, a module of this package, and its class."""
+
+
+def _network(config: Config) -> tuple[str, str]:
+    """The architecture and the class that a configuration's ``model_type`` asks for."""
+    model_type = config.get("model_type")
+    if model_type not in NETWORKS:
+        raise EncoderError(
+            f"{config.path}: model_type {model_type!r} is not supported; "
+            f"allowed: {', '.join(NETWORKS)}"
+        )
+    architecture, _, name = NETWORKS[model_type].partition(".")
+    return architecture, name
 
 
 def blank(folder: Path, rows: int) -> Encoder:
@@ -62,19 +77,26 @@ def blank(folder: Path, rows: int) -> Encoder:
     Raises `EncoderError` for an architecture, or a variant of one, that is not known.
     """
     config = Config(folder)
-    kind = config.get("model_type")
-    if kind not in ARCHITECTURES:
-        raise EncoderError(
-            f"{config.path}: model_type {kind!r} is not supported; "
-            f"allowed: {', '.join(ARCHITECTURES)}"
-        )
-    encoder = ARCHITECTURES[kind](config, rows)
+    architecture, name = _network(config)
+    module = import_module(f"xstilts.models.network.{architecture}")
+    encoder: Encoder = getattr(module, name)(config, rows)
     name_places(encoder, "encoder")
     return encoder
 
 
-def check(folder: Path) -> None:
-    """Raise `EncoderError` where a folder cannot be computed; no tensor of it is read."""
+def check(folder: Path, architecture: str) -> None:
+    """Check that a folder can be computed, by this architecture; no tensor of it is read.
+
+    Raises `EncoderError` for another architecture, an unsupported variant, or weights that lack a
+    tensor or have one of another shape.
+    """
+    config = Config(folder)
+    found, _ = _network(config)
+    if found != architecture:
+        raise EncoderError(
+            f"the card says architecture: {architecture}, but {config.path} has model_type "
+            f"{config['model_type']!r}; write architecture: {found} into the card"
+        )
     with torch.device("meta"):
         encoder = blank(folder, 1)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from support import tiny
+from xstilts.config.encoder_card import Architecture
 from xstilts.errors import EncoderError
 from xstilts.models.batch import one_sequence_items, pack
 from xstilts.models.dropout import AttentionDropout, Dropout
@@ -293,6 +294,12 @@ def test_an_unknown_variant_is_refused(variant, changes, problem, tmp_path):
     with pytest.raises(EncoderError) as refused:
         registry.blank(tmp_path, 1)
     assert str(refused.value).startswith(f"{path}: {problem}")
+
+
+def test_each_architecture_of_a_card_is_a_module_that_computes_some_model_type():
+    """A spec names the module by what the card says."""
+    computed = {network.partition(".")[0] for network in registry.NETWORKS.values()}
+    assert computed == set(get_args(Architecture))
 
 
 def test_an_unknown_architecture_is_refused_by_name(tmp_path):
