@@ -1,6 +1,5 @@
-"""The official metrics of the benchmarks: pure functions on plain values, scores in percent.
+"""The official metrics of the benchmarks.
 
-Import what you need from its module (``xstilts.metrics.chunk_f1`` ...); this file imports nothing,
-so that a score's code digest covers only the metric that made it. ``docs/metrics.md`` tells the
-sources and the traps.
+In: gold and predicted labels, answers, spans or vectors. Out: scores in per cent.
+Pure functions: they read and write no file. Sources and known traps: docs/metrics.md.
 """

@@ -1,9 +1,9 @@
-"""Averages over languages, tasks and groups as XTREME's ``evaluate.py``, and ours beside them.
+"""Averages over languages, tasks and groups as in XTREME's ``evaluate.py``, and our own.
 
 Official (Hu et al. 2020; Ruder et al. 2021): a task's score is the plain mean over its languages,
 English included; question answering takes the mean of exact match and F1; the overall score is the
-mean over tasks, not over groups, and exists only when every task does. The order of the languages
-is that of ``evaluate.py``: it decides the last bits of the sums.
+mean over tasks, not over groups, and is defined only if every task has a score. Languages are added
+in the order of ``evaluate.py``, which decides the last bits of the sums.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LANGUAGES: dict[str, dict[str, tuple[str, ...]]] = {
     "xtreme": {task: tuple(codes.split()) for task, codes in _XTREME.items()},
     "xtreme-r": {task: tuple(codes.split()) for task, codes in _XTREME_R.items()},
 }
-"""The languages of each task, in official order. LAReQA is pooled over languages: not here."""
+"""The languages of each task, in official order. LAReQA has one score for all languages."""
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "xtreme": {
@@ -65,7 +65,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "qa": ("xquad", "mlqa", "tydiqa"),
         "retrieval": ("bucc2018", "tatoeba"),
     },
-    # as it is in evaluate.py: xcopa in two groups, lareqa in none
+    # as in evaluate.py: xcopa is in two groups, lareqa in none
     "xtreme-r": {
         "classification": ("xnli", "xcopa"),
         "tagging": ("udpos", "panx"),
@@ -84,7 +84,7 @@ XTREME_R_TASKS = (
 
 
 def language_mean(scores: Scores, order: Iterable[str] = ()) -> dict[str, float]:
-    """The mean of each metric over all languages given, English too.
+    """The mean of each metric over all languages of ``scores``, English included.
 
     ``scores`` maps languages to metrics; ``order`` says which languages are added first.
 
@@ -108,7 +108,7 @@ def language_mean(scores: Scores, order: Iterable[str] = ()) -> dict[str, float]
 
 
 def in_order(languages: Collection[str], order: Iterable[str]) -> list[str]:
-    """The languages: first those of ``order``, then the others by code.
+    """Sort languages: first those of ``order`` in that order, then the others by code.
 
     >>> in_order({"sw", "am", "en"}, ["en", "de"])
     ['en', 'am', 'sw']
@@ -118,14 +118,14 @@ def in_order(languages: Collection[str], order: Iterable[str]) -> list[str]:
 
 
 def without_english(scores: Scores, order: Iterable[str] = ()) -> dict[str, float]:
-    """The mean over all languages but English: TyDi QA's own rule, and the zero-shot mean."""
+    """The mean over all languages except English: TyDi QA's own rule and the zero-shot mean."""
     return language_mean({code: s for code, s in scores.items() if code != "en"}, order)
 
 
 def task_score(average: Mapping[str, float]) -> float:
-    """The one number of a task (``avg_metric``) from its averages over languages.
+    """The single score of a task (``avg_metric``) from its averages over languages.
 
-    Question answering: the mean of exact match and F1; then F1, accuracy or MAP@20.
+    Question answering: the mean of exact match and F1. Other tasks: F1, accuracy or MAP@20.
 
     >>> task_score({"exact_match": 60.0, "f1": 70.0}), task_score({"f1": 70.0, "recall": 1.0})
     (65.0, 70.0)
@@ -139,7 +139,7 @@ def task_score(average: Mapping[str, float]) -> float:
 
 
 def group_scores(tasks: Mapping[str, float], benchmark: str) -> dict[str, float]:
-    """The mean of each official group of tasks whose members are all there."""
+    """The mean of each official group of tasks; a group needs the scores of all its tasks."""
     if benchmark not in GROUPS:
         raise ValueError(unknown("benchmark", benchmark, GROUPS))
     return {
@@ -155,15 +155,15 @@ def xtreme_mean(tasks: Mapping[str, float]) -> float:
     ``evaluate.py`` adds them in the order of a set, so that its last bit varies between runs;
     here the order is fixed.
     """
-    return _all_of(XTREME_TASKS, tasks, "XTREME")
+    return _mean_of_all(XTREME_TASKS, tasks, "XTREME")
 
 
 def xtreme_r_mean(tasks: Mapping[str, float]) -> float:
-    """Our mean over XTREME-R's 10 tasks, LAReQA included: the official script can print none."""
-    return _all_of(XTREME_R_TASKS, tasks, "XTREME-R")
+    """Our mean over XTREME-R's 10 tasks, LAReQA included; the official script has none."""
+    return _mean_of_all(XTREME_R_TASKS, tasks, "XTREME-R")
 
 
-def _all_of(names: Collection[str], tasks: Mapping[str, float], benchmark: str) -> float:
+def _mean_of_all(names: Collection[str], tasks: Mapping[str, float], benchmark: str) -> float:
     missing = [name for name in names if name not in tasks]
     if missing:
         raise ValueError(f"{benchmark} has no overall score without {', '.join(missing)}")

@@ -38,8 +38,8 @@ def nearest_foreign(english: Vectors, foreign: Vectors) -> NDArray[np.int64]:
     for index, row in enumerate(unit):
         first.setdefault(row.tobytes(), index)
     rows = np.fromiter(first.values(), dtype=np.int64)
-    found = nearest(normalise(english.astype(np.float64)), unit[rows], 1).row[:, 0]
-    chosen: NDArray[np.int64] = rows[found]
+    best = nearest(normalise(english.astype(np.float64)), unit[rows], 1).row[:, 0]
+    chosen: NDArray[np.int64] = rows[best]
     return chosen
 
 
@@ -51,11 +51,11 @@ def tatoeba_accuracy(
     ``gold[i]`` is the row of the translation of English sentence i; by default i itself. XTREME's
     release sorts the English sentences: pass the order, or the score is that of a random pairing.
     """
-    found = nearest_foreign(english, foreign)
-    wanted = np.arange(len(english)) if gold is None else np.asarray(gold)
-    if wanted.shape != found.shape or not len(found):
-        raise ValueError(f"{len(found)} English sentences but {wanted.size} gold indices")
-    return int((found == wanted).sum()) / len(found) * 100
+    predicted = nearest_foreign(english, foreign)
+    expected = np.arange(len(english)) if gold is None else np.asarray(gold)
+    if expected.shape != predicted.shape or not len(predicted):
+        raise ValueError(f"{len(predicted)} English sentences but {expected.size} gold indices")
+    return int((predicted == expected).sum()) / len(predicted) * 100
 
 
 # --- BUCC: mining --------------------------------------------------------------------------------
@@ -94,8 +94,9 @@ def mine(
 ) -> list[Candidate]:
     """Candidate pairs with a positive margin, best first, each sentence text used once.
 
-    Texts that occur more than once have more than one id: "drop" leaves them out (XTREME),
-    "product" gives all pairs of their ids (jiant). ``search`` finds the neighbours.
+    A text that occurs more than once has several ids: "drop" leaves it out (XTREME), "product"
+    gives all pairs of ids (jiant). ``search`` finds the neighbours. Raises `ValueError` for sides
+    whose lists differ in length and for another ``repeated``.
     """
     rows = [_unique(side) for side in (source, target)]
     units = [
@@ -115,7 +116,7 @@ def mine(
 
 
 def _unique(side: Side) -> dict[str, int]:
-    """Each distinct text, in order of its first occurrence, with the row of its LAST one."""
+    """Each distinct text in order of first occurrence, with the row of its LAST occurrence."""
     if not len(side.ids) == len(side.sentences) == len(side.vectors):
         raise ValueError(
             f"{len(side.ids)} ids, {len(side.sentences)} sentences, {len(side.vectors)} vectors; "
@@ -139,21 +140,21 @@ def margin_pairs(forward: Neighbours, backward: Neighbours) -> list[RowPair]:
     """The best pair of every source row, then of every target row, by ratio margin.
 
     The margin of x and y is cos(x, y) over the mean of the average similarity of x to its k
-    neighbours and of y to its k neighbours (Artetxe and Schwenk 2019, "ratio"). Where that mean
-    is 0 there is no margin, and the pair is last.
+    neighbours and of y to its k neighbours (Artetxe and Schwenk 2019, "ratio"). If that mean is 0
+    the margin is undefined, and the pair is ranked last.
     """
-    ahead = _best(forward, backward.similarity.mean(axis=1))
-    back = _best(backward, forward.similarity.mean(axis=1))
-    return [RowPair(score, row, other) for score, row, other in ahead] + [
-        RowPair(score, other, row) for score, row, other in back
+    from_sources = _best_margins(forward, backward.similarity.mean(axis=1))
+    from_targets = _best_margins(backward, forward.similarity.mean(axis=1))
+    return [RowPair(score, row, other) for score, row, other in from_sources] + [
+        RowPair(score, other, row) for score, row, other in from_targets
     ]
 
 
-def _best(neighbours: Neighbours, other_mean: Vectors) -> list[RowPair]:
+def _best_margins(neighbours: Neighbours, other_mean: Vectors) -> list[RowPair]:
     own_mean = neighbours.similarity.mean(axis=1, keepdims=True)
-    middle = (own_mean + other_mean[neighbours.row]) / 2
-    safe = np.where(middle == 0, 1, middle)
-    margins = np.where(middle == 0, -np.inf, neighbours.similarity / safe)
+    mean = (own_mean + other_mean[neighbours.row]) / 2
+    safe = np.where(mean == 0, 1, mean)
+    margins = np.where(mean == 0, -np.inf, neighbours.similarity / safe)
     return [
         RowPair(float(margins[row, best]), row, int(neighbours.row[row, best]))
         for row, best in enumerate(margins.argmax(axis=1))
@@ -161,7 +162,7 @@ def _best(neighbours: Neighbours, other_mean: Vectors) -> list[RowPair]:
 
 
 def greedy_one_to_one(pairs: Iterable[RowPair]) -> list[RowPair]:
-    """Best score first, each source and each target once ("max"); of equals the earlier pair."""
+    """Take pairs by falling score, each source and target once ("max"); ties: the earlier pair."""
     sources: set[int] = set()
     targets: set[int] = set()
     chosen = []
@@ -187,8 +188,9 @@ class PairScore(NamedTuple):
 def tune_threshold(candidates: Collection[Candidate], gold: Set[IdPair]) -> float:
     """The score threshold with the best F1: midway between the last pair kept and the next.
 
-    Tune on dev, apply to test. Where all candidates are kept, the last score itself (LASER's and
-    XTREME's scripts fail there with an IndexError); 0.0 where no candidate is right.
+    Tune on the dev pairs, apply to the test pairs. If the best is to keep all candidates, the
+    threshold is the last score (LASER's and XTREME's scripts raise an IndexError there). If no
+    candidate is right, it is 0.0.
     """
     if not gold:
         raise ValueError("no gold pairs; give at least one")
@@ -214,9 +216,9 @@ def pair_score(gold: Iterable[IdPair], predicted: Iterable[IdPair]) -> PairScore
     >>> pair_score({("de-1", "en-1"), ("de-2", "en-2")}, {("de-1", "en-1"), ("de-2", "en-9")}).f1
     50.0
     """
-    wanted, found = set(gold), set(predicted)
-    correct = len(wanted & found)
+    gold_pairs, predicted_pairs = set(gold), set(predicted)
+    correct = len(gold_pairs & predicted_pairs)
     if not correct:
         return PairScore(0.0, 0.0, 0.0)
-    precision, recall = correct / len(found), correct / len(wanted)
+    precision, recall = correct / len(predicted_pairs), correct / len(gold_pairs)
     return PairScore(harmonic_mean(precision, recall) * 100, precision * 100, recall * 100)

@@ -3,8 +3,8 @@
 A chunk is a maximal run with a type, in the lenient reading of the CoNLL-2000 ``conlleval``
 script: ``I-PER`` after ``O`` opens a chunk, ``B-PER I-ORG`` are two. XTREME applies the same rule
 to part-of-speech labels, which have no B or I: a run of equal labels is ONE chunk, except for
-labels that start with S (SCONJ, SYM), which are single-token chunks. seqeval 0.0.19 and later cut
-the first letter of a label, so that CCONJ and SCONJ become one type; hence this own code.
+labels that start with S (SCONJ, SYM), which are single-token chunks. This is our own code because
+seqeval 0.0.19 and later cut the first letter of a label, so that CCONJ and SCONJ become one type.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def chunk_score(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]
     33.33333333333333
     """
     check_lengths(gold, predicted)
-    wanted, found = set(chunks(gold)), set(chunks(predicted))
-    correct = len(wanted & found)
+    expected, found = set(chunks(gold)), set(chunks(predicted))
+    correct = len(expected & found)
     precision = correct / len(found) if found else 0.0
-    recall = correct / len(wanted) if wanted else 0.0
+    recall = correct / len(expected) if expected else 0.0
     return ChunkScore(harmonic_mean(precision, recall) * 100, precision * 100, recall * 100)
 
 
@@ -54,16 +54,16 @@ def chunks(sentences: Sequence[Sequence[str]]) -> list[Chunk]:
     >>> chunks([["B-PER", "I-PER", "O", "I-LOC"]])
     [Chunk(type='PER', start=0, end=1), Chunk(type='LOC', start=3, end=3)]
     """
-    found: list[Chunk] = []
-    before, kind_before, start = "O", "", 0
+    result: list[Chunk] = []
+    last_tag, last_type, start = "O", "", 0
     for position, label in enumerate(_joined(sentences)):
-        tag, kind = label[0], label.split("-")[-1]
-        if _ends(before, tag, kind != kind_before):
-            found.append(Chunk(kind_before, start, position - 1))
-        if _starts(before, tag, kind != kind_before):
+        tag, chunk_type = label[0], label.split("-")[-1]
+        if _ends(last_tag, tag, chunk_type != last_type):
+            result.append(Chunk(last_type, start, position - 1))
+        if _starts(last_tag, tag, chunk_type != last_type):
             start = position
-        before, kind_before = tag, kind
-    return found
+        last_tag, last_type = tag, chunk_type
+    return result
 
 
 def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
@@ -82,7 +82,10 @@ def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
 
 
 def check_lengths(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> None:
-    """Refuse unequal lengths, which seqeval 0.0.12 does not notice: one missing tag shifts all."""
+    """Raise `ValueError` for unequal lengths.
+
+    seqeval 0.0.12 does not notice them: one missing tag shifts all that follow.
+    """
     if len(gold) != len(predicted):
         raise ValueError(f"{len(gold)} gold sentences but {len(predicted)} predicted")
     for number, (wanted, found) in enumerate(zip(gold, predicted, strict=True), start=1):
@@ -93,7 +96,7 @@ def check_lengths(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
 
 
 def _joined(sentences: Sequence[Sequence[str]]) -> Iterator[str]:
-    """All labels in one row, an O after each sentence, and a last O that closes the row."""
+    """All labels one after the other, an O after each sentence and one more O at the end."""
     for number, sentence in enumerate(sentences, start=1):
         if "" in sentence:
             raise ValueError(f"sentence {number}: empty label at token {sentence.index('') + 1}")
@@ -102,15 +105,15 @@ def _joined(sentences: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "O"
 
 
-def _ends(before: str, tag: str, changed: bool) -> bool:
-    """Whether a chunk ends between two tags (first letters), given that their types differ."""
-    if before in "ES" or (before in "BI" and tag in "BSO"):
+def _ends(last_tag: str, tag: str, type_changed: bool) -> bool:
+    """Whether a chunk ends between two tags (first letters of labels)."""
+    if last_tag in "ES" or (last_tag in "BI" and tag in "BSO"):
         return True
-    return before not in "O." and changed
+    return last_tag not in "O." and type_changed
 
 
-def _starts(before: str, tag: str, changed: bool) -> bool:
+def _starts(last_tag: str, tag: str, type_changed: bool) -> bool:
     """Whether a chunk starts at ``tag``."""
-    if tag in "BS" or (before in "ESO" and tag in "EI"):
+    if tag in "BS" or (last_tag in "ESO" and tag in "EI"):
         return True
-    return tag not in "O." and changed
+    return tag not in "O." and type_changed

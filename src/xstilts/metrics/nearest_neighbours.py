@@ -1,8 +1,8 @@
-"""Exact nearest neighbours by inner product, with numpy: what XTREME does with faiss' flat indexes.
+"""Exact nearest neighbours by inner product with numpy, as in XTREME (faiss' flat indexes).
 
-Ties go to the lowest row. Time grows with queries x candidates: fine for thousands of both. The
-metrics that need more take another `Search`, such as `xstilts.tasks.nearest_neighbours.nearest`,
-which uses a GPU.
+Ties go to the lowest row. Time grows with queries x candidates, which is fine for thousands of
+both. Callers with more vectors pass another `Search`, such as
+`xstilts.tasks.nearest_neighbours.nearest`, which uses a GPU.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.floating[Any]]
-_BLOCK = 2**24
+BLOCK = 2**24
 """Similarities in memory at once (64 MiB in single precision)."""
 _ROWS = 2**14
-"""Vectors that are looked at together: what is computed on the way stays small."""
+"""Vectors that are processed together: temporary arrays stay small."""
 
 
 class Neighbours(NamedTuple):
@@ -28,13 +28,13 @@ class Neighbours(NamedTuple):
 
 
 Search = Callable[[Vectors, Vectors, int], Neighbours]
-"""What `nearest` does: queries, candidates, how many."""
+"""The signature of `nearest`: queries, candidates, number of neighbours."""
 
 
 def normalise(vectors: Vectors | Sequence[Vectors]) -> Vectors:
     """Rows of length 1 (a zero row stays zero, as in ``faiss.normalize_L2``).
 
-    Of a table, or of its rows one by one: no other copy than the result is made.
+    ``vectors`` is an array of shape (rows, width) or a list of rows. The result is the only copy.
     """
     if not len(vectors):
         return np.asarray(vectors, dtype=np.float64).reshape(0, np.shape(vectors)[-1])
@@ -55,7 +55,7 @@ def nearest(queries: Vectors, candidates: Vectors, k: int) -> Neighbours:
     k = checked_count(queries, candidates, k)
     rows = np.empty((len(queries), k), dtype=np.int64)
     similarity = np.empty((len(queries), k), dtype=np.result_type(queries, candidates))
-    step = max(1, _BLOCK // len(candidates))
+    step = max(1, BLOCK // len(candidates))
     for start in range(0, len(queries), step):
         block = queries[start : start + step] @ candidates.T
         for query, values in enumerate(block, start=start):
@@ -65,7 +65,7 @@ def nearest(queries: Vectors, candidates: Vectors, k: int) -> Neighbours:
 
 
 def _largest(values: Vectors, k: int) -> NDArray[np.int64]:
-    """The positions of the k largest values, largest first, of equals the lowest position first."""
+    """The positions of the k largest values, largest first; ties: the lowest position first."""
     if k == 1:
         return np.array([np.argmax(values)])
     least = np.partition(values, len(values) - k)[len(values) - k]
@@ -75,7 +75,10 @@ def _largest(values: Vectors, k: int) -> NDArray[np.int64]:
 
 
 def checked_count(queries: Vectors, candidates: Vectors, k: int) -> int:
-    """How many neighbours a query has; raises `ValueError` for vectors that cannot be compared."""
+    """How many neighbours a query gets: ``k``, or all candidates if there are fewer.
+
+    Raises `ValueError` for vectors that cannot be compared.
+    """
     _check(queries)
     _check(candidates)
     if queries.shape[1] != candidates.shape[1]:
@@ -86,7 +89,7 @@ def checked_count(queries: Vectors, candidates: Vectors, k: int) -> int:
 
 
 def _check(array: Vectors, first: int = 0) -> None:
-    """Refuse what is no table of numbers; its rows are called from ``first`` on."""
+    """Raise `ValueError` unless it is a finite float table; ``first`` is its first row's number."""
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
         raise ValueError(f"vectors must be a table of floats, got {array.shape} {array.dtype}")
     for start in range(0, len(array), _ROWS):

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from xstilts.errors import unknown
-from xstilts.metrics.summation import left_sum
+from xstilts.metrics.summation import sequential_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -43,11 +43,11 @@ MLQA_ARTICLES: dict[str, re.Pattern[str] | None] = {
     "hi": None,
     "vi": re.compile(r"\b(của|là|cái|chiếc|những)\b"),
     "de": re.compile(r"\b(ein|eine|einen|einem|eines|einer|der|die|das|den|dem|des)\b"),
-    # meant for a leading article; as it is written it deletes every such pair of letters
+    # MLQA meant the leading article, but this pattern deletes the two letters everywhere
     "ar": re.compile(r"\sال^|ال"),
     "zh": None,
 }
-"""MLQA's articles by language; None where it removes none. Other languages have no rule."""
+"""MLQA's articles by language; None: MLQA removes none. MLQA has no rule for other languages."""
 
 
 def normalize_squad(text: str) -> str:
@@ -61,7 +61,7 @@ def normalize_squad(text: str) -> str:
 
 
 def normalize_mlqa(text: str, language: str) -> str:
-    """MLQA's normal form; ``language`` is that of the context and the answer.
+    """MLQA's normal form; ``language`` is the language of the context and the answer.
 
     >>> normalize_mlqa("«El» 电化", "es"), normalize_mlqa("电化abc", "zh")
     ('电化', '电 化 abc')
@@ -91,7 +91,7 @@ def exact_match(
 ) -> float:
     """1.0 if the prediction equals any gold answer in normal form, else 0.0."""
     answer = normalize(prediction)
-    return float(any(answer == normalize(gold) for gold in _some(golds)))
+    return float(any(answer == normalize(gold) for gold in _checked_golds(golds)))
 
 
 def token_f1(
@@ -105,7 +105,7 @@ def token_f1(
     0.6666666666666666
     """
     answer = normalize(prediction).split()
-    return max(_overlap(answer, normalize(gold).split()) for gold in _some(golds))
+    return max(_overlap(answer, normalize(gold).split()) for gold in _checked_golds(golds))
 
 
 def _overlap(predicted: Sequence[str], gold: Sequence[str]) -> float:
@@ -116,7 +116,7 @@ def _overlap(predicted: Sequence[str], gold: Sequence[str]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _some(golds: Collection[str]) -> Collection[str]:
+def _checked_golds(golds: Collection[str]) -> Collection[str]:
     if isinstance(golds, str):
         raise TypeError(f"gold answers must be a collection of texts, got the text {golds!r}")
     if not golds:
@@ -139,7 +139,7 @@ def squad(golds: Mapping[str, Collection[str]], predictions: Mapping[str, str]) 
 def mlqa(
     golds: Mapping[str, Collection[str]], predictions: Mapping[str, str], language: str
 ) -> AnswerScore:
-    """MLQA scores; ``language`` is that of the contexts and answers (not of the questions)."""
+    """MLQA scores; ``language`` is that of the contexts and answers, not of the questions."""
     return _dataset(golds, predictions, lambda text: normalize_mlqa(text, language))
 
 
@@ -162,7 +162,7 @@ def _dataset(
 
 
 def exact_match_v2(prediction: str, golds: Collection[str]) -> float:
-    """As in v1.1, where no answer is the empty text: ``golds`` may be empty.
+    """As in v1.1, but ``golds`` may be empty: then the empty text is the gold answer.
 
     >>> exact_match_v2("", []), exact_match_v2("cat", [])
     (1.0, 0.0)
@@ -171,7 +171,7 @@ def exact_match_v2(prediction: str, golds: Collection[str]) -> float:
 
 
 def token_f1_v2(prediction: str, golds: Collection[str]) -> float:
-    """As in v1.1, but where either side has no tokens it is 1 if both have none, else 0."""
+    """As in v1.1, but if either side has no tokens, F1 is 1 if both have none, else 0."""
     answer = normalize_squad(prediction).split()
     return max(_overlap_v2(answer, normalize_squad(gold).split()) for gold in _answerable(golds))
 
@@ -183,7 +183,7 @@ def _overlap_v2(predicted: Sequence[str], gold: Sequence[str]) -> float:
 
 
 def _answerable(golds: Collection[str]) -> list[str]:
-    """The golds that are not empty in normal form; the one empty text if there are none."""
+    """The golds that are not empty in normal form; the empty text if there are none."""
     return [gold for gold in golds if normalize_squad(gold)] or [""]
 
 
@@ -196,24 +196,24 @@ def squad_v2(
     """All numbers of the SQuAD v2 script; a question without gold answers is unanswerable.
 
     ``no_answer`` gives the probability (0 by default) that there is no answer; above
-    ``threshold`` the prediction is taken as empty. ``best_*`` choose the threshold on these very
-    questions: never call them test results. Every question needs a prediction: the script drops
-    the others, which raises the score.
+    ``threshold`` the prediction counts as empty. ``best_*`` choose the threshold on the questions
+    that they score, so do not report them as test results. Raises `ValueError` for a question
+    without prediction: the official script drops such questions, which raises the score.
     """
     missing = [question for question in golds if question not in predictions]
     if missing or not golds:
         raise ValueError(
             f"no prediction for question {missing[0]!r}" if missing else "no questions"
         )
-    doubt = {question: (no_answer or {}).get(question, 0.0) for question in golds}
+    p_no_answer = {question: (no_answer or {}).get(question, 0.0) for question in golds}
     report: dict[str, float] = {}
     best: dict[str, float] = {}
     for name, metric in (("exact", exact_match_v2), ("f1", token_f1_v2)):
         raw = {question: metric(predictions[question], golds[question]) for question in golds}
-        cut = _with_threshold(raw, golds, doubt, threshold)
+        cut = _with_threshold(raw, golds, p_no_answer, threshold)
         report |= _by_answerability(name, cut, golds)
         best[f"best_{name}"], best[f"best_{name}_thresh"] = _best_threshold(
-            raw, golds, predictions, doubt
+            raw, golds, predictions, p_no_answer
         )
     return report | {"total": float(len(golds))} | best
 
@@ -221,11 +221,11 @@ def squad_v2(
 def _with_threshold(
     scores: Mapping[str, float],
     golds: Mapping[str, Collection[str]],
-    doubt: Mapping[str, float],
+    p_no_answer: Mapping[str, float],
     threshold: float,
 ) -> dict[str, float]:
     return {
-        question: float(not golds[question]) if doubt[question] > threshold else score
+        question: float(not golds[question]) if p_no_answer[question] > threshold else score
         for question, score in scores.items()
     }
 
@@ -235,11 +235,11 @@ def _by_answerability(
 ) -> dict[str, float]:
     answered = [score for question, score in scores.items() if golds[question]]
     unanswerable = [score for question, score in scores.items() if not golds[question]]
-    report = {name: 100.0 * left_sum(scores.values()) / len(scores)}
+    report = {name: 100.0 * sequential_sum(scores.values()) / len(scores)}
     if answered:
-        report[f"HasAns_{name}"] = 100.0 * left_sum(answered) / len(answered)
+        report[f"HasAns_{name}"] = 100.0 * sequential_sum(answered) / len(answered)
     if unanswerable:
-        report[f"NoAns_{name}"] = 100.0 * left_sum(unanswerable) / len(unanswerable)
+        report[f"NoAns_{name}"] = 100.0 * sequential_sum(unanswerable) / len(unanswerable)
     return report
 
 
@@ -247,20 +247,20 @@ def _best_threshold(
     scores: Mapping[str, float],
     golds: Mapping[str, Collection[str]],
     predictions: Mapping[str, str],
-    doubt: Mapping[str, float],
+    p_no_answer: Mapping[str, float],
 ) -> tuple[float, float]:
     """The best score over thresholds and the first threshold that gives it.
 
-    Starts from "nothing has an answer" and lets questions in by rising doubt, one by one: inside a
-    group of equal doubts it may stop half-way, as the script does.
+    It starts with all predictions empty and adds the questions' predictions one by one, by rising
+    probability of no answer. It may stop inside a group of equal probabilities, as the script does.
     """
     current = best = float(sum(not answers for answers in golds.values()))
     threshold = 0.0
-    for question in sorted(doubt, key=lambda question: doubt[question]):
+    for question in sorted(p_no_answer, key=lambda question: p_no_answer[question]):
         if golds[question]:
             current += scores[question]
         elif predictions[question]:
             current -= 1.0
         if current > best:
-            best, threshold = current, doubt[question]
+            best, threshold = current, p_no_answer[question]
     return 100.0 * best / len(golds), threshold

@@ -1,9 +1,9 @@
 """Mean average precision at 20: LAReQA (Roy et al. 2020) and Mewsli-X (Ruder et al. 2021).
 
-Sources: XTREME's ``third_party/utils_lareqa.py`` and ``utils_mewslix.py``. LAReQA: all questions
-and candidates of 11 languages in one pool, up to 11 right sentences a question, one number.
-Mewsli-X: one right entity a mention, so that MAP is the mean reciprocal rank; the score is the mean
-over the mention languages (``averages.language_mean``).
+Sources: XTREME's ``third_party/utils_lareqa.py`` and ``utils_mewslix.py``. LAReQA: one pool of the
+questions and candidates of 11 languages, up to 11 right sentences a question, one score. Mewsli-X:
+each mention has one right entity, so MAP is the mean reciprocal rank; the score is the mean over
+the mention languages (``averages.language_mean``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CUTOFF = 20
 def average_precision(
     ranked: Sequence[str], relevant: Collection[str], cutoff: int = CUTOFF
 ) -> float:
-    """Precision at each hit among the first ``cutoff``, over the hits possible: 0.0 to 1.0.
+    """The sum of precisions at hits in the first ``cutoff``, over the possible hits: 0.0 to 1.0.
 
     A name that is ranked twice counts at its first place.
 
@@ -31,11 +31,11 @@ def average_precision(
     """
     if not relevant:
         raise ValueError("no relevant candidate; give at least one")
-    left, total, hits = set(relevant), 0.0, 0
-    possible = min(len(left), cutoff)
+    missing, total, hits = set(relevant), 0.0, 0
+    possible = min(len(missing), cutoff)
     for rank, name in enumerate(ranked[:cutoff], start=1):
-        if name in left:
-            left.remove(name)
+        if name in missing:
+            missing.remove(name)
             hits += 1
             total += hits / rank
     return total / possible
@@ -46,7 +46,7 @@ def mean_average_precision(
     ranked: Mapping[str, Sequence[str]],
     cutoff: int = CUTOFF,
 ) -> float:
-    """MAP at ``cutoff`` in percent over all queries of ``relevant``; an unanswered query is 0.
+    """MAP at ``cutoff`` in percent over the queries of ``relevant``; one without ranking counts 0.
 
     >>> mean_average_precision({"q": ["Q1"]}, {"q": ["Q9", "Q1"]})
     50.0
@@ -66,12 +66,11 @@ def rank(
     cutoff: int = CUTOFF,
     search: Search = nearest,
 ) -> list[list[str]]:
-    """The names of the best candidates of each query by cosine; of equals the earlier candidate.
+    """The names of the best candidates of each query by cosine; ties: the earlier candidate first.
 
-    The official LAReQA script sorts without a rule for equal scores. ``search`` finds the
-    neighbours.
+    The official LAReQA script has no rule for equal scores. ``search`` finds the neighbours.
     """
     if len(names) != len(candidates):
         raise ValueError(f"{len(names)} names but {len(candidates)} candidate vectors")
-    found = search(normalise(queries), normalise(candidates), cutoff)
-    return [[names[row] for row in rows] for rows in found.row]
+    neighbours = search(normalise(queries), normalise(candidates), cutoff)
+    return [[names[row] for row in rows] for rows in neighbours.row]

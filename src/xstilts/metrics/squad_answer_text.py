@@ -1,11 +1,10 @@
-"""Answer texts as the official scripts of SQuAD's era rebuild them: from whole whitespace words.
+"""Answer texts as the BERT scripts for SQuAD rebuild them: from whole whitespace-separated words.
 
-A span of sub-words is widened to the words that it touches; then the pieces' own text is looked for
-in these words, and if it can be aligned the words are cut down to it again. It often cannot: pieces
-of SentencePiece keep punctuation and Chinese characters together, which the search has set apart.
-So answers in scripts without spaces come out as long as the clause that they stand in, which lowers
-every score published with these scripts (XTREME, jiant). Here to be reported beside the text that
-the span really covers.
+The scripts widen a span of subwords to the words that it touches. Then they search these words for
+the text of the subwords, and cut the words down to it if they find it. Often they do not, because
+SentencePiece keeps punctuation and Chinese characters together, which the search separates. So in
+scripts without spaces an answer is as long as its clause, which lowers every score published with
+these scripts (XTREME, jiant). We report these scores beside those of the text that the span covers.
 
 Source: the behaviour of ``compute_predictions_logits`` and ``get_final_text`` in XTREME's
 ``third_party`` (google-research/xtreme @ 838c13b; from the BERT scripts), without lower-casing.
@@ -30,26 +29,26 @@ _CJK = (
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
 )
-"""Characters that BERT's basic tokenizer sets apart: Chinese ones, neither kana nor Hangul."""
+"""Chinese characters, which BERT's basic tokenizer separates, unlike kana and Hangul."""
 
 
-def answer(context: str, begin: int, end: int, pieces: str) -> str:
+def answer_text(context: str, begin: int, end: int, pieces: str) -> str:
     """The text of a span of code points ``[begin, end)`` by the whole-word rule.
 
-    ``pieces`` is what the span's sub-words spell.
+    ``pieces`` is the text of the span's subwords.
 
-    >>> answer("won by the Denver Broncos, again", 11, 25, "Denver Broncos")
+    >>> answer_text("won by the Denver Broncos, again", 11, 25, "Denver Broncos")
     'Denver Broncos'
-    >>> answer("in (2,700 m) there", 4, 7, "2,7")
+    >>> answer_text("in (2,700 m) there", 4, 7, "2,7")
     '(2,700'
     """
-    return align(" ".join(pieces.split()), covering(context, begin, end))
+    return align(" ".join(pieces.split()), touched_words(context, begin, end))
 
 
-def covering(context: str, begin: int, end: int) -> str:
+def touched_words(context: str, begin: int, end: int) -> str:
     """The words that a span touches, joined by single spaces.
 
-    >>> covering("a  big   cat", 4, 10)
+    >>> touched_words("a  big   cat", 4, 10)
     'big cat'
     """
     while begin < end and _GAP.match(context, begin):
@@ -65,34 +64,35 @@ def covering(context: str, begin: int, end: int) -> str:
 
 
 def align(pieces: str, words: str) -> str:
-    """The part of ``words`` that spells ``pieces``; all of ``words`` where none is found.
+    """The part of ``words`` that equals ``pieces`` without spaces; else all of ``words``.
 
     >>> align("Broncos", "Broncos,"), align("Broncos,", "Broncos,also")
     ('Broncos', 'Broncos,also')
     """
-    spaced = set_apart(words)
-    found = spaced.find(pieces)
-    if not pieces or found < 0:
+    spaced = basic_tokens(words)
+    start = spaced.find(pieces)
+    if not pieces or start < 0:
         return words
-    ours = [place for place, letter in enumerate(words) if letter != " "]
-    theirs = [place for place, letter in enumerate(spaced) if letter != " "]
-    if len(ours) != len(theirs):  # the tokenizer dropped control characters
+    in_words = [place for place, letter in enumerate(words) if letter != " "]
+    in_spaced = [place for place, letter in enumerate(spaced) if letter != " "]
+    if len(in_words) != len(in_spaced):  # the tokenizer dropped control characters
         return words
-    first, last = bisect_left(theirs, found), bisect_left(theirs, found + len(pieces) - 1)
-    return words[ours[first] : ours[last] + 1]
+    first = bisect_left(in_spaced, start)
+    last = bisect_left(in_spaced, start + len(pieces) - 1)
+    return words[in_words[first] : in_words[last] + 1]
 
 
-def set_apart(text: str) -> str:
+def basic_tokens(text: str) -> str:
     """The tokens of BERT's basic tokenizer, cased, joined by spaces.
 
-    >>> set_apart("(2,700 m) 中国")
+    >>> basic_tokens("(2,700 m) 中国")
     '( 2 , 700 m ) 中 国'
     """
-    return " ".join("".join(map(_set_apart, text)).split())
+    return " ".join("".join(map(_spaced, text)).split())
 
 
 @cache
-def _set_apart(letter: str) -> str:
+def _spaced(letter: str) -> str:
     code, category = ord(letter), unicodedata.category(letter)
     if letter in "\t\n\r" or category == "Zs":
         return " "

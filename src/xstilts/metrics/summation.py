@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 
-def left_sum(values: Iterable[float]) -> float:
-    """Add from left to right, one rounding an addition (``sum`` of Python 3.11 and older).
+def sequential_sum(values: Iterable[float]) -> float:
+    """Add from left to right and round after each addition, as ``sum`` did up to Python 3.11.
 
-    >>> left_sum([0.1] * 10)
+    >>> sequential_sum([0.1] * 10)
     0.9999999999999999
     """
     total = 0.0
@@ -25,14 +25,14 @@ def left_sum(values: Iterable[float]) -> float:
 
 
 def mean(values: Collection[float]) -> float:
-    """The left-to-right sum over the count, as ``sum(v) / len(v)`` in XTREME's ``evaluate.py``."""
+    """The sequential sum over the count, as ``sum(v) / len(v)`` in XTREME's ``evaluate.py``."""
     if not values:
         raise ValueError("mean of no values; give at least one")
-    return left_sum(values) / len(values)
+    return sequential_sum(values) / len(values)
 
 
 def harmonic_mean(precision: float, recall: float) -> float:
-    """F1 of a precision and a recall, 0 where both are 0."""
+    """F1 of a precision and a recall; 0 if both are 0."""
     if precision + recall == 0:
         return 0.0
     return 2 * precision * recall / (precision + recall)

@@ -2,8 +2,8 @@
 
 Source: ``tydi_eval.py`` and ``eval_utils.py`` of google-research-datasets/tydiqa. The score of a
 language is an F1 over questions, at the confidence threshold that is best for that language; the
-score of a system is the mean over the languages without English (``averages.without_english``). Not
-for the gold passage task, which uses SQuAD v1.1 (``answers.squad``).
+score of a system is the mean over the languages without English (``averages.without_english``). The
+gold passage task (GoldP) uses SQuAD v1.1 instead (``question_answering.squad``).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Annotation:
     start: int = -1
     """The first byte of the minimal answer in the UTF-8 text: bytes, not characters."""
     end: int = -1
-    """The byte after its last."""
+    """The byte after its last byte."""
     yes_no: str = "none"
 
     def __post_init__(self) -> None:
-        """Refuse half-open and reversed spans, and other words than yes, no and none."""
+        """Raise `ValueError` for impossible spans and for other words than yes, no and none."""
         if (self.start < 0) != (self.end < 0) or self.start > self.end:
             raise ValueError(
                 f"byte span {self.start}:{self.end} is impossible; "
@@ -61,21 +61,21 @@ class Prediction(Annotation):
     minimal_score: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a span together with yes or no, as ``eval_utils.py`` does for predictions."""
+        """Raise `ValueError` for a span together with yes or no, as ``eval_utils.py`` does."""
         super().__post_init__()
         if self.has_span and self.yes_no != "none":
             raise ValueError(f"a prediction has a span or yes/no, not both: {self}")
 
 
-class Outcome(NamedTuple):
-    """What one question adds to the counts."""
+class QuestionScore(NamedTuple):
+    """What one question adds to the counts of its language."""
 
-    wanted: bool
-    """The annotators found an answer."""
-    given: bool
-    """The system gave one."""
+    has_answer: bool
+    """At least `VOTES` annotators gave an answer."""
+    answered: bool
+    """The system gave an answer."""
     credit: float
-    """0.0 to 1.0."""
+    """How right it is, 0.0 to 1.0."""
     confidence: float
 
 
@@ -92,44 +92,46 @@ def select_passages(
     golds: Mapping[str, Sequence[Annotation]], predictions: Mapping[str, Prediction]
 ) -> BestF1:
     """Passage selection (SelectP) on one language's questions, by question id."""
-    return _language(passage_outcome, golds, predictions)
+    return _language(score_passage, golds, predictions)
 
 
 def minimal_answers(
     golds: Mapping[str, Sequence[Annotation]], predictions: Mapping[str, Prediction]
 ) -> BestF1:
     """Minimal answer (MinSpan) on one language's questions, by question id."""
-    return _language(minimal_outcome, golds, predictions)
+    return _language(score_minimal_answer, golds, predictions)
 
 
 def _language(
-    outcome: Callable[[Sequence[Annotation], Prediction | None], Outcome],
+    score: Callable[[Sequence[Annotation], Prediction | None], QuestionScore],
     golds: Mapping[str, Sequence[Annotation]],
     predictions: Mapping[str, Prediction],
 ) -> BestF1:
     if not golds:
         raise ValueError("no questions to score; give at least one")
-    return best_f1(outcome(gold, predictions.get(question)) for question, gold in golds.items())
+    return best_f1(score(gold, predictions.get(question)) for question, gold in golds.items())
 
 
-def passage_outcome(golds: Sequence[Annotation], prediction: Prediction | None) -> Outcome:
-    """Right if the predicted passage is any annotator's passage, and enough annotators have one."""
-    wanted = sum(gold.passage >= 0 for gold in golds) >= VOTES
+def score_passage(golds: Sequence[Annotation], prediction: Prediction | None) -> QuestionScore:
+    """Right if the passage is any annotator's passage and at least `VOTES` annotators chose one."""
+    has_answer = sum(gold.passage >= 0 for gold in golds) >= VOTES
     if prediction is None:
-        return _missing(wanted)
-    given = prediction.passage >= 0
-    right = wanted and given and any(gold.passage == prediction.passage for gold in golds)
-    return Outcome(wanted, given, float(right), prediction.passage_score)
+        return _missing(has_answer)
+    answered = prediction.passage >= 0
+    right = has_answer and answered and any(gold.passage == prediction.passage for gold in golds)
+    return QuestionScore(has_answer, answered, float(right), prediction.passage_score)
 
 
-def minimal_outcome(golds: Sequence[Annotation], prediction: Prediction | None) -> Outcome:
+def score_minimal_answer(
+    golds: Sequence[Annotation], prediction: Prediction | None
+) -> QuestionScore:
     """The best byte overlap with an annotator's span; 1 for an annotator's yes or no."""
-    wanted = sum(gold.has_minimal for gold in golds) >= VOTES
+    has_answer = sum(gold.has_minimal for gold in golds) >= VOTES
     if prediction is None:
-        return _missing(wanted)
-    given = prediction.has_minimal
-    credit = _minimal_credit(golds, prediction) if wanted and given else 0.0
-    return Outcome(wanted, given, credit, prediction.minimal_score)
+        return _missing(has_answer)
+    answered = prediction.has_minimal
+    credit = _minimal_credit(golds, prediction) if has_answer and answered else 0.0
+    return QuestionScore(has_answer, answered, credit, prediction.minimal_score)
 
 
 def _minimal_credit(golds: Sequence[Annotation], prediction: Prediction) -> float:
@@ -152,18 +154,18 @@ def span_f1(gold: Annotation, predicted: Annotation) -> float:
     )
 
 
-def _missing(wanted: bool) -> Outcome:
-    """No prediction: an error in either case, with confidence 0, as ``tydi_eval.py`` has it."""
-    return Outcome(wanted, not wanted, 0.0, 0.0)
+def _missing(has_answer: bool) -> QuestionScore:
+    """A missing prediction counts as an error with confidence 0, as in ``tydi_eval.py``."""
+    return QuestionScore(has_answer, not has_answer, 0.0, 0.0)
 
 
-def best_f1(outcomes: Iterable[Outcome]) -> BestF1:
-    """F1 at the confidence threshold that is best for these outcomes.
+def best_f1(scores: Iterable[QuestionScore]) -> BestF1:
+    """F1 at the confidence threshold that is best for these questions.
 
-    Precision is the credit over the answers given at or above the threshold, recall is the credit
-    over all answers wanted. With equal confidences everywhere there is one threshold: all answers.
+    Precision is the credit over the system's answers at or above the threshold, recall the credit
+    over the questions that have an answer. If all confidences are equal, all answers count.
     """
-    ordered = sorted(outcomes, key=lambda outcome: -outcome.confidence)
+    ordered = sorted(scores, key=lambda score: -score.confidence)
     best = BestF1(0.0, 0.0, 0.0, 0.0)
     for threshold, (precision, recall) in _curve(ordered).items():
         f1 = harmonic_mean(precision, recall) * 100
@@ -172,16 +174,16 @@ def best_f1(outcomes: Iterable[Outcome]) -> BestF1:
     return best
 
 
-def _curve(ordered: Sequence[Outcome]) -> dict[float, tuple[float, float]]:
+def _curve(ordered: Sequence[QuestionScore]) -> dict[float, tuple[float, float]]:
     """Precision and recall by threshold, from the highest down; ties are taken together."""
-    wanted = sum(outcome.wanted for outcome in ordered)
-    credit, given = 0.0, 0
+    with_answer = sum(score.has_answer for score in ordered)
+    credit, answered = 0.0, 0
     curve: dict[float, tuple[float, float]] = {}
-    for outcome in ordered:
-        credit += outcome.credit
-        given += outcome.given
-        curve[outcome.confidence] = (
-            credit / given if given else 0.0,
-            credit / wanted if wanted else 0.0,
+    for score in ordered:
+        credit += score.credit
+        answered += score.answered
+        curve[score.confidence] = (
+            credit / answered if answered else 0.0,
+            credit / with_answer if with_answer else 0.0,
         )
     return curve

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts.metrics.squad_answer_text import align, answer, covering, set_apart
+from xstilts.metrics.squad_answer_text import align, answer_text, basic_tokens, touched_words
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from xstilts.metrics.squad_answer_text import align, answer, covering, set_apart
 def test_a_span_becomes_words(context, span, pieces, text):
     """Whole words, cut down to the pieces where these are found in them."""
     begin = context.index(span)
-    assert answer(context, begin, begin + len(span), pieces or span) == text
+    assert answer_text(context, begin, begin + len(span), pieces or span) == text
 
 
 @given(st.text("ab ,.中\t\u00a0", max_size=30), st.data())
@@ -47,7 +47,7 @@ def test_the_words_of_a_span_hold_it(context, data):
     """Whatever the span: its letters are in the words that it touches, and no more words."""
     begin = data.draw(st.integers(0, len(context)))
     end = data.draw(st.integers(begin, len(context)))
-    words = covering(context, begin, end)
+    words = touched_words(context, begin, end)
     span = " ".join(context[begin:end].split(" ")).strip()
     assert "".join(span.split()) in "".join(words.split())
     assert words == words.strip(" \t")
@@ -64,5 +64,5 @@ def test_what_is_aligned_spells_the_pieces(words, pieces):
 
 def test_control_characters_end_the_search():
     """The basic tokenizer drops them, so that places no longer correspond."""
-    assert set_apart("a\u200bb") == "ab"
+    assert basic_tokens("a\u200bb") == "ab"
     assert align("ab", "a\u200bb") == "a\u200bb"

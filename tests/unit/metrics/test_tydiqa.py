@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from xstilts.metrics.tydiqa import (
     Annotation,
-    Outcome,
     Prediction,
+    QuestionScore,
     best_f1,
     minimal_answers,
-    minimal_outcome,
-    passage_outcome,
+    score_minimal_answer,
+    score_passage,
     select_passages,
     span_f1,
 )
@@ -27,7 +27,7 @@ def passages(*indices):
 
 
 @pytest.mark.parametrize(
-    ("golds", "predicted", "wanted", "given", "credit"),
+    ("golds", "predicted", "has_answer", "answered", "credit"),
     [
         (passages(3, 3, -1), 3, True, True, 1.0),
         (passages(3, 5, -1), 5, True, True, 1.0),
@@ -37,10 +37,10 @@ def passages(*indices):
         (passages(-1, -1, -1), -1, False, False, 0.0),
     ],
 )
-def test_passage_outcome(golds, predicted, wanted, given, credit):
+def test_score_of_a_passage(golds, predicted, has_answer, answered, credit):
     """A passage is right if any annotator chose it and at least two chose some passage."""
-    outcome = passage_outcome(golds, Prediction(passage=predicted, passage_score=2.5))
-    assert outcome == (wanted, given, credit, 2.5)
+    score = score_passage(golds, Prediction(passage=predicted, passage_score=2.5))
+    assert score == (has_answer, answered, credit, 2.5)
 
 
 def span(start, end):
@@ -49,7 +49,7 @@ def span(start, end):
 
 
 @pytest.mark.parametrize(
-    ("golds", "predicted", "wanted", "given", "credit"),
+    ("golds", "predicted", "has_answer", "answered", "credit"),
     [
         ([span(0, 10), span(0, 5), NONE], Prediction(start=0, end=5), True, True, 1.0),
         ([span(0, 10), NONE, NONE], Prediction(start=0, end=10), False, True, 0.0),
@@ -61,16 +61,16 @@ def span(start, end):
         ([Annotation(yes_no="no")] * 2, Prediction(start=0, end=3), True, True, 0.0),
     ],
 )
-def test_minimal_outcome(golds, predicted, wanted, given, credit):
+def test_score_of_a_minimal_answer(golds, predicted, has_answer, answered, credit):
     """Spans get the best byte F1 over the annotators, yes and no the whole credit or none."""
-    assert minimal_outcome(golds, predicted)[:3] == (wanted, given, credit)
+    assert score_minimal_answer(golds, predicted)[:3] == (has_answer, answered, credit)
 
 
 def test_missing_prediction_is_an_error_either_way():
-    """A missing prediction counts as given exactly where no answer was wanted."""
-    assert passage_outcome(passages(1, 1), None) == (True, False, 0.0, 0.0)
-    assert passage_outcome(passages(-1, -1), None) == (False, True, 0.0, 0.0)
-    assert minimal_outcome([span(0, 1)] * 2, None) == (True, False, 0.0, 0.0)
+    """A missing prediction counts as an answer exactly where there is no answer."""
+    assert score_passage(passages(1, 1), None) == (True, False, 0.0, 0.0)
+    assert score_passage(passages(-1, -1), None) == (False, True, 0.0, 0.0)
+    assert score_minimal_answer([span(0, 1)] * 2, None) == (True, False, 0.0, 0.0)
 
 
 def test_offsets_are_bytes():
@@ -93,7 +93,7 @@ def test_threshold_is_the_best_of_the_language():
 
 
 def test_without_scores_there_is_one_threshold():
-    """Equal confidences are taken together: 2 right of 3 given, 2 wanted."""
+    """Equal confidences are taken together: 2 right of 3 answers, 2 questions with an answer."""
     golds = {"a": passages(1, 1), "b": passages(2, 2), "c": passages(-1, -1)}
     predictions = {"a": Prediction(1), "b": Prediction(2), "c": Prediction(7)}
     score = select_passages(golds, predictions)
@@ -111,34 +111,34 @@ def test_minimal_answers_share_credit():
 
 def test_nothing_right_gives_zero():
     """No credit gives 0 without a division by zero."""
-    assert best_f1([Outcome(False, False, 0.0, 1.0)]) == (0.0, 0.0, 0.0, 0.0)
+    assert best_f1([QuestionScore(False, False, 0.0, 1.0)]) == (0.0, 0.0, 0.0, 0.0)
 
 
-OUTCOMES = st.lists(
+SCORES = st.lists(
     st.builds(
-        Outcome,
+        QuestionScore,
         st.booleans(),
         st.booleans(),
         st.sampled_from([0.0, 0.5, 1.0]),
         st.integers(-2, 2).map(float),
-    ).filter(lambda o: o.credit == 0 or (o.wanted and o.given)),
+    ).filter(lambda o: o.credit == 0 or (o.has_answer and o.answered)),
     min_size=1,
 )
 
 
-@given(OUTCOMES, st.randoms())
-def test_best_f1_against_all_thresholds(outcomes, random):
+@given(SCORES, st.randoms())
+def test_best_f1_against_all_thresholds(scores, random):
     """The best F1 is the maximum over thresholds that drop answers, in any order of questions."""
     best = 0.0
-    wanted = sum(o.wanted for o in outcomes)
-    for threshold in {o.confidence for o in outcomes}:
-        kept = [o for o in outcomes if o.confidence >= threshold and o.given]
+    wanted = sum(o.has_answer for o in scores)
+    for threshold in {o.confidence for o in scores}:
+        kept = [o for o in scores if o.confidence >= threshold and o.answered]
         credit = sum(o.credit for o in kept)
         if credit:
             best = max(best, 200 * credit / (len(kept) + wanted))
-    assert best_f1(outcomes).f1 == pytest.approx(best)
-    random.shuffle(outcomes)
-    assert best_f1(outcomes).f1 == pytest.approx(best)
+    assert best_f1(scores).f1 == pytest.approx(best)
+    random.shuffle(scores)
+    assert best_f1(scores).f1 == pytest.approx(best)
 
 
 @given(st.tuples(*[st.integers(0, 12)] * 4))

@@ -67,7 +67,7 @@ class Window:
     def legacy_text(self, context: str, begin: int, end: int) -> str:
         """What the official scripts make of these tokens."""
         first, last = int(self.spans[begin, 0]), int(self.spans[end - 1, 1])
-        return squad_answer_text.answer(context, first, last, self.spelt(self.ids[begin:end]))
+        return squad_answer_text.answer_text(context, first, last, self.spelt(self.ids[begin:end]))
 
 
 def cut_out(context: str, spans: np.ndarray, begin: int, end: int) -> str:
