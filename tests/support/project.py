@@ -160,7 +160,7 @@ class Project:
             log.unlink()
 
     def checkpoints(self) -> dict[str, str]:
-        """Stamps and weights of every checkpoint."""
+        """StampReader and weights of every checkpoint."""
         found = self.prints("results/tiny/checkpoints/**/stamp.json")
         return found | self.prints("results/tiny/checkpoints/**/*.safetensors")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from xstilts.cost.dataset_sizes import Sizes
 from xstilts.cost.throughput import Rates
 from xstilts.cost.tokens import reading_tokens, training_tokens
-from xstilts.provenance.stamp import Stamps
+from xstilts.provenance.stamp import StampReader
 from xstilts.status.score_states import Gaps
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
     A checkpoint that is to be made makes its cells stale.
     """
     sizes, rates = Sizes(grid, costs, count), Rates(grid, costs, device)
-    stamps = Stamps()
+    stamps = StampReader()
     gaps = Gaps(grid, stamps)
     there: Counter[Rule] = Counter()
     trainings: dict[Path, Planned] = {}  # by the stamp that they will leave

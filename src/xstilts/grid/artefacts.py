@@ -294,7 +294,7 @@ class Grid(Layout):
         return [stamp] if start.exists() and not stamp.exists() else []
 
     def _training_examples(self, condition: str, stage: str) -> list[Path]:
-        """Stamps of all examples that a training reads."""
+        """StampReader of all examples that a training reads."""
         return [self.examples_stamp(*of) for of in self.examples_of_training(condition, stage)]
 
     def _evaluation_examples(self, target: str) -> list[Path]:

@@ -59,6 +59,6 @@ class Layout(Flow):
         return self.checkpoint_stamp(encoder, condition, seed, stage)
 
     def cell_examples(self, target: str, language: str) -> dict[str, Path]:
-        """Stamps of the examples of a cell, by the name that the cell's inputs give them."""
+        """StampReader of the examples of a cell, by the name that the cell's inputs give them."""
         splits = zip(("examples", "tuning"), self.read_of(target), strict=False)
         return {role: self.examples_stamp(target, split, language) for role, split in splits}

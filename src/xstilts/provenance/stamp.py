@@ -62,14 +62,20 @@ def write_stamp(
     )
 
 
-def verify(stamp_path: Path) -> Json:
+def verify(stamp_path: Path, spec: str | None = None) -> Json:
     """Read a stamp and check every file it lists; return the stamp.
 
-    Raises `LineageError` that names the file whose bytes are not the stamped ones.
+    Raises `LineageError` that names the file whose bytes are not the stamped ones, or the stamp if
+    it is not of ``spec``, the digest that is asked for (None asks for no certain one).
     """
     stamp = read_json(stamp_path)
     if not isinstance(stamp, dict) or not isinstance(stamp.get("files"), dict):
-        raise LineageError(f"{stamp_path}: is no stamp; delete it to have it made again")
+        raise LineageError(f"{stamp_path}: not a valid stamp; delete it and run snakemake again")
+    if spec is not None and stamp.get("spec") != spec:
+        raise LineageError(
+            f"{stamp_path}: stamps the spec {str(stamp.get('spec'))[:12]}, but the study asks for "
+            f"{spec[:12]}; delete it and run snakemake again"
+        )
     for name, recorded in stamp["files"].items():
         path = stamp_path.parent / name
         if not path.is_file():
@@ -77,7 +83,7 @@ def verify(stamp_path: Path) -> Json:
         if path.stat().st_size != recorded["bytes"] or _known_sha256(path) != recorded["sha256"]:
             raise LineageError(
                 f"{path}: its bytes are not the ones that {stamp_path} records; "
-                f"delete {stamp_path} to have it made again"
+                f"delete {stamp_path} and run snakemake again"
             )
     return stamp
 
@@ -86,76 +92,99 @@ _LARGE = 32 * 2**20
 
 
 def _known_sha256(path: Path) -> str:
-    """A file's sha256; for a large one, remembered as long as its size and times are the same.
+    """A file's sha256; for a large file, remembered beside it as long as its size and times hold.
 
     Every job of a grid verifies its encoder. Reading gigabytes each time would cost more than some
     of the jobs; a file that was written to has another time and is read again.
+    """
+    return known_sha256(path, path.with_name(f".{path.name}.seen"))
+
+
+def known_sha256(path: Path, note: Path) -> str:
+    """The sha256 of a file; for a large file, kept in ``note`` as long as its size and times hold.
+
+    A note that cannot be written (a folder that only others may write to) is left out.
     """
     status = path.stat()
     if status.st_size < _LARGE:
         return file_sha256(path)
     seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-    note = path.with_name(f".{path.name}.seen")
     try:
         remembered = json.loads(note.read_bytes())
         if remembered["seen"] == seen:
             return str(remembered["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    found = file_sha256(path)
-    with suppress(OSError):  # a folder that only others may write to
-        write_json(note, {"seen": seen, "sha256": found})
-    return found
+    sha256 = file_sha256(path)
+    with suppress(OSError):
+        write_json(note, {"seen": seen, "sha256": sha256})
+    return sha256
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """A stamp as it was found; nothing of what it lists was looked at."""
+    """The bytes of a stamp file. The files that it lists are not looked at."""
 
     content: bytes
 
     @cached_property
     def sha256(self) -> str:
-        """The sha256 of the stamp itself, by which others name it."""
+        """The sha256 of the stamp itself, by which the stamps of other artefacts name it."""
         return hashlib.sha256(self.content).hexdigest()
 
     @cached_property
-    def says(self) -> dict[str, Any]:
-        """What it says; nothing if it is no JSON object."""
+    def record(self) -> dict[str, Any]:
+        """The stamp's JSON object; empty if it is damaged."""
         try:
-            found = json.loads(self.content)
+            parsed = json.loads(self.content)
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return parsed if isinstance(parsed, dict) else {}
 
     @property
     def spec(self) -> str | None:
-        """Digest of the spec that it is of."""
-        return self.says.get("spec")
+        """Digest of the spec of the stamped artefact; None if the stamp is damaged."""
+        return self.record.get("spec")
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """One of the stamp's mappings (``inputs``, ``files``); empty if the stamp is damaged."""
+        value = self.record.get(name)
+        return value if isinstance(value, dict) else {}
 
 
-class Stamps:
-    """Reads each stamp once: a look at a grid sees one and the same state."""
+class StampReader:
+    """Reads each stamp once, so that one command sees one and the same state of a grid."""
 
     def __init__(self) -> None:
-        """Nothing is read yet."""
-        self._found: dict[Path, Stamp | None] = {}
+        """Read nothing yet."""
+        self._stamps: dict[Path, Stamp | None] = {}
 
     def of(self, path: Path) -> Stamp | None:
-        """The stamp at a path; None where there is none that can be read."""
-        if path not in self._found:
+        """The stamp at a path; None if there is no readable file."""
+        if path not in self._stamps:
             try:
-                self._found[path] = Stamp(path.read_bytes())
+                self._stamps[path] = Stamp(path.read_bytes())
             except OSError:
-                self._found[path] = None
-        return self._found[path]
+                self._stamps[path] = None
+        return self._stamps[path]
 
     def sha256(self, path: Path) -> str | None:
-        """The sha256 of a stamp; None where there is none."""
-        found = self.of(path)
-        return found.sha256 if found else None
+        """The sha256 of a stamp; None if there is no readable file."""
+        stamp = self.of(path)
+        return stamp.sha256 if stamp else None
 
     def spec(self, path: Path) -> str | None:
-        """The spec of a stamp; None where there is none."""
-        found = self.of(path)
-        return found.spec if found else None
+        """The spec digest of a stamp; None if there is no readable file, or it is damaged."""
+        stamp = self.of(path)
+        return stamp.spec if stamp else None
+
+    def inputs(self, path: Path) -> dict[str, str]:
+        """The sha256 of each input's stamp, by role, as a stamp records them."""
+        stamp = self.of(path)
+        return stamp.mapping("inputs") if stamp else {}
+
+    def files(self, path: Path) -> dict[Path, str]:
+        """The sha256 of each stamped file, by its path, as a stamp records them."""
+        stamp = self.of(path)
+        recorded = stamp.mapping("files") if stamp else {}
+        return {path.parent / name: str(about.get("sha256")) for name, about in recorded.items()}

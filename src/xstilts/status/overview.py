@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from xstilts.provenance.stamp import Stamps
+from xstilts.provenance.stamp import StampReader
 from xstilts.runtime.job_state import JobState, read_state
 from xstilts.status.score_states import Gaps
 from xstilts.training.log import last_line
@@ -70,7 +70,7 @@ class Picture:
 
 def look(grid: Grid) -> Picture:
     """See what is there."""
-    picture, stamps = Picture(grid.study.study), Stamps()
+    picture, stamps = Picture(grid.study.study), StampReader()
     gaps = Gaps(grid, stamps)
     for key in grid.trainings():
         encoder, condition, seed, stage = key

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
-from xstilts.provenance.stamp import Stamps
+from xstilts.provenance.stamp import StampReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +32,10 @@ class Gaps:
     An input that is not there (deleted to save space) is not compared: what was made of it stands.
     """
 
-    def __init__(self, grid: Grid, stamps: Stamps | None = None) -> None:
+    def __init__(self, grid: Grid, stamps: StampReader | None = None) -> None:
         """Read nothing yet. ``stamps``: those that were read already."""
         self.grid = grid
-        self._stamps = Stamps() if stamps is None else stamps
+        self._stamps = StampReader() if stamps is None else stamps
         self.has = cache(self._has)  # a run sees one and the same state
         self._examples = cache(self._digests_of_examples)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.provenance.stamp import Stamps
+from xstilts.provenance.stamp import StampReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ class Here:
 
     def __init__(self) -> None:
         """Nothing is read yet."""
-        self._stamps = Stamps()
+        self._stamps = StampReader()
         self._put: dict[tuple[str, Path], str] = {}  # by spec and stamp
 
     def sha256(self, stage: Stage) -> str | None:
@@ -32,7 +32,7 @@ class Here:
         found = self._stamps.of(training.stamp)
         if found is None or found.spec != training.digest:
             return False
-        return self.known(inputs) <= set(found.says.get("inputs", {}).values())
+        return self.known(inputs) <= set(found.record.get("inputs", {}).values())
 
     def known(self, inputs: list[Stage]) -> set[str]:
         """The sha256 of the inputs that are here."""

@@ -317,7 +317,7 @@ class TestStamps:
             verify(stamped)
         message = str(refused.value)
         assert message.startswith(f"{stamped.parent / 'weights'}: its bytes are not the ones")
-        assert message.endswith(f"delete {stamped} to have it made again")
+        assert message.endswith(f"delete {stamped} and run snakemake again")
 
     def test_a_missing_file_is_named(self, stamped):
         """The stamp alone proves nothing."""
@@ -329,7 +329,7 @@ class TestStamps:
     def test_a_stamp_that_is_none_is_named(self, stamped, text):
         """Valid JSON is not yet a stamp."""
         stamped.write_text(text)
-        with pytest.raises(LineageError, match=r"stamp\.json: is no stamp"):
+        with pytest.raises(LineageError, match=r"stamp\.json: not a valid stamp"):
             verify(stamped)
 
     def test_what_happened_is_kept_apart(self, tmp_path):

@@ -16,7 +16,7 @@ KEY = ("tiny", "nli", 1, "xqa")
 
 
 def finish(grid):
-    """Stamps and cells of a whole grid, as if all had run."""
+    """StampReader and cells of a whole grid, as if all had run."""
     for task, split, languages in grid.needed_examples():
         for language in languages:
             stamp(grid.examples_stamp(task, split, language))
