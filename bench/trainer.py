@@ -1,5 +1,6 @@
 """Training speed beside the Hugging Face Trainer, on real MNLI and SQuAD examples, as ratios.
 
+    pip install accelerate      # which the Trainer needs, and nothing else here
     snakemake download --cores all --configfile bench/trainer.yaml
     python bench/trainer.py [--steps 12] [--rounds 2] [--tasks mnli_part] [--precisions fp32]
 

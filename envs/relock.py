@@ -16,7 +16,6 @@ from packaging.requirements import Requirement
 
 WANTED = [
     *(
-        "accelerate",
         "babel",
         "boto3",
         "datasets",

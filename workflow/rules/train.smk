@@ -20,11 +20,11 @@ rule train:
         stage="|".join(["intermediate", *map(re.escape, resolved.recipes())]),
     conda:
         "../../envs/environment.yaml"
-    threads: study.compute.threads * study.compute.gpus
+    threads: study.compute.threads
     # what a cluster's profile says goes before; without a limit nothing is held to it
     resources:
-        gpu=study.compute.gpus,
-        mem_mb=16000 * study.compute.gpus,
+        gpu=1,
+        mem_mb=16000,
         runtime=240,
     params:
         spec=of_wildcards(

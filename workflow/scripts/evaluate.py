@@ -9,7 +9,7 @@ with job(snakemake) as grid:
     checked(grid, grid.evaluation(*key), snakemake.params.spec)
 
     from xstilts.evaluation import evaluate
-    from xstilts.runtime.gpu_slots import seated
+    from xstilts.runtime.gpu_slots import gpu_slot
 
-    with seated():
+    with gpu_slot():
         evaluate.run(evaluation_job(grid, *key))

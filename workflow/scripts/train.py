@@ -4,17 +4,15 @@ from xstilts.store.run import give_one, take_one
 from xstilts.workflow.job import job
 from xstilts.workflow.jobs import checked, refuse_overlaps, training_job
 
-# the processes of a training on several GPUs import this file, as Python starts them
-if __name__ == "__main__":
-    with job(snakemake) as grid:
-        w = snakemake.wildcards
-        key = (w.encoder, w.condition, int(w.seed), w.stage)
-        checked(grid, grid.training(*key), snakemake.params.spec)
-        refuse_overlaps(grid)
-        if not take_one(grid, key):
-            from xstilts.runtime.gpu_slots import seated
-            from xstilts.training import train
+with job(snakemake) as grid:
+    w = snakemake.wildcards
+    key = (w.encoder, w.condition, int(w.seed), w.stage)
+    checked(grid, grid.training(*key), snakemake.params.spec)
+    refuse_overlaps(grid)
+    if not take_one(grid, key):
+        from xstilts.runtime.gpu_slots import gpu_slot
+        from xstilts.training import train
 
-            with seated(grid.study.compute.gpus):
-                train.run(training_job(grid, *key))
-            give_one(grid, key)
+        with gpu_slot():
+            train.run(training_job(grid, *key))
+        give_one(grid, key)

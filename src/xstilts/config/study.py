@@ -131,12 +131,6 @@ class Compute(Model):
     micro_batch_tokens: int = Field(
         16384, gt=0, description="tokens in one forward and backward pass of a training"
     )
-    gpus: int = Field(
-        1,
-        gt=0,
-        description="GPUs of one node that share a training, a process each; where there are none, "
-        "as many processes on CPUs",
-    )
 
 
 class Study(Model):

@@ -41,12 +41,11 @@ class Planned:
     read_tokens: float
     seconds: float
     bytes: float
-    gpus: int = 1
 
     @property
     def gpu_hours(self) -> float:
-        """Of all its devices together."""
-        return self.seconds * self.gpus / 3600
+        """The hours that its device is taken."""
+        return self.seconds / 3600
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
             continue
         tokens, rate = training_tokens(grid, key, sizes), rates.of(key[0])
         disk = _checkpoint_bytes(rates.shape(key[0]), tokens.trained)
-        gpus = grid.study.compute.gpus
-        trainings[stage.stamp] = _planned("train", key, stage, waits, tokens, rate, disk, gpus)
+        trainings[stage.stamp] = _planned("train", key, stage, waits, tokens, rate, disk)
     for key in grid.evaluations():
         stage, before = grid.evaluation(*key), trainings.get(grid.evaluated(*key))
         if before:
@@ -113,14 +111,11 @@ def _planned(
     tokens: Tokens,
     rate: Rate,
     disk: float,
-    gpus: int = 1,
 ) -> Planned:
     encoder, condition, seed, what = key
-    seconds = rate.start_up + (tokens.trained / rate.train + tokens.read / rate.read) / gpus
+    seconds = rate.start_up + tokens.trained / rate.train + tokens.read / rate.read
     title = f"{rule} {encoder}/{condition}/seed{seed}/{what}"
-    return Planned(
-        title, rule, encoder, condition, stage.digest, needs, *tokens, seconds, disk, gpus
-    )
+    return Planned(title, rule, encoder, condition, stage.digest, needs, *tokens, seconds, disk)
 
 
 def _checkpoint_bytes(shape: Shape, tokens: float) -> float:

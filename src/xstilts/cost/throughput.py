@@ -102,7 +102,7 @@ class Rates:
             named = f"{run.get('device_name', '')} {run.get('device', '')}".lower()
             if "tokens" not in last or (self._device and self._device not in named):
                 continue
-            tokens += last["tokens"] / run.get("processes", 1)
+            tokens += last["tokens"]
             seconds += last["seconds"]
             start_up += max(0.0, run.get("seconds", 0.0) - last["seconds"])
             runs += 1

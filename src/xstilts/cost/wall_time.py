@@ -13,7 +13,7 @@ def wall(jobs: list[Planned], devices: int) -> tuple[float, float]:
     """Seconds on so many devices, one job each at a time; and on any number: the longest chain.
 
     List scheduling, the job with the longest chain behind it first (Graham 1969: at most twice the
-    best). A job of several devices waits until as many are free (or all, where it wants more).
+    best).
     """
     by_title = {job.title: job for job in jobs}
     after: dict[str, list[str]] = {title: [] for title in by_title}
@@ -28,14 +28,13 @@ def wall(jobs: list[Planned], devices: int) -> tuple[float, float]:
     heapq.heapify(ready)
     running: list[tuple[float, str]] = []
     now, free = 0.0, devices
-    wanted = {job.title: min(job.gpus, devices) for job in jobs}
     while ready or running:
-        while ready and wanted[ready[0][1]] <= free:
+        while ready and free:
             _, title = heapq.heappop(ready)
-            free -= wanted[title]
+            free -= 1
             heapq.heappush(running, (now + by_title[title].seconds, title))
         now, title = heapq.heappop(running)
-        free += wanted[title]
+        free += 1
         for following in after[title]:
             heapq.heappush(ready, (-chain[following], following))
     return now, max(chain.values(), default=0.0)

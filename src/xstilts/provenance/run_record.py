@@ -54,7 +54,6 @@ class Run:
 
 _IMPORTANT = frozenset(
     {
-        "accelerate",
         "babel",
         "Django",
         "numpy",

@@ -1,15 +1,15 @@
-"""Seats at the GPUs of a machine: jobs that run at once spread over them.
+"""Slots at the GPUs of a machine: jobs that run at once spread over them.
 
-A scheduler shows each job its own GPU. Where there is none, every job sees all of them, and all
-would choose the first. Here a job takes a seat: a locked file, one for each GPU and place at it.
-The lock goes with the process, however that ends.
+A scheduler shows each job its own GPU. Without a scheduler every job sees all of them and would
+choose the first. Here a job holds a slot: it locks a file, one of several for each GPU. The
+operating system releases the lock when the process ends, however it ends.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
@@ -24,25 +24,23 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @contextmanager
-def seated(number: int = 1) -> Iterator[None]:
-    """Let this process, and those that it starts, see ``number`` GPUs: those with fewest jobs.
+def gpu_slot() -> Iterator[None]:
+    """Let this process, and those that it starts, see one GPU: the one with the fewest jobs.
 
-    To be entered before CUDA is used. Where no more are visible than are needed nothing is hidden:
-    a scheduler has chosen, or there is no choice.
+    Enter it before CUDA is used. With one visible GPU, or none, it hides nothing: a scheduler has
+    chosen, or there is no choice.
     """
     devices = visible(torch.cuda.device_count())
-    if len(devices) <= number:
+    if len(devices) <= 1:
         yield
         return
-    with ExitStack() as seats:
-        chosen: list[str] = []
-        while len(chosen) < number:
-            seat, device = take([d for d in devices if d not in chosen], shared_folder())
-            seats.enter_context(seat)
-            chosen.append(device)
-        seats.callback(os.environ.__setitem__, VISIBLE, ",".join(devices))
-        os.environ[VISIBLE] = ",".join(chosen)
-        yield
+    slot, device = acquire(devices, shared_folder())
+    with slot:
+        os.environ[VISIBLE] = device
+        try:
+            yield
+        finally:
+            os.environ[VISIBLE] = ",".join(devices)
 
 
 def visible(number: int) -> list[str]:
@@ -51,25 +49,25 @@ def visible(number: int) -> list[str]:
     return [str(i) for i in range(number)] if named is None else named.split(",")[:number]
 
 
-def take(devices: list[str], folder: Path) -> tuple[IO[bytes], str]:
-    """A seat at the device where fewest are taken, the first of them on a tie.
+def acquire(devices: list[str], folder: Path) -> tuple[IO[bytes], str]:
+    """Lock a slot at the device with the fewest locked slots, the first of them on a tie.
 
-    Gives the locked file, which is the seat for as long as it is open, and the device.
+    Gives the locked file, whose lock is held for as long as it is open, and the device.
     """
-    for place in count():
+    for number in count():
         for device in devices:
-            seat = (folder / f"{device}.{place}").open("wb")
+            slot = (folder / f"{device}.{number}").open("wb")
             try:
-                fcntl.flock(seat, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                seat.close()
+                slot.close()
             else:
-                return seat, device
-    raise AssertionError("there is always another place")
+                return slot, device
+    raise AssertionError("a device has any number of slots")
 
 
 def shared_folder() -> Path:
-    """Where the seats of this machine lie; one for each user, who may write there."""
+    """The folder of the slots of this machine; each user has one of their own."""
     folder = Path(gettempdir()) / f"xstilts-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

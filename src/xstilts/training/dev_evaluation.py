@@ -19,7 +19,6 @@ from xstilts.models import checkpoint
 from xstilts.models.batch import pack
 from xstilts.models.forward import fitted
 from xstilts.tasks import base
-from xstilts.training.ranks import dealt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from xstilts.models.network.base import Encoder
     from xstilts.models.tokenizer import Tokenizer
     from xstilts.training.job import TaskJob
-    from xstilts.training.ranks import Ranks
 
 
 class Development:
@@ -70,11 +68,8 @@ class Development:
         shrunk: float,
         device: Device,
         budget: int,
-        ranks: Ranks,
     ) -> tuple[dict[str, float], list[str]]:
         """Each task's primary metric, and the tasks that are given one answer throughout.
-
-        The ranks share the forward passes; then each knows all outputs and finds the same scores.
 
         The rows of the vocabulary that occur here and are not trained are what the checkpoint
         would make of them: shrunk by the weight decay so far.
@@ -85,7 +80,7 @@ class Development:
                 form, rows = base.get(task.format), self.rows[task.name]
                 features = self.features[task.name]
                 head = heads[task.name]
-                outputs = _outputs(features, task, encoder, head, device, budget, ranks)
+                outputs = _outputs(features, task, encoder, head, device, budget)
                 predictions = form.decode(rows, features, outputs, task.labels, task.scorer)
                 language = task.dev[0].stem
                 _, metrics = form.score(rows, predictions, task.scorer, language)
@@ -116,7 +111,6 @@ def _outputs(
     head: nn.Module,
     device: Device,
     budget: int,
-    ranks: Ranks,
 ) -> list[np.ndarray]:
     form = base.get(task.format)
 
@@ -127,10 +121,9 @@ def _outputs(
         return form.outputs(outputs, batch)
 
     lengths = features.lengths()
-    mine = dealt(lengths, range(len(features)), ranks.count)[ranks.rank]
-    parts = ranks.gather(fitted(f"development data of {task.name}", lengths, budget, compute, mine))
-    found = {item: output for part in parts for item, output in part.items()}
-    return [found[item] for item in range(len(features))]
+    items = range(len(features))
+    found = fitted(f"development data of {task.name}", lengths, budget, compute, items)
+    return [found[item] for item in items]
 
 
 def labelled(rows: list[Example], stamps: Sequence[Path]) -> list[Example]:

@@ -43,10 +43,7 @@ class MlmJob:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training, whole: what it starts from, what it learns, where it leaves the result.
-
-    ``code``: the modules that are run, and the digest that they must have.
-    """
+    """One training, whole: what it starts from, what it learns, where it leaves the result."""
 
     stamp: Path
     spec: str
@@ -58,7 +55,6 @@ class TrainingJob:
     seed: int
     mlm: MlmJob | None = None
     save_every: float = 120.0  # seconds between saved states
-    code: tuple[tuple[str, ...], str] | None = None
 
     @property
     def folder(self) -> Path:

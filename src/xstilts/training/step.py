@@ -1,8 +1,7 @@
 """The gradient of a step: forward and backward passes, in parts that fit in memory.
 
 A step trains on as many examples as the study says, whatever the device holds: it is cut into
-micro-batches by their tokens, and its parts may lie on several devices; how it is cut changes
-nothing but rounding.
+micro-batches by their tokens; how it is cut changes nothing but rounding.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import torch
 from xstilts.models.batch import by_tokens, pack
 from xstilts.models.out_of_memory import halved, is_out_of_memory
 from xstilts.seeds import derive
-from xstilts.training.ranks import dealt
 from xstilts.training.schedule import MLM
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from xstilts.models.device import Device
     from xstilts.models.network.base import Encoder
     from xstilts.training.data import TrainingData
-    from xstilts.training.ranks import Ranks
 
 T = TypeVar("T")
 
@@ -48,33 +45,28 @@ class Gradients:
         hyperparameters: Mapping[str, Hyperparameters],
         seed: int,
         budget: int,
-        ranks: Ranks,
     ) -> None:
         self._data, self._encoder, self._heads, self._device = data, encoder, heads, device
         self._hyperparameters, self._seed = hyperparameters, seed
-        self.budget, self._ranks = budget, ranks
+        self.budget = budget
 
     def of_step(self, step: int, task: str, items: np.ndarray) -> torch.Tensor:
         """Give the parameters the gradient of a step, which counts from 0; returns its loss.
 
-        Every rank has a part of the items, and in the end the gradient of all. What does not fit
-        in memory, on any of them, is done again, whole, in parts of half as many tokens. Raises
-        `TrainingError` where one example does not fit.
+        A step that does not fit in memory is done again, whole, in parts of half as many tokens.
+        Raises `TrainingError` where one example does not fit.
         """
         lengths = self._data.lengths[task]
-        parts = dealt(lengths, items.tolist(), self._ranks.count)
         weight = float(self._data.features[task].weights[items].sum())
         form = self._data.formats.get(task)
         sum_up = self._through_outputs if getattr(form, "WHOLE_STEP", False) else self._part_by_part
         while True:
             self.zero()
-            cuts = [list(by_tokens(lengths, part, self.budget)) for part in parts]
-            loss = sum_up(step, task, cuts[self._ranks.rank], weight)
+            micros = list(by_tokens(lengths, items.tolist(), self.budget))
+            loss = sum_up(step, task, micros, weight)
             if loss is not None:
-                self._ranks.add_gradients([*self._encoder.parameters(), *self._heads.parameters()])
                 return loss
             self.zero()
-            micros = [micro for cut in cuts for micro in cut]
             tokens = max(int(lengths[micro].sum()) for micro in micros)
             what, most = f"step {step + 1} of {task}", max(map(len, micros))
             self.budget = halved(what, self.budget, tokens, most)
@@ -98,8 +90,7 @@ class Gradients:
                 total += loss.detach()
             return total
 
-        loss = self._where_all_fit(compute)
-        return None if loss is None else self._ranks.add(loss)
+        return _unless_out_of_memory(compute)
 
     def _through_outputs(
         self, step: int, task: str, micros: list[list[int]], weight: float
@@ -108,48 +99,32 @@ class Gradients:
 
         Every part is computed twice: without gradients, for the loss of all outputs together, and
         again to pass their gradients on (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch
-        Size under Memory Limited Setup"). Dropout is the same both times. The loss itself is
-        computed by every rank; each passes the gradients of its own items on.
+        Size under Memory Limited Setup"). Dropout is the same both times.
         """
-        if self._ranks.count == 1 and len(micros) == 1:
+        if len(micros) == 1:
             return self._part_by_part(step, task, micros, weight)
 
         def compute_outputs() -> list[torch.Tensor]:
             with torch.no_grad():
                 return [self.forward(step, task, micro)[1].float() for micro in micros]
 
-        mine = self._where_all_fit(compute_outputs)
-        if mine is None:
+        parts = _unless_out_of_memory(compute_outputs)
+        if parts is None:
             return None
-        items = self._ranks.gather([item for micro in micros for item in micro])
-        parts = self._ranks.gather_tensors(mine, self._device.torch)
-        before = sum(map(len, parts[: self._ranks.rank]))
-        # of these only what belongs to items is used: they stay on the host
-        everything = pack(self._data.features[task], [i for of_rank in items for i in of_rank])
+        # of this batch only what belongs to items is used: it stays on the host
+        everything = pack(self._data.features[task], [i for micro in micros for i in micro])
 
         def pass_on() -> torch.Tensor:
-            of_all = [part for of_rank in parts for part in of_rank]
-            outputs = torch.cat(of_all).requires_grad_()
+            outputs = torch.cat(parts).requires_grad_()
             loss = self._loss(task, outputs, everything) / weight
             loss.backward()  # type: ignore[no-untyped-call]
             assert outputs.grad is not None
-            grads = outputs.grad.split([len(p) for p in of_all])  # type: ignore[no-untyped-call]
-            for micro, grad in zip(micros, grads[before:], strict=False):
+            grads = outputs.grad.split([len(p) for p in parts])  # type: ignore[no-untyped-call]
+            for micro, grad in zip(micros, grads, strict=True):
                 self.forward(step, task, micro)[1].float().backward(grad)
             return loss.detach()
 
-        return self._where_all_fit(pass_on)
-
-    def _where_all_fit(self, compute: Callable[[], T]) -> T | None:
-        """What is computed here; None, on every rank, where memory has run out on any."""
-        found = None
-        try:
-            found = compute()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # out of the handler, where the failed pass is not held by its traceback
-        return found if all(self._ranks.gather(found is not None)) else None
+        return _unless_out_of_memory(pass_on)
 
     def forward(self, step: int, task: str, micro: list[int]) -> tuple[Batch, Any]:
         """Some items of a step as a batch, and what the task's head gives for it."""
@@ -170,3 +145,13 @@ class Gradients:
             return self._data.mlm.loss(outputs, batch, words, head)  # type: ignore[no-any-return]
         smoothing = self._hyperparameters[task].label_smoothing
         return self._data.formats[task].loss(outputs, batch, smoothing)
+
+
+def _unless_out_of_memory(compute: Callable[[], T]) -> T | None:
+    """What ``compute`` gives; None where memory runs out."""
+    try:
+        return compute()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None

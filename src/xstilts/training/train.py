@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,19 +27,17 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.models.device import Awaited, Device
 from xstilts.models.heads import initialise
 from xstilts.models.network.weights import Weights
-from xstilts.provenance.code import check_code
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import write_atomically
 from xstilts.provenance.run_record import Run
 from xstilts.provenance.stamp import verify, write_stamp
 from xstilts.runtime.lock import lease
 from xstilts.seeds import derive
-from xstilts.training import dev_evaluation, model_selection, processes, saved_state
+from xstilts.training import dev_evaluation, model_selection, saved_state
 from xstilts.training.data import TrainingData
 from xstilts.training.dev_evaluation import Development
 from xstilts.training.log import Curves
 from xstilts.training.model_selection import Record, best_file
-from xstilts.training.ranks import ALONE, Ranks
 from xstilts.training.saved_state import STATE
 from xstilts.training.schedule import MLM, Schedule
 from xstilts.training.step import Gradients
@@ -52,6 +51,24 @@ if TYPE_CHECKING:
     from xstilts.training.job import TaskJob, TrainingJob
 
 MADE = "made.json"  # the stamp, once more, where Snakemake does not delete it
+STOPPED = 128 + signal.SIGTERM
+"""Exit status of a training that saved its state and stopped because a signal asked it to."""
+
+
+@contextmanager
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Catch SIGTERM and SIGUSR1, which schedulers send before they end a job.
+
+    Gives a function that says whether one has come; the loop asks it between steps.
+    """
+    received: list[int] = []
+    signals = (signal.SIGTERM, signal.SIGUSR1)
+    handlers = {s: signal.signal(s, lambda number, _: received.append(number)) for s in signals}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def run(job: TrainingJob) -> None:
@@ -64,7 +81,7 @@ def run(job: TrainingJob) -> None:
     inputs = _verified_inputs(job)
     with _told_where(job), lease(job.folder):
         if not _made_before(job, inputs):
-            _train_alone_or_not(job, inputs)
+            _train(job, inputs)
         with write_atomically(job.stamp) as temporary:
             shutil.copyfile(job.folder / MADE, temporary)
         (job.folder / STATE).unlink(missing_ok=True)
@@ -90,34 +107,22 @@ def _made_before(job: TrainingJob, inputs: dict[str, str]) -> bool:
     return True
 
 
-def _train_alone_or_not(job: TrainingJob, inputs: dict[str, str]) -> None:
+def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
     # of a process that was killed while it wrote: ours, and those of safetensors beneath
     for left in (*job.folder.glob(".*.tmp"), *job.folder.glob(".tmp*")):
         left.unlink(missing_ok=True)
-    if job.compute.gpus == 1:
-        _train(ALONE, job, inputs)
-    else:
-        processes.run(job.compute.gpus, job.compute.threads, _train, job, inputs)
-
-
-def _train(ranks: Ranks, job: TrainingJob, inputs: dict[str, str]) -> None:
-    with _told_where(job):
-        clock = Run()
-        training = Training(job, ranks)
-        if job.code and ranks.count > 1:  # a new process has imported it anew
-            check_code(*job.code)
-        with training.device.threads(), processes.asked_to_stop() as interrupted:
-            resumed_from = training.resume()
-            for _ in training.steps(interrupted):
-                pass
-        if not ranks.first:
-            return
-        weights = job.folder / checkpoint.FILE
-        training.write(weights)
-        ran = {"resumed_from": resumed_from, "processes": ranks.count}
-        clock.write(job.folder / "run.json", **ran, **training.device.facts())
-        facts = training.facts()
-        write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
+    clock = Run()
+    training = Training(job)
+    with training.device.threads(), stop_requested() as interrupted:
+        resumed_from = training.resume()
+        for _ in training.steps(interrupted):
+            pass
+    weights = job.folder / checkpoint.FILE
+    training.write(weights)
+    device = training.device.facts()
+    clock.write(job.folder / "run.json", resumed_from=resumed_from, **device)
+    facts = training.facts()
+    write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
 
 
 def _verified_inputs(job: TrainingJob) -> dict[str, str]:
@@ -160,11 +165,11 @@ class _Queued:
 
 
 class Training:
-    """The state of a training between two steps, the same on every rank."""
+    """The state of a training between two steps."""
 
-    def __init__(self, job: TrainingJob, ranks: Ranks = ALONE) -> None:
+    def __init__(self, job: TrainingJob) -> None:
         """Read and tokenise the data, build the network, plan the steps."""
-        self.job, self.ranks = job, ranks
+        self.job = job
         self._inputs = _inputs(job)
         self.device = Device.choose(job.compute)
         self._folder = job.encoder.parent
@@ -195,13 +200,12 @@ class Training:
             self.plan.hyperparameters,
             job.seed,
             job.compute.micro_batch_tokens,
-            ranks,
         )
         self.step = 0
         self.shrunk = 1.0  # factor of every embedding row that does not occur
         self.losses: dict[str, float] = {}
         self._queued: _Queued | None = None
-        self._curves = Curves(job.folder, self.plan.total) if ranks.first else None
+        self._curves = Curves(job.folder, self.plan.total)
 
     # -- building ---------------------------------------------------------------------------------
 
@@ -298,9 +302,9 @@ class Training:
             if self.step % every == 0 or self.step == self.plan.total:
                 self._evaluate()
             yield self.step
-            if any(self.ranks.gather(interrupted())):
+            if interrupted():
                 self._save_if_possible()
-                raise SystemExit(processes.STOPPED)
+                raise SystemExit(STOPPED)
             if time.monotonic() - saved > self.job.save_every:
                 self._save_if_possible()
                 saved = time.monotonic()
@@ -344,8 +348,7 @@ class Training:
                     f"a lower learning_rate than {rate} may help"
                 )
         self.losses[last.task] = loss
-        if self._curves:
-            self._curves.step(last.step, last.task, loss, last.rate, last.tokens)
+        self._curves.step(last.step, last.task, loss, last.rate, last.tokens)
 
     # -- selecting --------------------------------------------------------------------------------
 
@@ -357,19 +360,18 @@ class Training:
         self._train_mode(False)
         budget = self.gradients.budget
         scores, collapsed = self._development.score(
-            self.encoder, self.heads, self.shrunk, self.device, budget, self.ranks
+            self.encoder, self.heads, self.shrunk, self.device, budget
         )
         self._train_mode(True)
         better = self.record.take(self.step, scores, collapsed)
-        if better and self.ranks.first:
+        if better:
             path = best_file(self.job.folder, self.step)
             self.checkpoint().save(path, self._folder)
             self.record.crc32 = model_selection.file_crc32(path)
             # the one that the saved state names is needed until another state is saved
             model_selection.forget_others(self.job.folder, {self.step, self._saved_best})
-        if self._curves:
-            mean = sum(scores.values()) / len(scores)
-            self._curves.dev(self.step, mean, scores, best=better)
+        mean = sum(scores.values()) / len(scores)
+        self._curves.dev(self.step, mean, scores, best=better)
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -407,7 +409,6 @@ class Training:
             "micro_batch_tokens": self.gradients.budget,
             "device": self.device.kind,
             "precision": self.device.precision,
-            "processes": self.ranks.count,
         }
 
     def _selected(self) -> dict[str, Any]:
@@ -447,8 +448,6 @@ class Training:
 
     def _save_if_possible(self) -> None:
         """A disk that is full now may not be later: the training goes on, the last state stays."""
-        if not self.ranks.first:
-            return
         try:
             self.save()
         except (OSError, SafetensorError) as error:
@@ -458,22 +457,12 @@ class Training:
     def resume(self) -> int:
         """Take up a saved state of this very training; return its step, 0 when there is none.
 
-        A state that cannot be read, or that is of another spec, other inputs, another kind of
-        device or another number of processes, or whose best checkpoint is not there as it was, is
-        dropped. Raises `TrainingError` where the ranks do not find the same.
+        A state that cannot be read, or that is of another spec, other inputs or another kind of
+        device, or whose best checkpoint is not there as it was, is dropped.
         """
-        if self._curves:
-            self._take_up()
-            model_selection.forget_others(self.job.folder, {self._saved_best})
-            self._curves.rewind(self.step)
-        self.ranks.gather(None)  # what is not to be taken up is gone when the others look for it
-        if not self.ranks.first:
-            self._take_up()
-        found = self.ranks.gather((self.step, self.record.best_step))
-        if len(set(found)) > 1:
-            path = self.job.folder / STATE
-            said = ", ".join(f"step {step}, best {best}" for step, best in found)
-            raise TrainingError(f"{path}: the processes do not read the same of it ({said})")
+        self._take_up()
+        model_selection.forget_others(self.job.folder, {self._saved_best})
+        self._curves.rewind(self.step)
         return self.step
 
     def _take_up(self) -> None:
@@ -507,7 +496,6 @@ class Training:
             "inputs": self._inputs,
             "device": self.device.kind,
             "precision": self.device.precision,
-            "processes": self.ranks.count,
         }
 
     def _restore(self, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:

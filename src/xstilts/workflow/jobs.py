@@ -74,7 +74,6 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
         compute=grid.study.compute,
         seed=seed,
         mlm=MlmJob(stamps(grid.mlm_text()), grid.study.mlm) if with_mlm else None,
-        code=(plan.modules, grid.code_digest(plan.modules)),
     )
 
 

@@ -105,24 +105,6 @@ class TestRates:
         assert job.seconds == pytest.approx(5 + 80_000 / 2500)
         assert "estimated" in make(grid, costs, device="box").rates["tiny"].basis
 
-    def test_a_training_on_several_gpus_is_as_many_times_as_fast(
-        self, world, tmp_path, costs, grid
-    ):
-        alone = made(grid, costs, device="box")
-        wide = made(grid_in(world, tmp_path, **SMALL, compute={"gpus": 4}), costs, device="box")
-        for title, one in alone.items():
-            share = 4 if one.rule == "train" else 1
-            assert wide[title].gpus == share
-            assert wide[title].seconds - 20 == pytest.approx((one.seconds - 20) / share)
-            assert wide[title].gpu_hours == pytest.approx(wide[title].seconds * share / 3600)
-
-    def test_a_measured_rate_is_that_of_one_process(self, grid, costs, tmp_path):
-        folder = tmp_path / "results/another/checkpoints/tiny/none/seed1/qa"
-        folder.mkdir(parents=True)
-        (folder / "log.jsonl").write_text('{"tokens": 10000, "seconds": 4.0}\n')
-        (folder / "run.json").write_text('{"seconds": 9.0, "device": "cpu", "processes": 2}')
-        assert make(grid, costs).rates["tiny"].train == 1250.0
-
 
 class TestWhatIsThere:
     def test_checkpoints_and_cells_of_the_right_spec_are_there(self, grid, costs):
@@ -151,8 +133,8 @@ class TestWhatIsThere:
         assert job.read_tokens == 2 * 500 * 50
 
 
-def job(title, seconds, needs=None, gpus=1):
-    return Planned(title, "train", "e", "c", "", needs, 0, 0, seconds, 0, gpus)
+def job(title, seconds, needs=None):
+    return Planned(title, "train", "e", "c", "", needs, 0, 0, seconds, 0)
 
 
 @st.composite
@@ -173,11 +155,6 @@ class TestWall:
     def test_the_longest_chain_goes_first(self):
         jobs = [job("x", 4), job("y", 4), job("a", 4), job("b", 8, "a")]
         assert wall(jobs, 2) == (12, 12)
-
-    def test_a_job_of_several_devices_waits_until_they_are_free(self):
-        assert wall([job("a", 10), job("b", 20, gpus=2)], 2) == (30, 20)
-        assert wall([job("a", 10), job("b", 20, gpus=2)], 3) == (20, 20)
-        assert wall([job("b", 20, gpus=4)], 1) == (20, 20)
 
     @given(forests(), st.integers(1, 5))
     def test_between_the_bounds_that_no_schedule_can_leave(self, jobs, devices):

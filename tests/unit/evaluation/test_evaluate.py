@@ -20,7 +20,6 @@ from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation import scores as score_files
 from xstilts.models import checkpoint as checkpoints
 from xstilts.models.batch import pack
-from xstilts.provenance import files as files_module
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json
 from xstilts.provenance.stamp import write_stamp
@@ -349,7 +348,7 @@ def test_killed_while_publishing_nothing_is_lost(job, monkeypatch):
     """The archive is new and the lines are old: nothing is computed again."""
     evaluated(only(job, "en", "th"))
     before = files(job)
-    monkeypatch.setattr(files_module, "write_text", lambda path, text: 1 / 0)
+    monkeypatch.setattr(score_files, "write_text", lambda path, text: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         evaluated(job)
     assert sorted(files(job)) == ["en.json", "en.parquet", "sw.parquet", "th.json", "th.parquet"]

@@ -16,7 +16,6 @@ from xstilts.models import out_of_memory
 from xstilts.models.forward import fitted
 from xstilts.provenance.files import read_json
 from xstilts.training import dev_evaluation
-from xstilts.training.ranks import ALONE
 from xstilts.training.train import Training, run
 
 
@@ -129,9 +128,7 @@ def outputs_on_dev(state):
     features, head = where.features[task.name], state.heads[task.name]
     with where._all_rows(state.encoder, state.shrunk), torch.inference_mode():
         budget = state.gradients.budget
-        return dev_evaluation._outputs(
-            features, task, state.encoder, head, state.device, budget, ALONE
-        )
+        return dev_evaluation._outputs(features, task, state.encoder, head, state.device, budget)
 
 
 def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, capsys):

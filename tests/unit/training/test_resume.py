@@ -20,8 +20,7 @@ from safetensors.torch import load
 
 from support import tiny
 from xstilts.errors import TrainingError
-from xstilts.provenance import stamp as stamp_module
-from xstilts.training import saved_state
+from xstilts.training import saved_state, train
 from xstilts.training.log import CURVES, LOG
 from xstilts.training.saved_state import STATE
 from xstilts.training.train import Training, run
@@ -234,7 +233,7 @@ def test_a_state_in_another_precision_is_dropped(tmp_path, reference, capsys):
 def test_killed_after_the_weights_and_before_the_stamp(tmp_path, reference, monkeypatch):
     """Weights without a stamp are nothing; the training goes on from its last state."""
     job = one_task(tmp_path, save_every=0)
-    monkeypatch.setattr(stamp_module, "write_stamp", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(train, "write_stamp", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(job)
     assert (job.folder / "weights.safetensors").exists()
