@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from xstilts.config.catalogue import Catalogue
-from xstilts.config.resolve import Resolved, resolve
+from xstilts.config.resolve import ResolvedStudy, resolve
 from xstilts.errors import StudyError
 from xstilts.grid.artefacts import Grid, open_grid
 
@@ -103,7 +103,7 @@ class World:
         """Rewrite a task card with other values for some keys."""
         self.write("tasks", deepcopy(CARDS[name]) | changes)
 
-    def resolve(self, **changes: Any) -> Resolved:
+    def resolve(self, **changes: Any) -> ResolvedStudy:
         """The study with other values for some keys, checked; a key set to ... is left out."""
         said = {key: value for key, value in (self.study | changes).items() if value is not ...}
         return resolve(said, "study.yaml", self.cards)

@@ -17,7 +17,7 @@ from xstilts.errors import XstiltsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xstilts.config.resolve import Resolved
+    from xstilts.config.resolve import ResolvedStudy
     from xstilts.grid.artefacts import Grid
 from xstilts.config.schema import study_schema
 
@@ -147,7 +147,7 @@ def _validate(args: argparse.Namespace) -> int:
     return status
 
 
-def _count(resolved: Resolved) -> str:
+def _count(resolved: ResolvedStudy) -> str:
     conditions = len(resolved.conditions)
     trainings = conditions * len(resolved.recipes()) + conditions - 1  # none has no first stage
     trainings *= len(resolved.study.encoders) * len(resolved.study.seeds)

@@ -51,6 +51,15 @@ class Catalogue:
         """The language table."""
         return read_languages(self.folder / "languages.tsv")
 
+    def select_languages(self, offered: list[str], choice: str | list[str]) -> list[str]:
+        """Those of the offered languages that a study wants: all, low_resource, or a list."""
+        if choice == "all":
+            return list(offered)
+        if choice == "low_resource":
+            known = self.languages()
+            return [code for code in offered if code in known and known[code].low_resource]
+        return [code for code in offered if code in choice]
+
     def _task(self, name: str) -> TaskCard:
         path, card = self._card(TaskCard, "task", self.tasks, name)
         if problems := _unscored(card):

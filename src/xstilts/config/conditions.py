@@ -23,10 +23,10 @@ class Condition:
     mlm: bool = False
 
 
-def read_condition(name: str) -> Condition:
+def parse_condition(name: str) -> Condition:
     """Take a condition's name apart; ``multi`` and ``none`` have no tasks yet.
 
-    >>> read_condition("mnli@de+ru+mlm")
+    >>> parse_condition("mnli@de+ru+mlm")
     Condition(name='mnli@de+ru+mlm', tasks=('mnli',), languages=('de', 'ru'), mlm=True)
     """
     base, mlm = name.removesuffix(WITH_MLM), name.endswith(WITH_MLM)

@@ -6,13 +6,19 @@ gain = score(condition) - score(none), same encoder, target, language and seed
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from xstilts.config.conditions import NONE
+from xstilts.config.conditions import MULTI, NONE, WITH_MLM, Condition, parse_condition
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.yaml_models import Model, Name, Number, yaml_kind
+
+if TYPE_CHECKING:
+    from xstilts.config.task_card import TaskCard
+
+StageKind = Literal["intermediate", "recipe"]
 
 
 def _unique(values: list[Any]) -> list[Any]:
@@ -94,7 +100,7 @@ class TrainingChoices(Model):
         default_factory=dict, description="by task name, in the target stage only"
     )
 
-    def of_stage(self, stage: Literal["intermediate", "recipe"]) -> dict[str, Hyperparameters]:
+    def of_stage(self, stage: StageKind) -> dict[str, Hyperparameters]:
         """Those of single tasks in one stage."""
         return self.intermediate_tasks if stage == "intermediate" else self.recipe_tasks
 
@@ -169,3 +175,41 @@ class Study(Model):
     )
     results: Name = Field("results", description="folder of the results")
     resources: Name = Field("resources", description="folder of downloads and examples, shared")
+
+    def condition(self, name: str) -> Condition:
+        """One of the study's conditions; ``multi`` gets the tasks that it mixes."""
+        condition = parse_condition(name)
+        if name.removesuffix(WITH_MLM) != MULTI:
+            return condition
+        # sorted, because the order in which a study lists its conditions decides nothing
+        return replace(condition, tasks=tuple(sorted(self.multi_tasks())))
+
+    def multi_tasks(self) -> list[str]:
+        """The tasks of ``multi``: those that the study names, or its conditions of one task."""
+        if self.multi.tasks:
+            return self.multi.tasks
+        read = map(parse_condition, self.conditions)
+        return [condition.name for condition in read if condition.tasks == (condition.name,)]
+
+    def recipe_of(self, target: TaskCard) -> str | None:
+        """The task that a target is fine-tuned on: its card's recipe, unless it is replaced."""
+        recipe = target.recipe
+        return self.recipes.get(recipe, recipe) if recipe else None
+
+    def hyperparameters(self, task: TaskCard, stage: StageKind) -> Hyperparameters:
+        """Defaults, then the card's values, then the study's, the widest scope first."""
+        choices = self.training
+        return Hyperparameters().patched(
+            task.training,
+            choices.all,
+            getattr(choices, stage),
+            choices.tasks.get(task.task),
+            choices.of_stage(stage).get(task.task),
+        )
+
+    def language_choice(self, target: str) -> str | list[str]:
+        """``all``, ``low_resource`` or a list of codes: the languages wanted of a target."""
+        chosen = self.languages
+        if isinstance(chosen, dict):
+            return chosen.get(target, chosen.get("default", "all"))
+        return chosen

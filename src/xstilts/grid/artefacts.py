@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.conditions import NONE
-from xstilts.config.resolve import Resolved, resolve
+from xstilts.config.resolve import ResolvedStudy, resolve
 from xstilts.grid.keys import INTERMEDIATE, kind_of
 from xstilts.grid.paths import Layout
 from xstilts.provenance import digests
@@ -62,7 +62,7 @@ class Grid(Layout):
 
     def __init__(
         self,
-        resolved: Resolved,
+        resolved: ResolvedStudy,
         environment: str,
         code: Mapping[tuple[str, ...], str] | None = None,
     ) -> None:
@@ -261,7 +261,7 @@ class Grid(Layout):
             {
                 "training": self._identified(self.examples_of("train")),
                 "targets": self._identified(self.examples_of("test")),
-                "own": {t: sorted(self.resolved.own_tasks(t)) for t in self.resolved.targets},
+                "own": {t: sorted(self.resolved.benchmark_tasks(t)) for t in self.resolved.targets},
             },
             ["xstilts.data.contamination"],
         )
@@ -338,7 +338,7 @@ class Grid(Layout):
         }
         tasks |= {part for task in tasks for part in self.cards.task(task).parts}
         # a recipe that the study replaces still tells which training data are a benchmark's own
-        tasks.update(*(self.resolved.own_tasks(target) for target in self.resolved.targets))
+        tasks.update(*(self.resolved.benchmark_tasks(target) for target in self.resolved.targets))
         codes = {code for chosen in self.resolved.languages.values() for code in chosen}
         return {
             "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},

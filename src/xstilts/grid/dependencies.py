@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xstilts.config.hyperparameters import Hyperparameters
-    from xstilts.config.resolve import Resolved
+    from xstilts.config.resolve import ResolvedStudy
 from xstilts.grid.keys import INTERMEDIATE, Examples, Key, kind_of
 
 
 class Flow:
     """The trainings and evaluations of a resolved study, and what each of them reads."""
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: ResolvedStudy) -> None:
         """Read nothing yet."""
         self.resolved, self.study, self.cards = resolved, resolved.study, resolved.cards
         self._hyperparameters: dict[tuple[str, str], Hyperparameters] = {}
@@ -50,12 +50,12 @@ class Flow:
         """The training that a training goes on from; None: it starts from the encoder."""
         if stage == INTERMEDIATE:
             return None
-        before = self.resolved.before(stage)
+        before = self.resolved.previous_stage(stage)
         return before or (INTERMEDIATE if condition != NONE else None)
 
     def head_from(self, stage: str) -> str | None:
         """The task whose trained head a recipe goes on with: that of the recipe before it."""
-        return None if stage == INTERMEDIATE else self.resolved.before(stage)
+        return None if stage == INTERMEDIATE else self.resolved.previous_stage(stage)
 
     def training_tasks(self, condition: str, stage: str) -> tuple[str, ...]:
         """The tasks that a training stage fine-tunes on."""

@@ -11,13 +11,13 @@ from xstilts.grid.dependencies import Flow
 from xstilts.grid.keys import INTERMEDIATE
 
 if TYPE_CHECKING:
-    from xstilts.config.resolve import Resolved
+    from xstilts.config.resolve import ResolvedStudy
 
 
 class Layout(Flow):
     """The paths of a resolved study."""
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: ResolvedStudy) -> None:
         """Look at no file."""
         super().__init__(resolved)
         self.results = Path(self.study.results) / self.study.study

@@ -137,7 +137,7 @@ def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) 
 
     training = [Part(*known(of)) for of in grid.examples_of("train")]
     targets = [
-        Target(*known(of), frozenset(grid.resolved.own_tasks(of[0])))
+        Target(*known(of), frozenset(grid.resolved.benchmark_tasks(of[0])))
         for of in grid.examples_of("test")
     ]
     for found in check(training, targets, stage.stamp, stage.digest):

@@ -4,7 +4,7 @@ import pytest
 
 from support.world import SQUAD, TEXTS, task_card
 from xstilts.analysis.report.statements import told
-from xstilts.config.conditions import Condition, read_condition
+from xstilts.config.conditions import Condition, parse_condition
 from xstilts.grid.keys import INTERMEDIATE
 from xstilts.grid.snapshot import freeze, thaw
 from xstilts.workflow.jobs import training_job
@@ -44,7 +44,7 @@ class TestNames:
     )
     def test_parts_of_a_name(self, name, tasks, languages, mlm):
         """Task, languages, and whether MLM is mixed in."""
-        assert read_condition(name) == Condition(name, tasks, languages, mlm)
+        assert parse_condition(name) == Condition(name, tasks, languages, mlm)
 
     @pytest.mark.parametrize(
         ("condition", "problem"),

@@ -252,7 +252,7 @@ def _recipes(grid: Grid, target: str) -> list[str]:
     recipe = grid.resolved.recipe_of(target)
     while recipe:
         recipes.insert(0, recipe)
-        recipe = grid.resolved.before(recipe)
+        recipe = grid.resolved.previous_stage(recipe)
     return recipes
 
 
