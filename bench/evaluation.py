@@ -69,7 +69,7 @@ def job_of(
     return EvaluationJob(
         spec="bench",
         identity={"encoder": encoder.parent.name, "condition": "none", "seed": 1, "target": target},
-        format=card.format,
+        task_type=card.task_type,
         labels=tuple(card.labels or ()),
         scorer=card.scorer,
         primary=card.primary,

@@ -103,11 +103,11 @@ def measured(
                 continue
             rows = examples.read(stamp.with_suffix(".parquet"))
             some = rows[:: max(1, len(rows) // ROWS)]
-            if card.format == "mlm":
+            if card.task_type == "mlm":
                 how = Mlm()
                 features = mlm.encode(some, tokenizer, how.mask, how.max_length)
             else:
-                features = base.get(card.format).encode(
+                features = base.get(card.task_type).encode(
                     some, tokenizer, tuple(card.labels or ()), limits, training=False
                 )
             counts.append(len(rows))

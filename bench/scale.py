@@ -148,7 +148,7 @@ def a_cell(
         "language": language,
         "spec": spec,
         "inputs": inputs,
-        "format": "classification",
+        "task_type": "classification",
         "primary": "accuracy",
         "n": 5010,
         "metrics": {"accuracy": 71.23752495009979},

@@ -57,7 +57,7 @@ def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) 
             "language": language,
             "spec": stage.digest if place else "0" * 64,
             "inputs": {"checkpoint": sha, "examples": "1" * 64},
-            "format": "classification",
+            "task_type": "classification",
             "primary": "accuracy",
             "n": 5010,
             "metrics": {"accuracy": 71.25748502994011},

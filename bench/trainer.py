@@ -94,7 +94,7 @@ class Batches(torch.utils.data.Dataset[dict[str, Any]]):
         data = TrainingData(job.tasks, None, job.encoder.parent)
         self.features: Features = data.features[task.name]
         self.rows = data.rows.numpy()
-        self.span = task.format == "span_qa"
+        self.span = task.task_type == "span_qa"
         sizes = {task.name: len(self.features)}
         plan = Schedule({task.name: task.hyperparameters}, sizes, job.multi, job.seed)
         self.batches = [plan.batch(step)[1] for step in range(plan.total)]

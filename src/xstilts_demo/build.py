@@ -29,12 +29,12 @@ class EmbeddedTask:
     """One task of the embedded benchmark."""
 
     name: str
-    format: str
+    task_type: str
     """One of classification, multiple_choice, tagging, span_qa, retrieval."""
     role: str
     """`target` or `intermediate`."""
     labels: tuple[str, ...]
-    """Classes, or entity types of a tagging task; empty for the other formats."""
+    """Classes, or entity types of a tagging task; empty for the other task types."""
     splits: Mapping[str, int]
     """Number of examples of each split; of pairs, at most, for retrieval. All but `test` are
     English only."""
@@ -134,7 +134,7 @@ def languages(task: str) -> list[str]:
     card = _task(task)
     if card.role == "intermediate":
         return [TRAINING_LANGUAGE]
-    return list(cldr.UI_LANGUAGES if card.format == "retrieval" else cldr.LANGUAGES)
+    return list(cldr.UI_LANGUAGES if card.task_type == "retrieval" else cldr.LANGUAGES)
 
 
 def build(task: str, split: str, language: str) -> list[dict[str, object]]:
@@ -151,7 +151,7 @@ def build(task: str, split: str, language: str) -> list[dict[str, object]]:
         raise UnknownEmbedded(unknown(f"language of {task}, split {split},", language, allowed))
     draw = Draw(task, split, language)
     count = card.splits[split]
-    if card.format == "retrieval":
+    if card.task_type == "retrieval":
         return targets.retrieval_rows(language, draw, count)
     words = cldr.vocabulary(language, "test" if split == "test" else "train")
     rows = _MAKERS[task](words, draw, count)

@@ -97,9 +97,9 @@ def encoder(
     return stamp
 
 
-def split(stamp: Path, form: str, rows: Sequence[examples.Example]) -> Path:
+def split(stamp: Path, task_type: str, rows: Sequence[examples.Example]) -> Path:
     """Write examples and their stamp."""
-    count = examples.write(stamp.with_suffix(".parquet"), form, rows)
+    count = examples.write(stamp.with_suffix(".parquet"), task_type, rows)
     write_stamp(
         stamp,
         spec="examples",
@@ -240,13 +240,20 @@ def compute(**changes: Any) -> Compute:
     return Compute(**({"precision": "fp32", "threads": 1} | changes))
 
 
-def task(folder: Path, form: str = "classification", n: int = 14, **changes: Any) -> TaskJob:
-    """A task called ``t_<format>`` with examples of its own."""
-    rows, labels = ROWS_OF[form]
-    stamp = folder / "examples" / f"{form}{n}" / "en.json"
+def task(folder: Path, task_type: str = "classification", n: int = 14, **changes: Any) -> TaskJob:
+    """A task called ``t_<task_type>`` with examples of its own."""
+    rows, labels = ROWS_OF[task_type]
+    stamp = folder / "examples" / f"{task_type}{n}" / "en.json"
     if not stamp.exists():
-        split(stamp, form, rows(n))
-    return TaskJob(f"t_{form}", form, labels, (stamp,), hyperparameters(**changes), *SCORING[form])
+        split(stamp, task_type, rows(n))
+    return TaskJob(
+        f"t_{task_type}",
+        task_type,
+        labels,
+        (stamp,),
+        hyperparameters(**changes),
+        *SCORING[task_type],
+    )
 
 
 def training_job(
@@ -294,7 +301,7 @@ def evaluation_job(folder: Path, trained: TrainingJob, tests: Mapping[str, Path]
     values: dict[str, Any] = {
         "spec": "spec1",
         "identity": {"encoder": "tiny", "condition": "none", "seed": 1, "target": "toy"},
-        "format": learnt.format,
+        "task_type": learnt.task_type,
         "labels": learnt.labels,
         "scorer": "accuracy",
         "primary": "accuracy",

@@ -37,9 +37,9 @@ def task_card(
     name: str, kind: tuple[str, ...], splits: dict[str, list[str]], **more: Any
 ) -> dict[str, Any]:
     """A task card; ``splits`` gives the languages of each split."""
-    form, reader, scorer, primary = kind
+    task_type, reader, scorer, primary = kind
     languages = list(dict.fromkeys(code for codes in splits.values() for code in codes))
-    card: dict[str, Any] = {"task": name, **PROSE, "format": form, "languages": languages}
+    card: dict[str, Any] = {"task": name, **PROSE, "task_type": task_type, "languages": languages}
     card |= {"scorer": scorer, "primary": primary, "splits": {}}
     for split, codes in splits.items():
         files = {"data": {"path": f"{name}/{split}.{{code}}.txt", "url": f"https://x.org/{name}"}}

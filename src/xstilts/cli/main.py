@@ -168,7 +168,7 @@ def _export(args: argparse.Namespace) -> int:
     head = None
     if args.head:
         card = Catalogue(args.cards).task(args.head)
-        head = Head(card.task, card.format, tuple(card.label_list))
+        head = Head(card.task, card.task_type, tuple(card.label_list))
     # results/<study>/checkpoints/<encoder>/<condition>/seed<k>/<stage>/stamp.json
     place = args.stamp.absolute().parents
     encoder = Path("resources/encoders") / (place[3].name if len(place) > 3 else "")

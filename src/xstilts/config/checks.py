@@ -137,7 +137,7 @@ def _training_languages(card: TaskCard, cards: Catalogue) -> list[str]:
 
 def _training_problems(key: str, card: TaskCard, cards: Catalogue) -> list[str]:
     """What keeps an encoder from being fine-tuned on a task."""
-    if card.format == "mlm":
+    if card.task_type == "mlm":
         return [f"{key}: {card.task!r} is text for mlm, which is no task to fine-tune on"]
     if not card.trainable:
         return [f"{key}: {card.task!r} has no train split to fine-tune on"]
@@ -155,8 +155,8 @@ def _part_problems(key: str, card: TaskCard, name: str, cards: Catalogue) -> lis
     part = cards.task(name)
     if "train" not in part.splits:
         return [f"{key}: part {name!r} has no train split"]
-    if (part.format, part.labels) != (card.format, card.labels):
-        return [f"{key}: part {name!r} has another format or labels"]
+    if (part.task_type, part.labels) != (card.task_type, card.labels):
+        return [f"{key}: part {name!r} has another task type or labels"]
     return []
 
 
@@ -192,8 +192,8 @@ def _mlm_problems(study: Study, cards: Catalogue) -> list[str]:
     if text not in cards.tasks:
         return [f"mlm.text: {unknown('task', text, cards.tasks)}"]
     card = cards.task(text)
-    if card.format != "mlm" or "train" not in card.splits:
-        return [f"mlm.text: {text!r} is {card.format}; it must be of format mlm, with train"]
+    if card.task_type != "mlm" or "train" not in card.splits:
+        return [f"mlm.text: {text!r} is {card.task_type}; it must be of task type mlm, with train"]
     chosen = study.mlm.languages or []
     return _unknown_in("mlm.languages", chosen, "language", card.split_languages("train"))
 
@@ -208,7 +208,7 @@ def _target_problems(study: Study, cards: Catalogue) -> list[str]:
         card = cards.task(name)
         if "test" not in card.splits:
             found.append(f"targets: {name!r} has no test split to score")
-        if card.format != "retrieval" and card.recipe is None:
+        if card.task_type != "retrieval" and card.recipe is None:
             found.append(f"targets: card {name!r} names no recipe to fine-tune on")
         found += _recipe_problems(study, card, cards)
     return found
@@ -225,10 +225,10 @@ def _recipe_problems(study: Study, card: TaskCard, cards: Catalogue) -> list[str
     recipe = cards.task(name)
     if found := _training_problems(key, recipe, cards) or _chain_problems(key, name, cards):
         return found
-    if card.format == "retrieval":  # it reads hidden states: any task may have shaped them
+    if card.task_type == "retrieval":  # it reads hidden states: any task may have shaped them
         return []
-    if recipe.format != card.format:
-        return [f"{key}: {name!r} is {recipe.format}, but {card.task!r} is {card.format}"]
+    if recipe.task_type != card.task_type:
+        return [f"{key}: {name!r} is {recipe.task_type}, but {card.task!r} is {card.task_type}"]
     taught = {*recipe.label_list, *card.untaught}
     if recipe.labels != FROM_DATA and (strange := sorted(set(card.label_list) - taught)):
         return [

@@ -75,7 +75,7 @@ class Multi(Model):
 class Mlm(Model):
     """Conditions that end in ``+mlm``: masked language modelling is mixed into them."""
 
-    text: Name | None = Field(None, description="card of the text, of format mlm")
+    text: Name | None = Field(None, description="card of the text, of task type mlm")
     languages: Annotated[list[Name], Field(min_length=1), Unique] | None = Field(
         None, description="languages of the text; null: all that its card has"
     )
@@ -156,7 +156,8 @@ class Study(Model):
         description="all, low_resource (Joshi 0-2), a list, or these by target (key `default`)",
     )
     recipes: dict[Name, Name] = Field(
-        default_factory=dict, description="train another task of the format in a recipe's place"
+        default_factory=dict,
+        description="train another task of the same task type in a recipe's place",
     )
     seeds: Annotated[list[Seed], Field(min_length=1), Unique] = Field(
         description="one whole grid for each"

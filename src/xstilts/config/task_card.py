@@ -11,7 +11,7 @@ from xstilts.config.raw_file import RawFile
 from xstilts.config.yaml_models import Model, Name, Number, Options, yaml_kind
 from xstilts.errors import StudyError, unknown
 
-FormatName = Literal[
+TaskTypeName = Literal[
     "classification", "multiple_choice", "tagging", "span_qa", "document_qa", "retrieval", "mlm"
 ]
 SplitName = Literal["train", "dev", "test"]
@@ -70,7 +70,7 @@ class TaskCard(Model):
 
     task: Annotated[Name, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: Name
-    format: FormatName
+    task_type: TaskTypeName
     summary: Name
     licence: Name
     citation: Name
@@ -88,7 +88,7 @@ class TaskCard(Model):
         default_factory=list,
         description="labels that the recipe does not teach: wherever they are right, it is wrong",
     )
-    scorer: Name = Field(description="the official scoring, one of the format's")
+    scorer: Name = Field(description="the official scoring, one of the task type's")
     primary: Name = Field(description="the metric that enters the grid")
     recipe: Name | None = Field(
         None, description="task whose English training set this target is fine-tuned on"
@@ -111,8 +111,8 @@ class TaskCard(Model):
 
     @model_validator(mode="after")
     def _labels_where_needed(self) -> Self:
-        if self.format in ("classification", "tagging") and not self.labels:
-            raise ValueError(f"a {self.format} task needs labels")
+        if self.task_type in ("classification", "tagging") and not self.labels:
+            raise ValueError(f"a {self.task_type} task needs labels")
         return self
 
     @model_validator(mode="after")

@@ -86,7 +86,10 @@ class Sizes:
         facts = record(stamp).get("facts", {})
         if "rows" in facts:
             rows, rows_basis = float(facts["rows"]), "counted"
-        tokens, tokens_basis = float(GUESSED_TOKENS[self._grid.cards.task(task).format]), "guessed"
+        tokens, tokens_basis = (
+            float(GUESSED_TOKENS[self._grid.cards.task(task).task_type]),
+            "guessed",
+        )
         if known:
             tokens, tokens_basis = float(known["tokens"]), known["tokens_basis"]
         counted = self._mean(encoder, task, split)
@@ -141,11 +144,11 @@ def _count_tokens(
     card = grid.cards.task(task)
     rows = examples.read(stamp.with_suffix(".parquet"))
     some = rows[:: max(1, len(rows) // sample)]
-    if card.format == "mlm":
+    if card.task_type == "mlm":
         how = grid.study.mlm
         features = mlm.encode(some, _tokenizer(encoder), how.mask, how.max_length)
     else:
-        features = base.get(card.format).encode(
+        features = base.get(card.task_type).encode(
             some, _tokenizer(encoder), tuple(card.labels or ()), limits, training=False
         )
     return round(sum(map(len, features.sequences)) / len(some), 2)

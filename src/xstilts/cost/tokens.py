@@ -62,7 +62,7 @@ def reading_tokens(
 ) -> Tokens:
     """Tokens that an evaluation reads in some languages of its target."""
     limit = grid.study.evaluation.limit(target)
-    if limit is not None and grid.cards.task(target).format == "retrieval":
+    if limit is not None and grid.cards.task(target).task_type == "retrieval":
         limit *= 2  # queries, and the candidates that are right
     splits = [(target, split, code) for split in grid.read_of(target) for code in languages]
     found = sizes.of_all(encoder, splits)

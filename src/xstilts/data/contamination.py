@@ -44,7 +44,7 @@ class Part:
     """The examples of one task, split and language."""
 
     task: str
-    format: str
+    task_type: str
     language: str
     stamp: Path
 
@@ -155,11 +155,11 @@ def _counts(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
-def keys(format_name: str, row: Example) -> Iterator[str]:
+def keys(task_type: str, row: Example) -> Iterator[str]:
     """What tells an example from all others: its id if that is one, and its text."""
     if LONG_ID.fullmatch(row["id"]):
         yield f"id {row['id']}"
-    text = normal(_TEXTS[format_name](row))
+    text = normal(_TEXTS[task_type](row))
     if len(text) >= SHORTEST:
         yield f"text {text}"
 
@@ -191,7 +191,7 @@ def _prints(part: Part) -> _Prints:
     rows = examples.read(part.stamp.with_suffix(".parquet"))
     items = [row for row in rows if row.get("side") != "candidate"]
     for number, row in enumerate(items):
-        for key in keys(part.format, row):
+        for key in keys(part.task_type, row):
             digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
             hashes.append(int.from_bytes(digest, "big"))
             owners.append(number)

@@ -58,7 +58,7 @@ def _is_right(row: Example, names: set[str]) -> bool:
 
 
 Example = dict[str, Any]
-"""One row, with the columns of its format's schema."""
+"""One row, with the columns of its task type's schema."""
 
 _ANSWER = pa.struct([("text", pa.string()), ("start", pa.int32())])
 _BYTES = pa.struct([("start", pa.int32()), ("end", pa.int32())])
@@ -132,11 +132,11 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 
 
-def check(format_name: str, rows: list[Example], where: str) -> None:
-    """Refuse rows that no format could use: none at all, missing columns, or two with one id."""
+def check(task_type: str, rows: list[Example], where: str) -> None:
+    """Refuse rows that no task type could use: none at all, missing columns, or two with one id."""
     if not rows:
         raise DataError(f"{where}: holds no examples")
-    columns = set(SCHEMAS[format_name].names)
+    columns = set(SCHEMAS[task_type].names)
     for number, row in enumerate(rows, start=1):
         if set(row) != columns:
             raise DataError(
@@ -149,9 +149,9 @@ def check(format_name: str, rows: list[Example], where: str) -> None:
         raise DataError(f"{where}: two examples have the id {twice[0]!r}")
 
 
-def write(path: Path, format_name: str, rows: Iterable[Example]) -> int:
+def write(path: Path, task_type: str, rows: Iterable[Example]) -> int:
     """Write examples as parquet, atomically; return how many. The same rows give the same bytes."""
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[format_name])
+    table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[task_type])
     with write_atomically(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     return int(table.num_rows)

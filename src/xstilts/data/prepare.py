@@ -44,7 +44,7 @@ def prepare(
 
     The parquet file is named after the stamp (``sw.json`` stamps ``sw.parquet``). Raises
     `DataError` for files that cannot be had or read, and for examples that the card's own labels
-    and format do not allow.
+    and task type do not allow.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
     form, files = _fetched(
@@ -58,7 +58,7 @@ def prepare(
     )
     rows = read_split(card, split, language, files, form)
     parquet = stamp.with_suffix(".parquet")
-    facts: dict[str, Any] = {"rows": examples.write(parquet, card.format, rows)}
+    facts: dict[str, Any] = {"rows": examples.write(parquet, card.task_type, rows)}
     if entry.otherwise:
         facts["form"] = entry.forms.index(form)
     if card.labels == FROM_DATA:
@@ -92,7 +92,7 @@ def read_split(
     where = f"{card.task}/{split}/{language}"
     how = form or card.splits[split]  # type: ignore[index]
     rows = list(reader(how.reader, how.options, where)(files, language, **how.options))
-    examples.check(card.format, rows, where)
+    examples.check(card.task_type, rows, where)
     check_labels(card, rows, where)
     if split == "test":
         check_gold(card, rows, where)
@@ -160,9 +160,9 @@ def check_labels(card: TaskCard, rows: list[Example], where: str) -> None:
     """
     labels = sorted(set(map(str, _labels(rows)))) if card.labels == FROM_DATA else card.label_list
     for row in rows:
-        for problem in _FAULTS[card.format](row, labels):
+        for problem in _FAULTS[card.task_type](row, labels):
             raise DataError(f"{where}: example {row['id']!r}: {problem}")
-    if card.format == "retrieval":
+    if card.task_type == "retrieval":
         _check_relevant(rows, where)
     counts = Counter(_labels(rows))
     if len(counts) == 1 and counts.total() >= BLANKED:
@@ -184,7 +184,7 @@ def check_gold(card: TaskCard, rows: list[Example], where: str) -> None:
     if card.scorer == "squad2":
         return
     for row in rows:
-        if row.get("side") != "candidate" and row[_GOLD[card.format]] in (None, []):
+        if row.get("side") != "candidate" and row[_GOLD[card.task_type]] in (None, []):
             raise DataError(
                 f"{where}: example {row['id']!r}: has no gold answer to score: "
                 "give a source with answers, or leave such examples out"

@@ -147,12 +147,12 @@ def _compute(
     with write_atomically(file) as temporary:
         pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
     cell = expected | {
-        "format": job.format,
+        "task_type": job.task_type,
         "primary": job.primary,
         "n": result.n,
         "metrics": result.metrics,
         "counts": result.counts,
-        "warnings": _warnings(job.format, result.predictions),
+        "warnings": _warnings(job.task_type, result.predictions),
         "device": model.device.kind,
         "precision": model.device.precision,
         "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
@@ -162,7 +162,7 @@ def _compute(
     write_json(file.with_suffix(".json"), cell)
 
 
-def _warnings(format_name: str, predictions: list[dict[str, Any]]) -> list[str]:
+def _warnings(task_type: str, predictions: list[dict[str, Any]]) -> list[str]:
     """What makes a score suspect: a model that always says the same, where gold does not."""
-    of_classes = format_name in ("classification", "multiple_choice", "tagging")
+    of_classes = task_type in ("classification", "multiple_choice", "tagging")
     return ["majority_class"] if of_classes and base.collapsed(predictions) else []

@@ -23,7 +23,7 @@ class EvaluationJob:
 
     spec: str
     identity: dict[str, Any]  # encoder, condition, seed, target: what the cells are of
-    format: str
+    task_type: str
     labels: tuple[str, ...]
     scorer: str
     primary: str

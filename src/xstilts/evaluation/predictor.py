@@ -70,7 +70,7 @@ class Model:
         """Verify and load the checkpoint; raises `LineageError` if its bytes are not as stamped."""
         self.job = job
         self.folder = job.encoder.parent
-        self.form = base.get(job.format)
+        self.task_model = base.get(job.task_type)
         self.device = Device.choose(job.compute)
         verify(job.encoder)
         self.checkpoint: Checkpoint | None = None
@@ -82,7 +82,7 @@ class Model:
             self.checkpoint = Checkpoint.load(job.checkpoint.parent / checkpoint.FILE, self.folder)
         self.encoder = checkpoint.build(self.folder, self.checkpoint, torch.arange(1))
         self.encoder.to(self.device.torch).eval()
-        self.head = self.form.head(self.encoder.shape.hidden, job.labels)
+        self.head = self.task_model.head(self.encoder.shape.hidden, job.labels)
         if job.head is not None and self.checkpoint is not None:
             self.head.load_state_dict(self.checkpoint.head(job.head))
         self.head.to(self.device.torch).eval()
@@ -113,7 +113,7 @@ class Model:
 
     def encoded(self, rows: list[Example]) -> Texts:
         """Examples in tokens; a part that the language before had as well is not made again."""
-        chosen = [[rows[i] for i in part] for part in base.parts(self.form, rows)]
+        chosen = [[rows[i] for i in part] for part in base.parts(self.task_model, rows)]
         known = {part.key: part for part in self._encoded if part.key}
         self._encoded = []
         for part in chosen:
@@ -123,7 +123,7 @@ class Model:
 
     def _features(self, rows: list[Example]) -> Features:
         job = self.job
-        return self.form.encode(rows, self.tokenizer, job.labels, job.limits, training=False)
+        return self.task_model.encode(rows, self.tokenizer, job.labels, job.limits, training=False)
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -137,14 +137,14 @@ class Model:
             official = [states[layer] for states in outputs]
         predictions = self._decoded(texts, official)
         threshold = None
-        if form := base.tuned(self.form, job.scorer):
+        if tunable := base.tuned(self.task_model, job.scorer):
             tuning, found = texts, predictions
             if texts.tuning:
                 tuning = texts.tuning
                 found = self._decoded(tuning, self.outputs(tuning))
-            threshold = form.tune(tuning.rows, found)
-            predictions = form.tuned(predictions, threshold)
-        n, metrics = self.form.score(texts.rows, predictions, job.scorer, language)
+            threshold = tunable.tune(tuning.rows, found)
+            predictions = tunable.tuned(predictions, threshold)
+        n, metrics = self.task_model.score(texts.rows, predictions, job.scorer, language)
         if job.sweep:
             metrics |= self._by_layer(texts, outputs, language)
         counts = sum((part.features.counts for part in texts.parts), Counter())
@@ -154,14 +154,14 @@ class Model:
         job = self.job
         features = texts.parts[0].features  # formats of several parts decode without
         with self.device.threads():
-            return self.form.decode(texts.rows, features, outputs, job.labels, job.scorer)
+            return self.task_model.decode(texts.rows, features, outputs, job.labels, job.scorer)
 
     def _by_layer(self, texts: Texts, outputs: list[np.ndarray], language: str) -> dict[str, float]:
         """The primary metric of every layer; 00 is the embeddings'."""
         job, found = self.job, {}
         for layer in range(len(outputs[0])):
             predictions = self._decoded(texts, [states[layer] for states in outputs])
-            _, metrics = self.form.score(texts.rows, predictions, job.scorer, language)
+            _, metrics = self.task_model.score(texts.rows, predictions, job.scorer, language)
             found[f"{job.primary}_layer_{layer:02d}"] = metrics[job.primary]
         return found
 
@@ -209,9 +209,9 @@ class Model:
         """The head's outputs, an item each; of every state, stacked, where layers are swept."""
         if not self.job.sweep:
             hidden = self.encoder(batch, self.job.layer)
-            return self.form.outputs(self.head(hidden, batch), batch)
+            return self.task_model.outputs(self.head(hidden, batch), batch)
         states = (self.head(hidden, batch) for hidden in self.encoder.states(batch))
-        by_state = [self.form.outputs(output, batch) for output in states]
+        by_state = [self.task_model.outputs(output, batch) for output in states]
         return [np.stack(item) for item in zip(*by_state, strict=True)]
 
 

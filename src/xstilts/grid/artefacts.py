@@ -101,7 +101,7 @@ class Grid(Layout):
             self.examples_stamp(task, split, "all"),
             {
                 "task": task,
-                "format": card.format,
+                "task_type": card.task_type,
                 # where a file comes from does not decide what it is: its stamp holds its sha256
                 "split": card.splits[split].model_dump(  # type: ignore[index]
                     exclude_defaults=True,
@@ -148,7 +148,7 @@ class Grid(Layout):
             "tasks": [
                 {
                     "task": name,
-                    "format": self.cards.task(name).format,
+                    "task_type": self.cards.task(name).task_type,
                     "labels": self.cards.task(name).labels,
                     "examples": self._identified(self.train_split(condition, stage, name)),
                     "dev": self._identified(self.dev_split(name, stage)),
@@ -317,7 +317,7 @@ class Grid(Layout):
     def task_spec(self, task: str) -> dict[str, Any]:
         """What of a card decides how a task is scored (not its prose)."""
         card: TaskCard = self.cards.task(task)
-        return card.model_dump(include={"task", "format", "labels", "scorer", "primary"})
+        return card.model_dump(include={"task", "task_type", "labels", "scorer", "primary"})
 
     def study_says(self) -> dict[str, Any]:
         """The study as JSON, its choice of languages spelt out by target."""
@@ -354,7 +354,7 @@ class Grid(Layout):
         return f"xstilts.models.network.{self.cards.encoder(encoder).architecture}"
 
     def _format_modules(self, tasks: Iterable[str]) -> list[str]:
-        return sorted({f"xstilts.tasks.{self.cards.task(task).format}.model" for task in tasks})
+        return sorted({f"xstilts.tasks.{self.cards.task(task).task_type}.model" for task in tasks})
 
     def _evaluations(self) -> list[list[Any]]:
         return [

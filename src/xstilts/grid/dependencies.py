@@ -86,7 +86,7 @@ class Flow:
 
         A retrieval target has none: whatever its checkpoint was trained on, it is pooled.
         """
-        retrieval = self.cards.task(target).format == "retrieval"
+        retrieval = self.cards.task(target).task_type == "retrieval"
         return (None if retrieval else self.resolved.recipe_of(target)) or target
 
     def limits(self, target: str) -> Hyperparameters:
@@ -99,7 +99,7 @@ class Flow:
         An encoder that was trained for retrieval is read where it was trained, at the end.
         """
         recipe = self.resolved.recipe_of(target)
-        formats = [self.cards.task(task).format for task in (target, recipe) if task]
+        formats = [self.cards.task(task).task_type for task in (target, recipe) if task]
         if formats[0] != "retrieval" or formats[1:] == ["retrieval"]:
             return None
         return self.cards.encoder(encoder).retrieval_layer

@@ -28,7 +28,7 @@ class Features:
     ``sequences``: token ids, one array each. ``second``: where the tokens of type 1 of a sequence
     begin (its length where there are none). ``starts``: item i owns sequences
     ``starts[i]:starts[i+1]``. ``weights``: how much each item counts in the loss (tags in a
-    tagging item, else 1). ``targets``: what each item is trained towards; the format's own.
+    tagging item, else 1). ``targets``: what each item is trained towards; the task type's own.
     ``counts``: what could not be represented, by name.
     """
 

@@ -35,7 +35,7 @@ CLASSES = {
     "tagging": "ForTokenClassification",
     "span_qa": "ForQuestionAnswering",
 }
-"""What is added to the name of an architecture, by the format of the head's task."""
+"""What is added to the name of an architecture, by the type of the head's task."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class Head:
-    """The head to write: of which task, of what format, with which labels (empty: not known)."""
+    """The head to write: of which task, of what type, with which labels (empty: not known)."""
 
     task: str
-    format: str
+    task_type: str
     labels: tuple[str, ...] = ()
 
 
@@ -117,26 +117,26 @@ def _with_head(
         there = {name.partition(".")[0] for name in checkpoint.heads}
         raise EncoderError(f"the checkpoint has {unknown('head', head.task, there)}")
     kind = config["model_type"]
-    if kind not in _FAMILIES or head.format not in CLASSES:
+    if kind not in _FAMILIES or head.task_type not in CLASSES:
         raise EncoderError(
-            f"transformers has no head of {kind!r} for {head.format} that computes what ours does; "
-            f"there is one of {', '.join(_FAMILIES)} for {', '.join(CLASSES)}. "
+            f"transformers has no head of {kind!r} for {head.task_type} that computes what ours "
+            f"does; there is one of {', '.join(_FAMILIES)} for {', '.join(CLASSES)}. "
             "Without --head the encoder alone is written"
         )
     family = _FAMILIES[kind]
-    dense, out = family.choice if head.format == "multiple_choice" else family.sentence
-    if head.format in ("tagging", "span_qa"):
-        out = "qa_outputs" if head.format == "span_qa" else "classifier"
+    dense, out = family.choice if head.task_type == "multiple_choice" else family.sentence
+    if head.task_type in ("tagging", "span_qa"):
+        out = "qa_outputs" if head.task_type == "span_qa" else "classifier"
     places = {"dense": dense, "out": out}
     tensors = {
         f"{places[part]}.{which}": value
         for name, value in ours.items()
         for _, part, which in [name.split(".")]  # sentence.dense.weight, token.out.bias
     }
-    changes = plain | {"architectures": [family.name + CLASSES[head.format]]}
+    changes = plain | {"architectures": [family.name + CLASSES[head.task_type]]}
     if kind == "deberta-v2":
         changes["pooler_hidden_act"] = "tanh"
-    if head.format in ("classification", "tagging"):
+    if head.task_type in ("classification", "tagging"):
         changes |= _labels(head.labels, len(tensors[f"{out}.weight"]))
     return changes, tensors, family.prefix
 

@@ -1,7 +1,7 @@
 """Tokenisation: texts to token ids, with the character span of every token.
 
 The fast tokenizer of an encoder's folder (``tokenizer.json``) is used without truncation or
-padding: cutting is the formats' business, because only they know what must not be lost.
+padding: cutting is the task types' business, because only they know what must not be lost.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ class TrainingData:
         Raises `DataError` where a task has no example that it can be trained on.
         """
         self.tokenizer = Tokenizer(folder)
-        self.formats: dict[str, Format] = {task.name: base.get(task.format) for task in tasks}
+        self.task_models: dict[str, Format] = {
+            task.name: base.get(task.task_type) for task in tasks
+        }
         # no format of a card: it is only imported, and in the spec's code, where it is mixed in
         self.mlm: Any = base.get("mlm") if mlm else None
         raw = {task.name: self._of_task(task) for task in tasks}
@@ -48,7 +50,7 @@ class TrainingData:
     def _of_task(self, task: TaskJob) -> Features:
         rows = joined(task.examples)
         rows = subset(rows, task.hyperparameters.max_examples, task.name)
-        features = self.formats[task.name].encode(
+        features = self.task_models[task.name].encode(
             rows, self.tokenizer, task.labels, task.hyperparameters, training=True
         )
         if not len(features):

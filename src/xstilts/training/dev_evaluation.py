@@ -57,7 +57,7 @@ class Development:
         self._others = checkpoint.Untrained(folder, before, needed[~self._is_trained])
 
     def _encode(self, task: TaskJob, tokenizer: Tokenizer) -> Features:
-        encode = base.get(task.format).encode
+        encode = base.get(task.task_type).encode
         rows, limits = self.rows[task.name], task.hyperparameters
         return encode(rows, tokenizer, task.labels, limits, training=False)
 
@@ -77,13 +77,13 @@ class Development:
         scores, collapsed = {}, []
         with self._all_rows(encoder, shrunk), torch.inference_mode():
             for task in self.tasks:
-                form, rows = base.get(task.format), self.rows[task.name]
+                task_model, rows = base.get(task.task_type), self.rows[task.name]
                 features = self.features[task.name]
                 head = heads[task.name]
                 outputs = _outputs(features, task, encoder, head, device, budget)
-                predictions = form.decode(rows, features, outputs, task.labels, task.scorer)
+                predictions = task_model.decode(rows, features, outputs, task.labels, task.scorer)
                 language = task.dev[0].stem
-                _, metrics = form.score(rows, predictions, task.scorer, language)
+                _, metrics = task_model.score(rows, predictions, task.scorer, language)
                 scores[task.name] = float(metrics[task.primary])
                 if base.collapsed(predictions):
                     collapsed.append(task.name)
@@ -112,13 +112,13 @@ def _outputs(
     device: Device,
     budget: int,
 ) -> list[np.ndarray]:
-    form = base.get(task.format)
+    task_model = base.get(task.task_type)
 
     def compute(items: list[int]) -> list[np.ndarray]:
         batch = pack(features, items).to(device.torch)
         with device.autocast():
             outputs = head(encoder(batch), batch)
-        return form.outputs(outputs, batch)
+        return task_model.outputs(outputs, batch)
 
     lengths = features.lengths()
     items = range(len(features))

@@ -23,7 +23,7 @@ class TaskJob:
     """
 
     name: str
-    format: str
+    task_type: str
     labels: tuple[str, ...]
     examples: tuple[Path, ...]
     hyperparameters: Hyperparameters

@@ -58,8 +58,12 @@ class Gradients:
         """
         lengths = self._data.lengths[task]
         weight = float(self._data.features[task].weights[items].sum())
-        form = self._data.formats.get(task)
-        sum_up = self._through_outputs if getattr(form, "WHOLE_STEP", False) else self._part_by_part
+        task_model = self._data.task_models.get(task)
+        sum_up = (
+            self._through_outputs
+            if getattr(task_model, "WHOLE_STEP", False)
+            else self._part_by_part
+        )
         while True:
             self.zero()
             micros = list(by_tokens(lengths, items.tolist(), self.budget))
@@ -144,7 +148,7 @@ class Gradients:
             words, head = self._encoder.words.weight, self._heads[MLM]
             return self._data.mlm.loss(outputs, batch, words, head)  # type: ignore[no-any-return]
         smoothing = self._hyperparameters[task].label_smoothing
-        return self._data.formats[task].loss(outputs, batch, smoothing)
+        return self._data.task_models[task].loss(outputs, batch, smoothing)
 
 
 def _unless_out_of_memory(compute: Callable[[], T]) -> T | None:

@@ -221,7 +221,7 @@ class Training:
 
     def _head(self, task: TaskJob) -> nn.Module:
         """A new head, or the one to go on with where the start has it in the same shape."""
-        head = self.data.formats[task.name].head(self.encoder.shape.hidden, task.labels)
+        head = self.data.task_models[task.name].head(self.encoder.shape.hidden, task.labels)
         self._initialise(head, task.name)
         earlier = self.before.head(task.head_from) if self.before and task.head_from else {}
         shapes = {name: p.shape for name, p in head.state_dict().items()}

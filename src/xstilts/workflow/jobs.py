@@ -52,7 +52,7 @@ def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str
     tasks = tuple(
         TaskJob(
             name,
-            grid.cards.task(name).format,
+            grid.cards.task(name).task_type,
             labels_of(grid, name, condition, stage),
             stamps(grid.train_split(condition, stage, name)),
             grid.hyperparameters(name, kind_of(stage)),
@@ -90,13 +90,13 @@ def evaluation_job(
     return EvaluationJob(
         spec=plan.digest,
         identity={"encoder": encoder, "condition": condition, "seed": seed, "target": target},
-        format=card.format,
+        task_type=card.task_type,
         labels=labels_of(grid, learnt.task, condition, grid.resolved.stage_of(target)),
         scorer=card.scorer,
         primary=card.primary,
         encoder=grid.encoder_stamp(encoder),
         checkpoint=grid.evaluated(encoder, condition, seed, target),
-        head=learnt.task if card.format != "retrieval" else None,
+        head=learnt.task if card.task_type != "retrieval" else None,
         layer=grid.retrieval_layer(encoder, target),
         limits=grid.limits(target),
         evaluation=grid.study.evaluation,
@@ -133,7 +133,7 @@ def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) 
     from xstilts.data.contamination import Part, Target, check
 
     def known(of: tuple[str, str, str]) -> tuple[str, str, str, Path]:
-        return of[0], grid.cards.task(of[0]).format, of[2], grid.examples_stamp(*of)
+        return of[0], grid.cards.task(of[0]).task_type, of[2], grid.examples_stamp(*of)
 
     training = [Part(*known(of)) for of in grid.examples_of("train")]
     targets = [

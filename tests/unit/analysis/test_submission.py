@@ -24,7 +24,7 @@ from xstilts.tasks import base
 if TYPE_CHECKING:
     from xstilts.config.resolve import Cell
 
-CARDS = {  # format, scorer, primary, labels
+CARDS = {  # task type, scorer, primary, labels
     "xnli": ("classification", "accuracy", "accuracy", ["entailment", "neutral", "contradiction"]),
     "pawsx": ("classification", "accuracy", "accuracy", ["different", "paraphrase"]),
     "xcopa": ("multiple_choice", "accuracy", "accuracy", None),
@@ -42,36 +42,36 @@ LANGUAGES = ["en", "de"]
 
 
 def rows_of(target: str, seed: int) -> list[examples.Example]:
-    form, _, _, labels = CARDS[target]
+    task_type, _, _, labels = CARDS[target]
     rng = np.random.default_rng(seed)
-    if form == "retrieval":
+    if task_type == "retrieval":
         return tiny.translations(12)
-    if form == "tagging":
+    if task_type == "tagging":
         rows = tiny.tagged(12)
         return [
             row | {"tags": [str(tag) for tag in rng.choice(labels, len(row["tokens"]))]}
             for row in rows
         ]
-    if form == "classification":
+    if task_type == "classification":
         return [row | {"label": str(rng.choice(labels))} for row in tiny.sentences(12)]
-    return tiny.choices(12) if form == "multiple_choice" else tiny.questions(12, "bcdefgh")
+    return tiny.choices(12) if task_type == "multiple_choice" else tiny.questions(12, "bcdefgh")
 
 
 def predict(target: str, rows, seed: int):
-    """What a weak model says: predictions of the target's format from random outputs."""
-    form_name, scorer, _, labels = CARDS[target]
-    form, rng = base.get(form_name), np.random.default_rng(seed)
-    if form_name == "retrieval":
+    """What a weak model says: predictions of the target's task type from random outputs."""
+    task_type, scorer, _, labels = CARDS[target]
+    model, rng = base.get(task_type), np.random.default_rng(seed)
+    if task_type == "retrieval":
         outputs = [rng.normal(size=6) for _ in rows]
-        found = form.decode(rows, None, outputs, (), scorer)  # type: ignore[arg-type]
-        return base.tuned(form, scorer).tuned(found, 1.1) if scorer == "bucc" else found
-    if form_name == "tagging":
+        found = model.decode(rows, None, outputs, (), scorer)  # type: ignore[arg-type]
+        return base.tuned(model, scorer).tuned(found, 1.1) if scorer == "bucc" else found
+    if task_type == "tagging":
         said = [[str(t) for t in rng.choice(labels, len(r["tags"]))] for r in rows]
         return [
             {"id": r["id"], "prediction": p, "gold": r["tags"]}
             for r, p in zip(rows, said, strict=True)
         ]
-    if form_name == "span_qa":
+    if task_type == "span_qa":
         return [
             {
                 "id": r["id"],
@@ -92,8 +92,8 @@ def predict(target: str, rows, seed: int):
 @pytest.fixture
 def grid(world) -> Grid:
     """A finished grid of every task of the benchmarks, and one more."""
-    for name, (form, scorer, primary, labels) in CARDS.items():
-        recipe = None if form == "retrieval" else name
+    for name, (task_type, scorer, primary, labels) in CARDS.items():
+        recipe = None if task_type == "retrieval" else name
         split = {
             "reader": "parallel_lines",
             "files": {"data": {"path": f"{name}", "url": "https://x.org/"}},
@@ -102,7 +102,12 @@ def grid(world) -> Grid:
             "tasks",
             {
                 **{"task": name, "title": "T", "summary": "S.", "licence": "MIT", "citation": "C"},
-                **{"format": form, "languages": LANGUAGES, "scorer": scorer, "primary": primary},
+                **{
+                    "task_type": task_type,
+                    "languages": LANGUAGES,
+                    "scorer": scorer,
+                    "primary": primary,
+                },
                 **({"labels": labels} if labels else {}),
                 **({"recipe": recipe} if recipe else {}),
                 "splits": {"test": split} | ({"train": split} if recipe else {}),
@@ -125,16 +130,16 @@ def grid(world) -> Grid:
 def keep(grid: Grid, cell: Cell, seed: int) -> None:
     """Write a cell as an evaluation does, with made predictions."""
     stamp = grid.examples_stamp(cell.target, "test", cell.language)
-    form, scorer, primary, _ = CARDS[cell.target]
+    task_type, scorer, primary, _ = CARDS[cell.target]
     if not stamp.exists():
-        tiny.split(stamp, form, rows_of(cell.target, seed))
+        tiny.split(stamp, task_type, rows_of(cell.target, seed))
     read = examples.read(stamp.with_suffix(".parquet"))
     rows = examples.first(read, grid.study.evaluation.limit(cell.target))
     predictions = predict(cell.target, rows, seed)
-    n, metrics = base.get(form).score(rows, predictions, scorer, cell.language)
+    n, metrics = base.get(task_type).score(rows, predictions, scorer, cell.language)
     job = replace(
         tiny.evaluation_job(grid.results, tiny.training_job(grid.results), {}),
-        format=form,
+        task_type=task_type,
         primary=primary,
         work=grid.results / "work",
     )

@@ -83,7 +83,7 @@ class SyntheticStudy:
         return {
             "task": name,
             "title": f"Task {name}",
-            "format": "span_qa",
+            "task_type": "span_qa",
             "summary": "Questions.",
             "licence": "CC-BY-4.0",
             "citation": f"Somebody 2021 ({name})",
@@ -111,7 +111,7 @@ def a_cell(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
         "seed": cell.seed,
         "target": cell.target,
         "language": cell.language,
-        "format": "span_qa",
+        "task_type": "span_qa",
         "primary": "em_f1",
         "n": 50,
         "metrics": {"em_f1": score, "exact_match": 50.0, "f1": 65.0},

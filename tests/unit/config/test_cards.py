@@ -121,16 +121,16 @@ class TestTaskCards:
 
     def test_all_problems_come_at_once(self):
         """One line each: file, key, what is allowed."""
-        card = self.card(format="nli", licence=3, sumary="x")
+        card = self.card(task_type="nli", licence=3, sumary="x")
         del card["citation"]
         assert refused(TaskCard, card) == [
-            "card.yaml: format: Input should be 'classification', 'multiple_choice', 'tagging', "
+            "card.yaml: task_type: Input should be 'classification', 'multiple_choice', 'tagging', "
             "'span_qa', 'document_qa', 'retrieval' or 'mlm', not 'nli'",
             "card.yaml: licence: Input should be a valid string, not 3",
             "card.yaml: citation: is missing",
             "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: after, "
-            "chance, citation, codes, format, labels, languages, licence, parts, primary, recipe, "
-            "scorer, splits, summary, task, title, training, training_source, tuned_on, "
+            "chance, citation, codes, labels, languages, licence, parts, primary, recipe, scorer, "
+            "splits, summary, task, task_type, title, training, training_source, tuned_on, "
             "untaught",
         ]
 

@@ -142,7 +142,7 @@ class TestParts:
             task_card("mixed", TEXTS, {}, labels=NLI, parts=["nli", "choice"], languages=["en"]),
         )
         assert world.problem(conditions=["none", "mixed"]) == (
-            "study.yaml: conditions: 'mixed': part 'choice' has another format or labels"
+            "study.yaml: conditions: 'mixed': part 'choice' has another task type or labels"
         )
 
 

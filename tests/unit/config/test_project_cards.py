@@ -42,7 +42,7 @@ def splits(task):
 def test_a_card_is_scored_as_its_format_can_be(task):
     """Scorer and primary metric belong together."""
     card = CARDS.task(task)
-    assert card.primary in SCORERS[card.format][card.scorer]
+    assert card.primary in SCORERS[card.task_type][card.scorer]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -51,9 +51,9 @@ def test_a_recipe_exists_fits_and_has_english_to_train_on(task):
     card = CARDS.task(task)
     if card.recipe:
         recipe = CARDS.task(card.recipe)
-        assert card.format in (recipe.format, "retrieval")  # retrieval reads any checkpoint
+        assert card.task_type in (recipe.task_type, "retrieval")  # retrieval reads any checkpoint
         assert "en" in recipe.split_languages("train")
-        if card.format in ("classification", "tagging"):
+        if card.task_type in ("classification", "tagging"):
             assert set(card.label_list) - set(card.untaught) <= set(recipe.label_list)
             assert not set(card.untaught) & set(recipe.label_list)
 
@@ -98,7 +98,7 @@ def test_every_language_of_a_card_is_in_the_table(task):
 def test_what_is_trained_on_has_english_to_select_by(task):
     """Checkpoints are chosen on English development examples, as jiant does."""
     card = CARDS.task(task)
-    if not card.trainable or card.format in ("mlm", "retrieval") or task in WITHOUT_DEV:
+    if not card.trainable or card.task_type in ("mlm", "retrieval") or task in WITHOUT_DEV:
         return
     having = [CARDS.task(part) for part in card.parts] if card.parts else [card]
     assert all("dev" in c.splits and "en" in c.split_languages("dev") for c in having)

@@ -257,6 +257,6 @@ class TestCounting:
 def test_every_format_has_a_guess():
     from typing import get_args
 
-    from xstilts.config.task_card import FormatName
+    from xstilts.config.task_card import TaskTypeName
 
-    assert set(GUESSED_TOKENS) == set(get_args(FormatName))
+    assert set(GUESSED_TOKENS) == set(get_args(TaskTypeName))

@@ -30,12 +30,12 @@ def question(number, context=CONTEXT, identity=None):
 def part(tmp_path):
     """Writes examples; gives the part that they are."""
 
-    def write(task, rows, form="span_qa", language="en", own=None):
+    def write(task, rows, task_type="span_qa", language="en", own=None):
         stamp = tmp_path / task / f"{language}.json"
-        examples.write(stamp.with_suffix(".parquet"), form, rows)
+        examples.write(stamp.with_suffix(".parquet"), task_type, rows)
         if own is None:
-            return Part(task, form, language, stamp)
-        return Target(task, form, language, stamp, frozenset(own))
+            return Part(task, task_type, language, stamp)
+        return Target(task, task_type, language, stamp, frozenset(own))
 
     return write
 
@@ -150,8 +150,8 @@ def real(card, split, language, folder):
     task = CARDS.task(card)
     rows = read_split(task, split, language, paths)
     stamp = folder / card / split / f"{language}.json"
-    examples.write(stamp.with_suffix(".parquet"), task.format, rows)
-    return Target(card, task.format, language, stamp)
+    examples.write(stamp.with_suffix(".parquet"), task.task_type, rows)
+    return Target(card, task.task_type, language, stamp)
 
 
 @pytest.mark.mirror

@@ -23,7 +23,7 @@ def card(reader="jsonl_rows", labels=("yes", "maybe"), options=None, **changes):
     values = {
         "task": "toy",
         "title": "Toy",
-        "format": "classification",
+        "task_type": "classification",
         "summary": "A toy.",
         "licence": "none",
         "citation": "nobody",
@@ -151,11 +151,11 @@ FAULTY = [
 ]
 
 
-@pytest.mark.parametrize(("format_name", "row", "problem"), FAULTY)
-def test_every_format_refuses_what_it_cannot_use(format_name, row, problem):
+@pytest.mark.parametrize(("task_type", "row", "problem"), FAULTY)
+def test_every_format_refuses_what_it_cannot_use(task_type, row, problem):
     """Naming the example."""
     with pytest.raises(DataError, match=problem):
-        check_labels(card(format=format_name), [row], "toy/test/sw")
+        check_labels(card(task_type=task_type), [row], "toy/test/sw")
 
 
 def test_a_query_is_answered_by_candidates_that_exist():
@@ -165,7 +165,7 @@ def test_a_query_is_answered_by_candidates_that_exist():
         {"id": "c", "side": "candidate", "text": "t", "relevant": []},
     ]
     with pytest.raises(DataError, match="example 'q': no candidate has id 'c2'"):
-        check_labels(card(format="retrieval"), rows, "toy/test/sw")
+        check_labels(card(task_type="retrieval"), rows, "toy/test/sw")
 
 
 def test_an_unknown_reader_is_named_with_those_there_are():
@@ -251,13 +251,13 @@ WITHOUT_GOLD = [
 ]
 
 
-@pytest.mark.parametrize(("format_name", "scorer", "row"), WITHOUT_GOLD)
-def test_test_data_without_gold_answers_are_refused(prepared, format_name, scorer, row):
+@pytest.mark.parametrize(("task_type", "scorer", "row"), WITHOUT_GOLD)
+def test_test_data_without_gold_answers_are_refused(prepared, task_type, scorer, row):
     """Scored, they would count as errors, or end an evaluation after its forward passes."""
     rows = [row]
-    if format_name == "retrieval":
+    if task_type == "retrieval":
         rows.append({"id": "2", "side": "candidate", "text": "b", "relevant": []})
-    toy = card(format=format_name, scorer=scorer)
+    toy = card(task_type=task_type, scorer=scorer)
     with pytest.raises(DataError, match=r"toy/test/sw: example '1': has no gold answer to score"):
         prepared(rows, toy)
 
@@ -265,7 +265,7 @@ def test_test_data_without_gold_answers_are_refused(prepared, format_name, score
 def test_an_unanswerable_question_is_test_data(prepared):
     """Of SQuAD 2."""
     question = {"id": "1", "context": "abc", "question": "q", "answers": []}
-    prepared([question], card(format="span_qa", scorer="squad2"))
+    prepared([question], card(task_type="span_qa", scorer="squad2"))
 
 
 @pytest.mark.parametrize("right", [["3"], []])
@@ -274,7 +274,7 @@ def test_some_sentences_of_a_bitext_have_a_translation(prepared, right):
     query, other = ({"id": i, "side": "query", "text": i, "relevant": []} for i in "12")
     rows = [query, other | {"relevant": right}]
     rows.append({"id": "3", "side": "candidate", "text": "c", "relevant": []})
-    bucc = card(format="retrieval", scorer="bucc")
+    bucc = card(task_type="retrieval", scorer="bucc")
     if right:
         prepared(rows, bucc)
     else:

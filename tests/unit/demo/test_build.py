@@ -61,7 +61,7 @@ def rows_of(name: str, split: str, language: str) -> list[Any]:
 
 
 def files_of(kind: str) -> list[tuple[str, str, str]]:
-    return [file for file in FILES if TASKS[file[0]].format == kind]
+    return [file for file in FILES if TASKS[file[0]].task_type == kind]
 
 
 def joshi_classes() -> dict[str, int]:
@@ -125,9 +125,9 @@ def test_rows_follow_the_schema_of_their_format(name: str, split: str, language:
     """Rows have exactly the fields of their format, unique ids, and the declared number."""
     rows = rows_of(name, split, language)
     task = TASKS[name]
-    assert all(set(row) == FIELDS[task.format] for row in rows)
+    assert all(set(row) == FIELDS[task.task_type] for row in rows)
     assert len({row["id"] for row in rows}) == len(rows)
-    if task.format == "retrieval":
+    if task.task_type == "retrieval":
         assert cldr.UI_FEWEST * 2 <= len(rows) <= task.splits[split] * 2
     else:
         assert len(rows) == task.splits[split]

@@ -146,7 +146,9 @@ def test_the_predictions_are_those_of_the_trained_network(job):
     whole = checkpoints.build(folder, saved, torch.arange(tiny.ROWS)).eval()
     model = predictor.Model(job)
     sentences = tiny.sentences(12)
-    features = model.form.encode(sentences, model.tokenizer, job.labels, job.limits, training=False)
+    features = model.task_model.encode(
+        sentences, model.tokenizer, job.labels, job.limits, training=False
+    )
     with torch.inference_mode():
         for number, row in enumerate(rows(job, "en")):
             batch = pack(features, [number])
@@ -462,7 +464,7 @@ def test_retrieval_reads_an_encoder_that_was_never_trained(layer, tmp_path):
         tmp_path,
         tiny.training_job(tmp_path),
         {"sw": test},
-        format="retrieval",
+        task_type="retrieval",
         scorer="nearest",
         checkpoint=stamp,
         head=None,
@@ -475,7 +477,7 @@ def test_retrieval_reads_an_encoder_that_was_never_trained(layer, tmp_path):
 def retrieval_job(folder, tests, **changes):
     """An evaluation of the random encoder as it is."""
     trained = tiny.training_job(folder)
-    values = {"format": "retrieval", "scorer": "nearest", "head": None, "layer": 1}
+    values = {"task_type": "retrieval", "scorer": "nearest", "head": None, "layer": 1}
     values |= {"checkpoint": trained.encoder} | changes
     return tiny.evaluation_job(folder, trained, tests, **values)
 
@@ -610,14 +612,16 @@ def test_every_format_can_be_evaluated(tmp_path):
     scorers = {"tagging": "span_f1", "span_qa": "squad", "document_qa": "tydi"}
     for task in tasks:
         test = tiny.split(
-            tmp_path / f"test/{task.format}/en.json", task.format, tiny.ROWS_OF[task.format][0](9)
+            tmp_path / f"test/{task.task_type}/en.json",
+            task.task_type,
+            tiny.ROWS_OF[task.task_type][0](9),
         )
         job = tiny.evaluation_job(
-            tmp_path / task.format,
+            tmp_path / task.task_type,
             replace(trained, tasks=(task,)),
             {"en": test},
-            format=task.format,
-            scorer=scorers.get(task.format, "accuracy"),
+            task_type=task.task_type,
+            scorer=scorers.get(task.task_type, "accuracy"),
         )
         evaluated(job)
         found = cell(job, "en")

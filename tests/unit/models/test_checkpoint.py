@@ -203,7 +203,7 @@ class Dense:
         features = {}
         for task in job.tasks:
             rows = examples.read(task.examples[0].with_suffix(".parquet"))
-            features[task.name] = base.get(task.format).encode(
+            features[task.name] = base.get(task.task_type).encode(
                 rows, tokenizer, task.labels, task.hyperparameters, training=True
             )
         plan, h = Training(job).plan, job.tasks[0].hyperparameters
@@ -220,9 +220,9 @@ class Dense:
         )
         for step in range(plan.total):
             name, items = plan.batch(step)
-            form = next(base.get(t.format) for t in job.tasks if t.name == name)
+            model = next(base.get(t.task_type) for t in job.tasks if t.name == name)
             batch = pack(features[name], items)
-            loss = form.loss(heads[name](self.encoder(batch), batch), batch)
+            loss = model.loss(heads[name](self.encoder(batch), batch), batch)
             (loss / features[name].weights[items].sum()).backward()
             nn.utils.clip_grad_norm_(decay + rest, h.clip_norm)
             for group in optimizer.param_groups:
@@ -306,19 +306,23 @@ def test_two_trainings_in_a_row_equal_two_dense_ones(tmp_path):
 def test_several_tasks_at_once_equal_dense_training(tmp_path):
     """One head each, over the union of the tasks' rows."""
     folder = tiny.encoder(tmp_path / "encoder", dropout=0.0).parent
-    tasks = [tiny.task(tmp_path, form, **SETTINGS) for form in ("classification", "tagging")]
+    tasks = [
+        tiny.task(tmp_path, task_type, **SETTINGS) for task_type in ("classification", "tagging")
+    ]
     job = tiny.training_job(tmp_path, *tasks)
     dense = Dense(folder)
     assert_same(folder, trained(job, dense), dense)
 
 
-@pytest.mark.parametrize("form", ["classification", "tagging", "multiple_choice", "span_qa"])
-def test_how_a_step_is_cut_into_micro_batches_changes_nothing_but_rounding(form, tmp_path):
-    """The loss and every gradient of a batch, in every format."""
+@pytest.mark.parametrize("task_type", ["classification", "tagging", "multiple_choice", "span_qa"])
+def test_how_a_step_is_cut_into_micro_batches_changes_nothing_but_rounding(task_type, tmp_path):
+    """The loss and every gradient of a batch, of every task type."""
     tiny.encoder(tmp_path / "encoder", dropout=0.0)
     gradients = []
     for tokens in (16, 60, 100_000):
-        job = tiny.training_job(tmp_path, tiny.task(tmp_path, form, batch_size=14, clip_norm=1e9))
+        job = tiny.training_job(
+            tmp_path, tiny.task(tmp_path, task_type, batch_size=14, clip_norm=1e9)
+        )
         job = replace(job, compute=tiny.compute(micro_batch_tokens=tokens))
         training = without_dropout(Training(job))
         seen = {}
@@ -327,7 +331,7 @@ def test_how_a_step_is_cut_into_micro_batches_changes_nothing_but_rounding(form,
         )
         training._one_step(*training.plan.batch(0))
         training._settle()
-        gradients.append(seen | {"loss": torch.tensor(training.losses[f"t_{form}"])})
+        gradients.append(seen | {"loss": torch.tensor(training.losses[f"t_{task_type}"])})
     for other in gradients[1:]:
         for name, gradient in gradients[0].items():
             torch.testing.assert_close(gradient, other[name], rtol=1e-4, atol=1e-6)

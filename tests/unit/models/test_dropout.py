@@ -49,26 +49,26 @@ def mask(rows: int, width: int, p: float) -> torch.Tensor:
 
 
 @cache
-def training_of(form: str) -> Training:
+def training_of(task_type: str) -> Training:
     """One step holds 14 items of many lengths; the encoder and the head have dropout."""
     folder = Path(mkdtemp())
     tiny.encoder(folder / "encoder", dropout=0.2)
-    state = Training(tiny.training_job(folder, tiny.task(folder, form, batch_size=14)))
+    state = Training(tiny.training_job(folder, tiny.task(folder, task_type, batch_size=14)))
     state.encoder.train()
     state.heads.train()
     return state
 
 
-def gradients(form: str, cut: list[list[int]], step: int = 0) -> dict[str, torch.Tensor]:
+def gradients(task_type: str, cut: list[list[int]], step: int = 0) -> dict[str, torch.Tensor]:
     """The gradient of one step that is cut into these micro-batches."""
-    state = training_of(form)
-    name = f"t_{form}"
+    state = training_of(task_type)
+    name = f"t_{task_type}"
     for parameter in state._parameters().values():
         parameter.grad = None
     for micro in cut:
         batch = pack(state.data.features[name], micro, stream=STREAM + step)
         outputs = state.heads[name](state.encoder(batch), batch)
-        state.data.formats[name].loss(outputs, batch).backward()
+        state.data.task_models[name].loss(outputs, batch).backward()
     return {n: p.grad.clone() for n, p in state._parameters().items() if p.grad is not None}
 
 
@@ -80,17 +80,17 @@ def cuts(draw, n: int = 14) -> list[list[int]]:
     return [list(items[a:b]) for a, b in zip([0, *ends], [*ends, n], strict=True)]
 
 
-@pytest.mark.parametrize("form", tiny.ROWS_OF)
+@pytest.mark.parametrize("task_type", tiny.ROWS_OF)
 @settings(max_examples=12)
 @given(cut=cuts())
-def test_any_cut_of_a_step_gives_the_same_gradients(form, cut):
+def test_any_cut_of_a_step_gives_the_same_gradients(task_type, cut):
     """Up to rounding: of every parameter, 1e-5 of its gradient or of a tenth of the whole one.
 
     (A bias's gradient is a sum that nearly cancels: its own size says little of its rounding.)
     """
-    n = len(training_of(form).data.features[f"t_{form}"])
-    whole = gradients(form, [list(range(n))])
-    found = gradients(form, [kept for part in cut if (kept := [i for i in part if i < n])])
+    n = len(training_of(task_type).data.features[f"t_{task_type}"])
+    whole = gradients(task_type, [list(range(n))])
+    found = gradients(task_type, [kept for part in cut if (kept := [i for i in part if i < n])])
     assert found.keys() == whole.keys()
     size = torch.cat([g.flatten() for g in whole.values()]).norm()
     for name, gradient in whole.items():
@@ -198,16 +198,16 @@ def test_a_batch_without_numbers_is_refused():
         Dropout(0.5).train()(torch.ones(1, 4), None)
 
 
-@pytest.mark.parametrize("form", tiny.ROWS_OF)
-def test_every_dropout_of_an_encoder_and_its_heads_is_a_place_of_its_own(form):
+@pytest.mark.parametrize("task_type", tiny.ROWS_OF)
+def test_every_dropout_of_an_encoder_and_its_heads_is_a_place_of_its_own(task_type):
     """Called once in a forward pass, under a name that no other has; none is torch's."""
-    state = training_of(form)
+    state = training_of(task_type)
     modules = [*state.encoder.modules(), *state.heads.modules()]
     assert not any(isinstance(module, nn.Dropout) for module in modules)
     ours = [module for module in modules if isinstance(module, Dropout | AttentionDropout)]
     assert len({module.place for module in ours}) == len(ours)
     with tiny.places_used() as called:
-        gradients(form, [[0, 1]])
+        gradients(task_type, [[0, 1]])
     assert sorted(called) == sorted(module.place for module in ours)
 
 

@@ -72,10 +72,10 @@ def encoder(kind: str, folder):
     return stamp
 
 
-def trained(kind: str, form: str, tmp_path):
-    """A training of that encoder on a format, with weight decay that one can see."""
+def trained(kind: str, task_type: str, tmp_path):
+    """A training of that encoder on a task type, with weight decay that one can see."""
     stamp = encoder(kind, tmp_path / "encoder")
-    task = tiny.task(tmp_path, form, epochs=1, weight_decay=0.3)
+    task = tiny.task(tmp_path, task_type, epochs=1, weight_decay=0.3)
     job = tiny.training_job(tmp_path, task, encoder=stamp)
     train.run(job)
     return job
@@ -87,8 +87,8 @@ def features(job) -> Features:
     task = job.tasks[0]
     rows = examples.read(task.examples[0].with_suffix(".parquet"))
     tokenizer = Tokenizer(job.encoder.parent)
-    form = base.get(task.format)
-    return form.encode(rows, tokenizer, task.labels, task.hyperparameters, training=True)
+    model = base.get(task.task_type)
+    return model.encode(rows, tokenizer, task.labels, task.hyperparameters, training=True)
 
 
 def ours(job, item: int):
@@ -97,7 +97,7 @@ def ours(job, item: int):
     saved = Checkpoint.load(job.folder / checkpoint.FILE, folder)
     whole = checkpoint.build(folder, saved, torch.arange(tiny.ROWS)).eval()
     task = job.tasks[0]
-    head = base.get(task.format).head(16, task.labels).eval()
+    head = base.get(task.task_type).head(16, task.labels).eval()
     head.load_state_dict(saved.head(task.name))
     batch = pack(features(job), [item])
     with torch.inference_mode():
@@ -129,7 +129,7 @@ def test_hidden_states_are_those_of_the_checkpoint(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "modernbert"])
 @pytest.mark.parametrize(
-    ("form", "auto"),
+    ("task_type", "auto"),
     [
         ("classification", "AutoModelForSequenceClassification"),
         ("tagging", "AutoModelForTokenClassification"),
@@ -137,20 +137,20 @@ def test_hidden_states_are_those_of_the_checkpoint(kind, tmp_path):
         ("multiple_choice", "AutoModelForMultipleChoice"),
     ],
 )
-def test_a_head_gives_what_ours_gives(kind, form, auto, tmp_path):
-    """Of every format, with nothing newly initialised, and the labels by their names."""
+def test_a_head_gives_what_ours_gives(kind, task_type, auto, tmp_path):
+    """Of every task type, with nothing newly initialised, and the labels by their names."""
     import transformers
 
-    job = trained(kind, form, tmp_path)
+    job = trained(kind, task_type, tmp_path)
     task = job.tasks[0]
-    export(job.stamp, job.encoder, tmp_path / "out", Head(task.name, form, task.labels))
+    export(job.stamp, job.encoder, tmp_path / "out", Head(task.name, task_type, task.labels))
     loaded = getattr(transformers, auto).from_pretrained(tmp_path / "out", output_loading_info=True)
     model, info = loaded[0].eval(), loaded[1]
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     inputs = sequences(job, 2)
     with torch.inference_mode():
-        if form == "multiple_choice":
+        if task_type == "multiple_choice":
             longest = max(x.shape[1] for x in inputs)
             padded = [
                 torch.nn.functional.pad(x, (0, longest - x.shape[1]), value=1) for x in inputs
@@ -158,20 +158,20 @@ def test_a_head_gives_what_ours_gives(kind, form, auto, tmp_path):
             ids = torch.cat(padded)[None]
             theirs = model(ids, attention_mask=(ids != 1).long()).logits[0]
             expected = ours(job, 2)[1]
-        elif form == "span_qa":
+        elif task_type == "span_qa":
             outputs = model(inputs[0])
             theirs = torch.stack([outputs.start_logits[0], outputs.end_logits[0]], dim=1)
             expected = ours(job, 2)[1]
-        elif form == "tagging":
+        elif task_type == "tagging":
             theirs = model(inputs[0]).logits[0]
-            head = base.get(form).head(16, task.labels).eval()
+            head = base.get(task_type).head(16, task.labels).eval()
             saved = Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
             head.load_state_dict(saved.head(task.name))
             expected = head.token.out(ours(job, 2)[0])
         else:
             theirs, expected = model(inputs[0]).logits, ours(job, 2)[1]
     torch.testing.assert_close(theirs, expected, atol=2e-5, rtol=1e-4)
-    if form in ("classification", "tagging"):
+    if task_type in ("classification", "tagging"):
         assert tuple(model.config.id2label.values()) == task.labels
 
 

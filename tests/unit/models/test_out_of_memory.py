@@ -23,8 +23,8 @@ def no_gpu_memory():
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-def job_of(folder, name="trained", form="classification", **changes):
-    job = tiny.training_job(folder, tiny.task(folder, form, **changes), name=name)
+def job_of(folder, name="trained", task_type="classification", **changes):
+    job = tiny.training_job(folder, tiny.task(folder, task_type, **changes), name=name)
     return replace(job, compute=tiny.compute(micro_batch_tokens=10_000))
 
 
@@ -102,7 +102,7 @@ def test_a_loss_that_compares_all_items_of_a_step_is_cut_as_well(budget, tmp_pat
     """A dual encoder's loss and gradients are those of the uncut step, dropout included."""
     stamp = tiny.split(tmp_path / "examples/pairs/en.json", "retrieval", tiny.translations(9))
     task = replace(
-        tiny.task(tmp_path, batch_size=9), format="retrieval", labels=(), examples=(stamp,)
+        tiny.task(tmp_path, batch_size=9), task_type="retrieval", labels=(), examples=(stamp,)
     )
     found = []
     for tokens in (10_000, budget):

@@ -18,10 +18,10 @@ training.run(tiny.training_job(folder, tiny.task(folder, sys.argv[2])))
 """
 EVALUATE = """
 from xstilts import evaluation
-form = sys.argv[2]
-stamp = tiny.split(folder / "test.json", form, tiny.ROWS_OF[form][0](6))
-trained = tiny.training_job(folder, tiny.task(folder, form))
-scorer, primary = tiny.SCORING[form]
+task_type = sys.argv[2]
+stamp = tiny.split(folder / "test.json", task_type, tiny.ROWS_OF[task_type][0](6))
+trained = tiny.training_job(folder, tiny.task(folder, task_type))
+scorer, primary = tiny.SCORING[task_type]
 evaluation.run(
     tiny.evaluation_job(folder, trained, {"en": stamp}, scorer=scorer, primary=primary)
 )
@@ -45,13 +45,17 @@ def modules_run(script: str, *arguments: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("form", ["classification", "multiple_choice", "tagging", "span_qa"])
-def test_a_job_runs_nothing_that_its_spec_does_not_name(form, tmp_path):
+@pytest.mark.parametrize("task_type", ["classification", "multiple_choice", "tagging", "span_qa"])
+def test_a_job_runs_nothing_that_its_spec_does_not_name(task_type, tmp_path):
     """Training and evaluation import inside the closure of their stage, also lazily."""
     script = TRAIN + EVALUATE + NAMES
     covered = set(
         code.code_of(
-            ["xstilts.training.train", "xstilts.evaluation.evaluate", f"xstilts.tasks.base.{form}"]
+            [
+                "xstilts.training.train",
+                "xstilts.evaluation.evaluate",
+                f"xstilts.tasks.{task_type}.model",
+            ]
         )
     )
-    assert modules_run(script, str(tmp_path), form) <= covered | GIVEN
+    assert modules_run(script, str(tmp_path), task_type) <= covered | GIVEN

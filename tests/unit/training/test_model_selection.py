@@ -22,14 +22,14 @@ from xstilts.training.train import Training, run
 OFTEN = {"eval_every": 2, "epochs": 4, "weight_decay": 0.3}
 
 
-def dev(folder, form="classification", n=12, alphabet="abcdefghxyz"):
+def dev(folder, task_type="classification", n=12, alphabet="abcdefghxyz"):
     """Development examples whose letters training does not all have; their stamp."""
-    rows = tiny.ROWS_OF[form][0](n, alphabet)
-    return tiny.split(folder / "examples" / f"dev-{form}{n}" / "en.json", form, rows)
+    rows = tiny.ROWS_OF[task_type][0](n, alphabet)
+    return tiny.split(folder / "examples" / f"dev-{task_type}{n}" / "en.json", task_type, rows)
 
 
-def job_of(folder, form="classification", name="trained", **changes):
-    task = replace(tiny.task(folder, form, **(OFTEN | changes)), dev=(dev(folder, form),))
+def job_of(folder, task_type="classification", name="trained", **changes):
+    task = replace(tiny.task(folder, task_type, **(OFTEN | changes)), dev=(dev(folder, task_type),))
     return tiny.training_job(folder, task, name=name)
 
 
@@ -50,19 +50,19 @@ def stubborn(job, scores):
 
 
 @pytest.mark.parametrize(
-    "form",
+    "task_type",
     ["classification", "tagging", "multiple_choice", "span_qa", "document_qa"],
 )
-def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(form, tmp_path):
+def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(task_type, tmp_path):
     """Scored by other code from the file: the same, tokens included that training never saw."""
-    job = job_of(tmp_path, form)
+    job = job_of(tmp_path, task_type)
     run(job)
     kept = read_json(job.stamp)["facts"]["selection"]
-    found = tiny.evaluation_job(tmp_path, job, {"en": dev(tmp_path, form)})
+    found = tiny.evaluation_job(tmp_path, job, {"en": dev(tmp_path, task_type)})
     found = replace(found, scorer=job.tasks[0].scorer, primary=job.tasks[0].primary)
     evaluate.run(found, say=lambda _: None)
     cell = score_files.read(found.cells)["en"]
-    assert cell["metrics"][cell["primary"]] == kept["dev"][f"t_{form}"]
+    assert cell["metrics"][cell["primary"]] == kept["dev"][f"t_{task_type}"]
     assert scores_by_step(job)[kept["step"]] == max(scores_by_step(job).values())
 
 
@@ -78,7 +78,7 @@ def test_rows_that_only_the_dev_data_need_are_those_of_the_checkpoint(tmp_path):
         inside = state.encoder.words.weight.detach().clone()
     assert not state._development._is_trained.all()
     folder, saved = first.encoder.parent, state.checkpoint()
-    encode = state.data.formats["t_classification"].encode
+    encode = state.data.task_models["t_classification"].encode
     task, rows = state.job.tasks[0], state._development.rows["t_classification"]
     features = encode(rows, state.data.tokenizer, task.labels, task.hyperparameters, training=False)
     used = torch.from_numpy(features.tokens_used()).long()
@@ -149,10 +149,10 @@ def test_the_last_is_kept_on_request_and_where_there_is_no_dev_split(tmp_path):
 def test_several_tasks_are_judged_by_the_mean_of_their_primaries(tmp_path):
     """Of those that have a dev split."""
     forms = ("classification", "tagging", "span_qa")
-    tasks = [tiny.task(tmp_path, form, **OFTEN) for form in forms]
+    tasks = [tiny.task(tmp_path, task_type, **OFTEN) for task_type in forms]
     tasks[:2] = [
-        replace(task, dev=(dev(tmp_path, form),))
-        for task, form in zip(tasks[:2], forms[:2], strict=True)
+        replace(task, dev=(dev(tmp_path, task_type),))
+        for task, task_type in zip(tasks[:2], forms[:2], strict=True)
     ]
     job = tiny.training_job(tmp_path, *tasks)
     run(job)

@@ -37,7 +37,7 @@ def one_task(folder, name="trained", **changes):
 
 def two_tasks(folder, name="trained", **changes):
     return tiny.training_job(
-        folder, *(tiny.task(folder, form) for form in FORMS), name=name, **changes
+        folder, *(tiny.task(folder, task_type) for task_type in FORMS), name=name, **changes
     )
 
 
@@ -406,7 +406,7 @@ def with_dev(folder, task, n=10):
     """A task with development examples of its own."""
     stamp = folder / "examples" / f"dev{n}" / "en.json"
     if not stamp.exists():
-        tiny.split(stamp, task.format, tiny.ROWS_OF[task.format][0](n + 14)[14:])
+        tiny.split(stamp, task.task_type, tiny.ROWS_OF[task.task_type][0](n + 14)[14:])
     return replace(task, dev=(stamp,))
 
 

@@ -190,7 +190,7 @@ def test_another_seed_gives_another_result(seed, tmp_path):
 def test_a_head_begins_alike_after_whatever_intermediate_task(tmp_path):
     """It depends on seed and task alone: conditions are compared on the same draw."""
     one = Training(tiny.training_job(tmp_path, name="a"))
-    tasks = [tiny.task(tmp_path, form) for form in ("tagging", "classification")]
+    tasks = [tiny.task(tmp_path, task_type) for task_type in ("tagging", "classification")]
     two = Training(tiny.training_job(tmp_path, *tasks, name="b"))
     for ours, theirs in zip(
         one.heads["t_classification"].parameters(),
@@ -228,8 +228,10 @@ def test_every_format_can_be_trained_alone_and_together(forms, tmp_path):
     job = tiny.training_job(tmp_path, *(tiny.task(tmp_path, f, epochs=1) for f in forms))
     run(job)
     saved = checkpoint.Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
-    assert {name.split(".")[0] for name in saved.heads} == {f"t_{form}" for form in forms}
-    assert set(read_json(job.stamp)["facts"]["last_loss"]) == {f"t_{form}" for form in forms}
+    assert {name.split(".")[0] for name in saved.heads} == {f"t_{task_type}" for task_type in forms}
+    assert set(read_json(job.stamp)["facts"]["last_loss"]) == {
+        f"t_{task_type}" for task_type in forms
+    }
 
 
 def test_an_intermediate_checkpoint_is_taken_up_exactly(tmp_path):
@@ -282,17 +284,17 @@ def test_else_a_head_is_new(why, tmp_path):
     assert read_json(job.stamp)["facts"]["heads"] == {"t_classification": "new"}
 
 
-@pytest.mark.parametrize("form", tiny.ROWS_OF)
-def test_label_smoothing_gives_a_share_of_the_target_to_all(form, tmp_path):
+@pytest.mark.parametrize("task_type", tiny.ROWS_OF)
+def test_label_smoothing_gives_a_share_of_the_target_to_all(task_type, tmp_path):
     """The loss is the mixture of the hard one and of the mean over all classes."""
-    state = Training(tiny.training_job(tmp_path, tiny.task(tmp_path, form, n=3)))
+    state = Training(tiny.training_job(tmp_path, tiny.task(tmp_path, task_type, n=3)))
     state._train_mode(False)
-    batch, outputs = state.gradients.forward(0, f"t_{form}", [0, 1, 2])
-    loss = state.data.formats[f"t_{form}"].loss
+    batch, outputs = state.gradients.forward(0, f"t_{task_type}", [0, 1, 2])
+    loss = state.data.task_models[f"t_{task_type}"].loss
     hard, mixed, soft = (loss(outputs, batch, share).item() for share in (0.0, 0.3, 1.0))
     assert mixed == pytest.approx(0.7 * hard + 0.3 * soft, rel=1e-5)
     assert abs(soft - hard) > 1e-4
-    sizes = {"classification": [2], "tagging": [2]}.get(form)
+    sizes = {"classification": [2], "tagging": [2]}.get(task_type)
     if sizes:  # a target that is nothing but smooth: the mean of all classes' losses
         logs = torch.log_softmax(outputs.float(), -1)
         assert soft == pytest.approx(-logs.mean(-1).sum().item(), rel=1e-5)

@@ -120,7 +120,7 @@ def _limits(
             "Test items.",
             _about_items(
                 {t: grid.study.evaluation.limit(t) for t in grid.study.targets},
-                [t for t, card in grid.resolved.targets.items() if card.format == "retrieval"],
+                [t for t, card in grid.resolved.targets.items() if card.task_type == "retrieval"],
             ),
         ),
         *_about_trainings(grid),
@@ -226,7 +226,7 @@ def _trained_before(grid: Grid) -> str:
     before = {}
     for target, card in grid.resolved.targets.items():
         recipes = _recipes(grid, target)
-        shaped = card.format == "retrieval" and target not in recipes  # no task of its own
+        shaped = card.task_type == "retrieval" and target not in recipes  # no task of its own
         before[target] = recipes if shaped else recipes[:-1]
     return "; ".join(f"{target} after {', '.join(ts)}" for target, ts in before.items() if ts)
 

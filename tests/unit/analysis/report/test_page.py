@@ -249,7 +249,7 @@ class TestLimits:
         text = words(parsed(written(tmp_path / "a", **study)))
         assert "The study scores at most 50 items of a language." in text
         assert "is sought among" not in text
-        only = {"tatoeba": {"format": "retrieval", "scorer": "nearest"}}
+        only = {"tatoeba": {"task_type": "retrieval", "scorer": "nearest"}}
         text = words(parsed(written(tmp_path / "b", **study, changes_by_task=only)))
         assert "What is sought in tatoeba is sought among the right candidates of these" in text
 
