@@ -138,7 +138,7 @@ def test_a_node_set_down_gives_its_job_to_another(cluster, project, undisturbed,
 
 
 def test_a_node_that_loses_power_gives_its_job_to_another(cluster, project, undisturbed, before):
-    """Everything on it dies at once; its lease does not hold up the next attempt."""
+    """Everything on it dies at once; its lock does not delay the next attempt."""
     running = project.submit(STAMP)
     job, _ = halted(cluster, project)
     cluster.lose_power(cluster.node_of(job))
@@ -155,7 +155,7 @@ def test_a_node_that_is_only_thought_dead_finishes_its_work(cluster, project, un
     job, trainer = halted(cluster, project)
     node = cluster.node_of(job)
     cluster.kill_daemon(node)
-    cluster.wait(lambda: "is at work on it; waiting" in train_log(project), 150)
+    cluster.wait(lambda: "is working on it" in train_log(project), 150)
     assert cluster.node_of(job) != node
     os.kill(trainer, signal.SIGCONT)
     ends(running)
@@ -180,7 +180,7 @@ def test_jobs_outlive_their_snakemake_and_are_not_done_twice(cluster, project, u
     first.communicate()
     project.snakemake("--unlock")
     second = project.submit()
-    cluster.wait(lambda: "is at work on it; waiting" in train_log(project), 150)
+    cluster.wait(lambda: "is working on it" in train_log(project), 150)
     os.kill(trainer, signal.SIGCONT)
     ends(second)
     assert states(cluster, before) == ["COMPLETED"] * 3

@@ -10,7 +10,7 @@ from xstilts.cost.estimate import make
 from xstilts.cost.files import record
 from xstilts.evaluation import scores
 from xstilts.provenance import files
-from xstilts.runtime.format import clock
+from xstilts.runtime.format import format_duration
 from xstilts.store.taken import taken_note
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _run_of(grid: Grid, title: str, job: dict[str, Any]) -> dict[str, Any] | Non
 def comparison(found: list[Compared]) -> str:
     """The comparison in one line for each rule."""
     return "\n".join(
-        f"plan and truth, {row.rule}: {row.jobs:,} jobs planned {clock(row.planned)}, "
-        f"took {clock(row.took)} ({row.took / row.planned:.2f} times)"
+        f"plan and truth, {row.rule}: {row.jobs:,} jobs planned {format_duration(row.planned)}, "
+        f"took {format_duration(row.took)} ({row.took / row.planned:.2f} times)"
         for row in found
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xstilts.cost.estimate import make
 from xstilts.cost.planned_vs_actual import compare, comparison
 from xstilts.cost.wall_time import wall
-from xstilts.runtime.format import clock
+from xstilts.runtime.format import format_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +42,9 @@ def text(plan: Plan, devices: int) -> str:
     on, chain = wall(plan.jobs, devices)
     total = sum(job.bytes for job in plan.jobs)
     lines += [
-        f"  together {plan.gpu_hours:.2f} GPU-hours; {clock(on)} on {devices} "
-        f"device{'s' if devices > 1 else ''}, never less than {clock(chain)} (the longest chain)",
+        f"  together {plan.gpu_hours:.2f} GPU-hours; {format_duration(on)} on {devices} "
+        f"device{'s' if devices > 1 else ''}, never less than {format_duration(chain)} "
+        "(the longest chain)",
         f"  disk: about {total / 1e9:.1f} GB more (checkpoints and predictions)",
     ]
     for encoder, rate in plan.rates.items():

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, TextIO
 
 from xstilts.data.sources import SOURCES, came
+from xstilts.runtime.format import format_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,23 +31,9 @@ class Bytes:
         now = time.monotonic()
         if now < self._next and not (here == total and self._told == name):
             return
-        of = f" of {amount(total)} ({100 * here // total} %)" if total else ""
-        print(f"downloading {name}: {amount(here)}{of}", file=self._stream, flush=True)
+        of = f" of {format_bytes(total)} ({100 * here // total} %)" if total else ""
+        print(f"downloading {name}: {format_bytes(here)}{of}", file=self._stream, flush=True)
         self._next, self._told = now + EVERY, name
-
-
-def amount(count: int) -> str:
-    """Bytes as a person says them.
-
-    >>> amount(999), amount(20_500), amount(3_400_000), amount(12_000_000_000)
-    ('999 B', '20.5 kB', '3.4 MB', '12.0 GB')
-    """
-    size, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB"):
-        if size < 1000:
-            break
-        size, unit = size / 1000, larger
-    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def count(resources: Path) -> int:
@@ -62,7 +49,7 @@ def summary(resources: Path, since: int) -> str:
     if not files:
         return ""
     lines = [
-        f"  {len(sizes):>5,} files  {amount(sum(sizes)):>9}  {place}"
+        f"  {len(sizes):>5,} files  {format_bytes(sum(sizes)):>9}  {place}"
         for place, sizes in sorted(files.items())
     ]
     return "\n".join(["Raw files that came:", *lines, f"  each one: {resources}/raw/{SOURCES}"])

@@ -24,7 +24,7 @@ from xstilts.evaluation import scores
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.run_record import Run
-from xstilts.runtime.lock import lease
+from xstilts.runtime.lock import artefact_lock
 from xstilts.tasks import base
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
 
     A language that fails does not keep the others from being computed; then its error is raised.
     """
-    with lease(job.cells.parent, say, name=f".{job.cells.stem}.lease.json"):
+    with artefact_lock(job.cells.parent, say, name=f".{job.cells.stem}.lock.json"):
         _run(job, say)
 
 

@@ -1,16 +1,13 @@
-"""The state of a job, for whoever looks on: a small file beside its log.
+"""The state of a job, as a small file beside its log, for ``xstilts status`` and the progress bar.
 
-Snakemake on a cluster knows that a job was submitted, not that it has begun or died. So every job
-writes ``<log>.state.json`` when it begins and when it ends, and touches it while it is at work: a
-job whose file says running, and that was not touched for long, was killed without a word.
+Snakemake knows that it submitted a job to a cluster; it does not know whether the job has started
+or died. Every job therefore writes ``<log>.state.json`` when it starts and when it ends. Meanwhile
+the file is its heartbeat (`xstilts.runtime.heartbeat`): a job whose file says ``running`` but whose
+process is dead was killed.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,23 +15,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from xstilts.provenance.files import write_json
+from xstilts.runtime.heartbeat import (
+    INTERVAL,
+    SILENCE_LIMIT,
+    describe_this_process,
+    heartbeat,
+    is_dead,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-BEAT = 20.0
-"""Seconds between two signs of life."""
-SILENCE = 120.0
-"""Seconds without one after which a job is taken for dead."""
 
 Outcome = Literal["running", "ok", "failed", "lost"]
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What a job's file says. ``lost``: it says running, but nothing has moved for long."""
+    """What a job's file says; ``lost`` means that it says ``running``, but the process is dead."""
 
     outcome: Outcome
     started: str
@@ -46,82 +45,70 @@ class JobState:
 
 
 def state_file(log: Path) -> Path:
-    """Where the state of the job with this log lies."""
+    """The path of the state of the job with this log."""
     return log.with_suffix(".state.json")
 
 
 @contextmanager
-def told(log: Path, beat: float = BEAT) -> Iterator[None]:
-    """Tell a job's state while its body runs; the error that ends it is its reason."""
+def record_job_state(log: Path, interval: float = INTERVAL) -> Iterator[None]:
+    """Record that a job runs while the body does, and then how it ended.
+
+    The message of the error that ends the body becomes the reason of a failed job. A state that
+    cannot be written is skipped: the job goes on, and reports a full disk itself.
+    """
     path = state_file(log)
-    says: dict[str, Any] = {
-        "state": "running",
-        "started": _now(),
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
-    }
-    _write(path, says)
-    stop = threading.Event()
-    heart = threading.Thread(target=_beat, args=(path, beat, stop), daemon=True)
-    heart.start()
-    end = {"state": "ok"}
+    started: dict[str, Any] = {"started": _now()} | describe_this_process()
+    _write(path, started | {"state": "running"})
+    end: dict[str, Any] = {"state": "ok"}
     try:
-        yield
+        with heartbeat(path, interval, lambda: True):
+            yield
     except BaseException as error:
-        reason = str(error) or type(error).__name__
-        if isinstance(error, SystemExit) and isinstance(error.code, int):
-            signalled = error.code > 128
-            reason = f"ended by signal {error.code - 128}" if signalled else f"exit {error.code}"
-        end = {"state": "failed", "reason": reason}
+        end = {"state": "failed", "reason": _reason(error)}
         raise
     finally:
-        stop.set()
-        heart.join()
-        _write(path, says | end | {"ended": _now()})
+        _write(path, started | end | {"ended": _now()})
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        by_signal = error.code > 128
+        return f"ended by signal {error.code - 128}" if by_signal else f"exit {error.code}"
+    return str(error) or type(error).__name__
 
 
 def read_state(log: Path, now: float | None = None) -> JobState | None:
-    """The state of the job with this log; None where it never began."""
+    """The state of the job with this log; None if it has not started or the file is unreadable.
+
+    ``now`` is the time in seconds since the epoch, the current time by default.
+    """
     path = state_file(log)
     try:
-        says = json.loads(path.read_bytes())
+        values = parse(path.read_bytes())
         touched = path.stat().st_mtime
-        outcome: Outcome = says["state"]
-        reason = says.get("reason")
+        outcome: Outcome = values["state"]
+        reason = values.get("reason")
         if outcome == "running":
-            silent = (time.time() if now is None else now) - touched
-            if silent > SILENCE or _is_gone(says):
-                outcome, reason = "lost", f"no sign of life for {silent:.0f} s: it was killed"
+            silence = (time.time() if now is None else now) - touched
+            if silence > SILENCE_LIMIT or is_dead(values):
+                outcome = "lost"
+                reason = f"the job was killed: its last sign of life is {silence:.0f} s old"
         return JobState(
-            outcome, says["started"], says["host"], says["pid"], says["slurm_job"], reason, log
+            outcome=outcome,
+            started=values["started"],
+            host=values["host"],
+            pid=values["pid"],
+            slurm_job=values["slurm_job"],
+            reason=reason,
+            log=log,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError):
         return None
 
 
-def _is_gone(says: dict[str, Any]) -> bool:
-    """Whether a process of this very host is known to be gone."""
-    if says["host"] != platform.node():
-        return False
-    try:
-        os.kill(says["pid"], 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    return False
-
-
-def _write(path: Path, says: dict[str, Any]) -> None:
-    with suppress(OSError):  # a full disk is the job's own error to tell
-        write_json(path, says)
-
-
-def _beat(path: Path, beat: float, stop: threading.Event) -> None:
-    while not stop.wait(beat):
-        with suppress(OSError):
-            os.utime(path)
+def _write(path: Path, values: dict[str, Any]) -> None:
+    with suppress(OSError):
+        write_json(path, values)
 
 
 def _now() -> str:

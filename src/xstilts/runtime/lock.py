@@ -1,206 +1,163 @@
-"""Leases: on one shared folder, one process at a time makes an artefact.
+"""Locks: on one shared file system, one process at a time makes an artefact.
 
-A scheduler's jobs outlive the Snakemake that submitted them, and nothing re-attaches to them: when
-it is started again, the same training is submitted while the first is still running. A node that
-only lost its network is declared dead, and its job is started elsewhere. The second process must
-wait, and then find the work done.
+Jobs of a scheduler outlive the Snakemake that submitted them, and a restarted Snakemake does not
+find them again: it submits the same training while the first one is still running. A node that
+lost its network is declared dead, and its job is started on another node. The second process must
+wait; then it finds that the artefact exists.
 
-A lease is a file in the artefact's folder. It is created with ``O_EXCL``, which every shared file
-system honours (locks are often not: Lustre without ``flock``, NFS without its lock manager), and
-its holder touches it every few seconds. Whoever waits takes it over when the holder is known to be
-dead (same machine) or when the file has not been touched for a while by the *waiter's* clock.
+A lock is a heartbeat file (`xstilts.runtime.heartbeat`) in the artefact's folder. It is created
+with ``O_EXCL``, which every shared file system honours; many do not honour ``flock`` (Lustre
+without its mount option, NFS without a lock manager). A waiting process breaks the lock when the
+holder is dead. It measures the holder's silence with its own monotonic clock, because the clocks of
+two machines may differ.
 
-A lease saves work; it does not guard truth. Results are deterministic and moved into place whole,
-so that two writers, should a takeover ever be wrong, would write the same bytes.
+The lock only avoids duplicate work. Correctness does not depend on it: results are deterministic
+and written atomically.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
 import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
+
+from xstilts.runtime.heartbeat import (
+    INTERVAL,
+    SILENCE_LIMIT,
+    describe_this_process,
+    heartbeat,
+    holder_name,
+    is_dead,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-FILE = ".lease.json"
-BEAT = 10.0
-"""Seconds between two touches of a lease."""
-PATIENCE = 120.0
-"""Seconds without a touch after which a holder elsewhere is taken for dead: several beats and the
-minute for which an NFS client may believe its cached file times."""
+LOCK_FILE = ".lock.json"
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two attempts to acquire a lock
 
 
 @contextmanager
-def lease(
+def artefact_lock(
     folder: Path,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     *,
-    name: str = FILE,
-    beat: float = BEAT,
-    patience: float = PATIENCE,
+    name: str = LOCK_FILE,
+    interval: float = INTERVAL,
+    silence_limit: float = SILENCE_LIMIT,
 ) -> Iterator[None]:
-    """Hold the lease of a folder; waits for as long as another process holds it.
+    """Hold the lock of a folder; wait for as long as another process holds it.
 
-    ``name`` is the lease's file, for folders that hold several artefacts.
-
-    SIGTERM, a scheduler's way to end a job, becomes `SystemExit` in here (in the main thread), so
-    that the lease is given back and the next attempt need not wait.
+    ``name`` is the file of the lock, for folders that hold several artefacts. ``log`` gets a line
+    when this process waits, and when it breaks the lock of a dead process. While the lock is held,
+    SIGTERM (by which a scheduler ends a job) raises `SystemExit` in the main thread, so that the
+    lock is released and the next attempt need not wait.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, token = folder / name, uuid4().hex
-    with _terminated_by_exception():
-        _take(path, token, say, patience)
-        stop = threading.Event()
-        heart = threading.Thread(target=_beat, args=(path, token, beat, stop), daemon=True)
-        heart.start()
+    with _sigterm_as_exception():
+        _acquire(path, token, log, silence_limit)
         try:
-            yield
+            with heartbeat(path, interval, lambda: _token(path) == token):
+                yield
         finally:
-            stop.set()
-            heart.join()
-            if _token(_read(path)) == token:
+            if _token(path) == token:
                 path.unlink(missing_ok=True)
 
 
-def _take(path: Path, token: str, say: Callable[[str], None], patience: float) -> None:
-    seen: tuple[bytes | None, int] | None = None
-    since, pause, told = time.monotonic(), 0.1, False
+class _Observation(NamedTuple):
+    """The state of another process's lock file at one moment."""
+
+    content: bytes | None
+    touched_ns: int
+
+
+def _acquire(path: Path, token: str, log: Callable[[str], None], silence_limit: float) -> None:
+    last: _Observation | None = None
+    unchanged_since, pause, logged = time.monotonic(), _FIRST_PAUSE, False
     while not _create(path, token):
-        now = (_read(path), _touched(path))
-        if now != seen:
-            seen, since = now, time.monotonic()
-        holder = now[0]
-        if holder is None:  # it was given back just now
+        now = _Observation(_read(path), _touched_ns(path))
+        if now != last:
+            last, unchanged_since = now, time.monotonic()
+        if now.content is None:  # released a moment ago
             continue
-        if _is_dead(holder) or time.monotonic() - since > patience:
-            _remove(path, holder, say)
+        silence = time.monotonic() - unchanged_since
+        if is_dead(parse(now.content)) or silence > silence_limit:
+            _break(path, now.content, log)
             continue
-        if not told:
-            say(f"{path.parent}: {_whose(holder)} is at work on it; waiting")
-            told = True
+        if not logged:
+            log(f"{path.parent}: waiting, because {_holder(now.content)} is working on it")
+            logged = True
         time.sleep(pause)
-        pause = min(2 * pause, 5.0)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _create(path: Path, token: str) -> bool:
-    """Create the lease with all that tells its holder; False when there is one."""
-    says = {
-        "token": token,
-        "host": platform.node(),
-        "process": _process(os.getpid()),
-        "pid": os.getpid(),
-        "kernel": _kernel(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
-    }
+    """Create the lock file; False if it exists."""
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except FileExistsError:
         return False
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(says, stream)
+        json.dump({"token": token} | describe_this_process(), stream)
     return True
 
 
-def _remove(path: Path, holder: bytes, say: Callable[[str], None]) -> None:
-    """Take away a dead process's lease, unless it has become another's in the meantime."""
+def _break(path: Path, content: bytes, log: Callable[[str], None]) -> None:
+    """Remove the lock file of a dead process, unless another process has replaced it meanwhile."""
     aside = path.with_name(f"{path.name}.{uuid4().hex}")
     with suppress(FileNotFoundError):
         path.rename(aside)
-        if aside.read_bytes() != holder:
+        if aside.read_bytes() != content:
             with suppress(FileExistsError):
                 os.link(aside, path)
         else:
-            say(f"{path.parent}: taken over from {_whose(holder)}, which is gone")
+            log(f"{path.parent}: taking over from {_holder(content)}, which has ended")
         aside.unlink()
 
 
-def _beat(path: Path, token: str, beat: float, stop: threading.Event) -> None:
-    while not stop.wait(beat):
-        with suppress(OSError):
-            if _token(_read(path)) == token:
-                os.utime(path)
-
-
-# --- who holds it --------------------------------------------------------------------------------
-
-
 def _read(path: Path) -> bytes | None:
-    """What a lease says; None when there is none. Opening it asks the file server, not a cache."""
+    """The bytes of a lock file; None if there is none.
+
+    Opening the file asks the file server; a look at the folder may come from a cache.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
 
 
-def _touched(path: Path) -> int:
+def _touched_ns(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
 
 
-def _says(content: bytes | None) -> dict[str, Any]:
-    """A lease's text; of one that is just being written, nothing."""
-    try:
-        says = json.loads(content or b"")
-    except ValueError:
-        return {}
-    return says if isinstance(says, dict) else {}
+def _token(path: Path) -> str | None:
+    return parse(_read(path)).get("token")
 
 
-def _token(content: bytes | None) -> str | None:
-    return _says(content).get("token")
-
-
-def _whose(content: bytes | None) -> str:
-    says = _says(content)
-    job = f"Slurm job {says['slurm_job']}, " if says.get("slurm_job") else ""
-    return f"{job}process {says.get('pid')} on {says.get('host')}"
-
-
-def _is_dead(content: bytes) -> bool:
-    """Whether a holder's process is known to be gone: only of one that this kernel shows us."""
-    says = _says(content)
-    if not says.get("process") or says.get("kernel") != _kernel():
-        return False
-    return bool(_process(says["pid"]) != says["process"])
-
-
-def _process(pid: int) -> str | None:
-    """When a process began: with its number, what tells it from every other. None: no such."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields[19]
-
-
-def _kernel() -> str | None:
-    """The running kernel and the processes that we see of it; None where it does not tell."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return None
+def _holder(content: bytes) -> str:
+    return holder_name(parse(content))
 
 
 @contextmanager
-def _terminated_by_exception() -> Iterator[None]:
+def _sigterm_as_exception() -> Iterator[None]:
     """Let SIGTERM end the process through its ``finally`` blocks."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
     signal.signal(signal.SIGTERM, leave)

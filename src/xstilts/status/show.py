@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from xstilts.runtime.format import clock
+from xstilts.runtime.format import format_duration
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -99,7 +99,7 @@ def _line(job: Job) -> RenderableType:
     if job.step and job.of:
         text.append(f"  step {job.step} of {job.of}")
         if job.seconds_left is not None:
-            text.append(f", {clock(job.seconds_left)} left")
+            text.append(f", {format_duration(job.seconds_left)} left")
     if job.state == "failed":
         text.append(f"\n        {job.reason}\n        its log: {job.log}")
     return text

@@ -31,7 +31,7 @@ from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import write_atomically
 from xstilts.provenance.run_record import Run
 from xstilts.provenance.stamp import verify, write_stamp
-from xstilts.runtime.lock import lease
+from xstilts.runtime.lock import artefact_lock
 from xstilts.seeds import derive
 from xstilts.training import dev_evaluation, model_selection, saved_state
 from xstilts.training.data import TrainingData
@@ -79,7 +79,7 @@ def run(job: TrainingJob) -> None:
     on an infinite loss, and where files cannot be written.
     """
     inputs = _verified_inputs(job)
-    with _told_where(job), lease(job.folder):
+    with _told_where(job), artefact_lock(job.folder):
         if not _made_before(job, inputs):
             _train(job, inputs)
         with write_atomically(job.stamp) as temporary:

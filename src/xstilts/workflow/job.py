@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import XstiltsError
 from xstilts.grid.snapshot import thaw
-from xstilts.runtime.job_state import told
+from xstilts.runtime.job_state import record_job_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def job(snakemake: Any) -> Iterator[Grid]:
     """Run a script's body: its output goes to the job's log, an expected error is one line."""
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
-    with told(log), log.open("w", encoding="utf-8", buffering=1) as stream:
+    with record_job_state(log), log.open("w", encoding="utf-8", buffering=1) as stream:
         out, sys.stdout = sys.stdout, stream
         try:
             yield thaw(Path(snakemake.config[FROZEN]))

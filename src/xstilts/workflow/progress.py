@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from xstilts.runtime.format import clock
+from xstilts.runtime.format import format_duration
 from xstilts.training.log import last_line
 
 if TYPE_CHECKING:
@@ -119,8 +119,10 @@ class LogHandler(LogHandlerBase):
             return
         self._done += job.weight
         self._finished += 1
-        left = f", about {clock(self._left())} left" if self._finished < self._count else ""
-        took = clock(time.monotonic() - job.began)
+        left = (
+            f", about {format_duration(self._left())} left" if self._finished < self._count else ""
+        )
+        took = format_duration(time.monotonic() - job.began)
         if self._bars and job.bar is not None:
             self._bars.remove_task(job.bar)
         self._say(f"[{self._finished}/{self._count}] {job.title} ({took}){left}")
@@ -156,9 +158,9 @@ class LogHandler(LogHandlerBase):
                 if now and job.bar is not None:
                     part += job.weight * now["step"] / now["of"]
                     note = f"loss {now['loss']:.2f}, {now['tokens_per_second']} tok/s, "
-                    note += f"{clock(now['seconds_left'])} left"
+                    note += f"{format_duration(now['seconds_left'])} left"
                     bars.update(job.bar, total=now["of"], completed=now["step"], note=note)
-            note = f"about {clock(self._left())} left" if self._done else ""
+            note = f"about {format_duration(self._left())} left" if self._done else ""
             bars.update(self._grid, completed=self._done + part, note=note)
 
     def _say(self, text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
 
 import pytest
 import torch
@@ -22,31 +21,28 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.delenv(VISIBLE, raising=False)
 
 
-def device_taken(devices, folder) -> str:
-    """Where one more job would go."""
-    slot, device = acquire(devices, folder)
-    slot.close()
-    return device
+def next_device(devices, folder) -> str:
+    """The device that one more job would get."""
+    slot = acquire(devices, folder)
+    slot.lock.release()
+    return slot.device
 
 
-def test_jobs_take_the_gpu_with_the_fewest(tmp_path):
-    with ExitStack() as held:
-        found = []
-        for _ in range(5):
-            slot, device = acquire(["0", "1", "2"], tmp_path)
-            held.enter_context(slot)
-            found.append(device)
-        assert found == ["0", "1", "2", "0", "1"]
-    assert device_taken(["1", "2"], tmp_path) == "1"
+def test_jobs_get_the_gpu_with_the_fewest_jobs(tmp_path):
+    slots = [acquire(["0", "1", "2"], tmp_path) for _ in range(5)]
+    assert [slot.device for slot in slots] == ["0", "1", "2", "0", "1"]
+    assert next_device(["1", "2"], tmp_path) == "2"
+    for slot in slots:
+        slot.lock.release()
 
 
-def test_a_job_sees_its_own_gpu_and_gives_it_back():
+def test_a_job_sees_its_own_gpu_and_releases_it():
     with gpu_slot():
         assert os.environ[VISIBLE] == "0"
     assert os.environ[VISIBLE] == "0,1,2"
 
 
-def test_of_the_gpus_that_the_user_names(monkeypatch):
+def test_the_gpu_is_one_of_those_that_the_user_names(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv(VISIBLE, "4,GPU-5a")
     with gpu_slot():
@@ -55,19 +51,18 @@ def test_of_the_gpus_that_the_user_names(monkeypatch):
 
 
 @pytest.mark.parametrize("gpus", [0, 1])
-def test_where_there_is_no_choice_nothing_is_hidden(gpus, monkeypatch, tmp_path):
+def test_without_a_choice_nothing_changes(gpus, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     with gpu_slot():
         assert VISIBLE not in os.environ
     assert not list(tmp_path.iterdir())
 
 
-def test_a_slot_goes_with_its_process(tmp_path):
-    """Also when it is killed."""
+def test_a_killed_process_holds_no_slot(tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
         "from xstilts.runtime.gpu_slots import acquire\n"
-        "slot, device = acquire(['0', '1'], Path(sys.argv[1])); print(device, flush=True)\n"
+        "slot = acquire(['0', '1'], Path(sys.argv[1])); print(slot.device, flush=True)\n"
         "time.sleep(60)"
     )
     other = subprocess.Popen(
@@ -75,7 +70,7 @@ def test_a_slot_goes_with_its_process(tmp_path):
     )
     assert other.stdout is not None
     assert other.stdout.readline() == "0\n"
-    assert device_taken(["0", "1"], tmp_path) == "1"
+    assert next_device(["0", "1"], tmp_path) == "1"
     other.kill()
     other.communicate()
-    assert device_taken(["0", "1"], tmp_path) == "0"
+    assert next_device(["0", "1"], tmp_path) == "0"

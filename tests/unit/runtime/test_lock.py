@@ -1,9 +1,8 @@
-"""One process at a time makes an artefact, whatever becomes of the others."""
+"""One process at a time makes an artefact, whatever happens to the other processes."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xstilts.runtime import lock
-from xstilts.runtime.lock import FILE, lease
+from xstilts.runtime.lock import LOCK_FILE, artefact_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,76 +21,80 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pathlib import Path
-from xstilts.lease import lease
-with lease(Path(sys.argv[1])):
+from xstilts.runtime.lock import artefact_lock
+with artefact_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+ADD = """
+import sys, time
+from pathlib import Path
+from xstilts.runtime.lock import artefact_lock
+number = Path(sys.argv[1]) / "number"
+for _ in range(20):
+    with artefact_lock(number.parent, log=lambda _: None):
+        value = int(number.read_text())
+        time.sleep(0.001)
+        number.write_text(str(value + 1))
+"""
+
+
+def python(script: str, folder: Path) -> subprocess.Popen[str]:
+    """Another process that runs a script."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], stdout=subprocess.PIPE, text=True
+    )
 
 
 def holder(folder: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lease."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True
-    )
+    """Another process that holds the lock."""
+    process = python(HOLD, folder)
     assert process.stdout
     assert process.stdout.readline() == "held\n"
     return process
 
 
-def elsewhere(folder: Path) -> Path:
-    """The lease of a process on another machine."""
-    path = folder / FILE
-    says = {"token": "1", "host": "node7", "pid": 1, "process": "5", "kernel": "x", "slurm_job": 3}
-    path.write_text(json.dumps(says))
+def lock_of_another_machine(folder: Path) -> Path:
+    """The lock file of a process on another machine."""
+    path = folder / LOCK_FILE
+    values = {"token": "1", "host": "node7", "pid": 1, "process_start": "5", "kernel": "x"}
+    path.write_text(json.dumps(values | {"slurm_job": "3"}))
     return path
 
 
-def test_a_lease_is_given_back(tmp_path):
-    """Also after an error, and it can be taken again."""
-    with pytest.raises(ZeroDivisionError), lease(tmp_path / "new"):
-        1 / (not (tmp_path / "new" / FILE).exists())
+def test_the_lock_is_released_also_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), artefact_lock(tmp_path / "new"):
+        1 / (not (tmp_path / "new" / LOCK_FILE).exists())
     assert not list((tmp_path / "new").iterdir())
-    with lease(tmp_path / "new"):
+    with artefact_lock(tmp_path / "new"):
         pass
 
 
-def _add_one(folder: Path) -> None:
-    for _ in range(20):
-        with lease(folder, say=lambda _: None):
-            value = int((folder / "value").read_text())
-            time.sleep(0.001)
-            (folder / "value").write_text(str(value + 1))
-
-
-def test_no_two_processes_are_inside_at_once(tmp_path):
-    """Four processes that read, wait and write: no addition is lost."""
-    (tmp_path / "value").write_text("0")
-    fork = multiprocessing.get_context("forkserver")
-    processes = [fork.Process(target=_add_one, args=(tmp_path,)) for _ in range(4)]
+def test_no_two_processes_hold_the_lock_at_once(tmp_path):
+    """Four processes read a number, wait and write it back: no addition is lost."""
+    (tmp_path / "number").write_text("0")
+    processes = [python(ADD, tmp_path) for _ in range(4)]
     for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert (tmp_path / "value").read_text() == "80"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["value"]
+        process.communicate()
+    assert (tmp_path / "number").read_text() == "80"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["number"]
 
 
-def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path, capsys):
-    """On its own machine a process is known to be dead."""
+def test_the_lock_of_a_killed_process_is_broken_at_once(tmp_path, capsys):
+    """On the same machine it is certain that the process has ended."""
     process = holder(tmp_path)
     process.kill()
     process.communicate()
-    assert (tmp_path / FILE).exists()
+    assert (tmp_path / LOCK_FILE).exists()
     began = time.monotonic()
-    with lease(tmp_path):
+    with artefact_lock(tmp_path):
         pass
     assert time.monotonic() - began < 5
-    assert f"taken over from process {process.pid} on " in capsys.readouterr().out
+    assert f"taking over from process {process.pid} on " in capsys.readouterr().out
 
 
-def test_a_terminated_process_gives_it_back(tmp_path):
-    """SIGTERM is how a scheduler ends a job: the next attempt need not wait."""
+def test_sigterm_releases_the_lock(tmp_path):
+    """A scheduler ends a job by SIGTERM: the next attempt need not wait."""
     process = holder(tmp_path)
     process.send_signal(signal.SIGTERM)
     process.communicate()
@@ -102,74 +104,53 @@ def test_a_terminated_process_gives_it_back(tmp_path):
 
 
 def test_a_living_process_is_waited_for(tmp_path, capsys):
-    """However long it has been at work; a line says for whom."""
+    """However long it works; a line names it."""
     process = holder(tmp_path)
     threading.Timer(1.0, process.terminate).start()
     began = time.monotonic()
-    with lease(tmp_path, patience=30):
+    with artefact_lock(tmp_path, silence_limit=30):
         assert time.monotonic() - began > 0.9
-    said = capsys.readouterr().out
-    assert f"process {process.pid} on " in said
-    assert "waiting" in said
     process.communicate()
+    assert capsys.readouterr().out.startswith(
+        f"{tmp_path}: waiting, because process {process.pid} on "
+    )
 
 
-def test_a_process_elsewhere_is_waited_for_as_long_as_it_touches_its_lease(tmp_path):
-    """Then it is taken for dead."""
-    path = elsewhere(tmp_path)
-    beats = 0
+def test_a_process_elsewhere_is_waited_for_as_long_as_it_touches_its_lock(tmp_path, capsys):
+    """After the limit of silence it counts as dead."""
+    path = lock_of_another_machine(tmp_path)
+    touches = 0
 
-    def beat() -> None:
-        nonlocal beats
-        while beats < 5:
+    def touch() -> None:
+        nonlocal touches
+        while touches < 5:
             time.sleep(0.2)
             os.utime(path)
-            beats += 1
+            touches += 1
 
-    threading.Thread(target=beat).start()
+    threading.Thread(target=touch).start()
     began = time.monotonic()
-    with lease(tmp_path, patience=0.6):
-        assert beats == 5
+    with artefact_lock(tmp_path, silence_limit=0.6):
+        assert touches == 5
         assert time.monotonic() - began > 1.0 + 0.6
         assert json.loads(path.read_bytes())["token"] != "1"
+    assert "taking over from Slurm job 3, process 1 on node7, which has" in capsys.readouterr().out
 
 
-def test_a_held_lease_is_touched(tmp_path):
-    """Every beat, as long as it is held."""
-    with lease(tmp_path, beat=0.05):
-        os.utime(tmp_path / FILE, (0, 0))
-        until = time.monotonic() + 5
-        while not (tmp_path / FILE).stat().st_mtime and time.monotonic() < until:
-            time.sleep(0.05)
-        assert (tmp_path / FILE).stat().st_mtime > 0
-
-
-def test_a_lease_that_became_anothers_is_left_alone(tmp_path):
-    """Neither touched nor removed by the process that lost it."""
-    with lease(tmp_path, beat=0.05):
-        path = elsewhere(tmp_path)
+def test_the_lock_that_another_process_took_is_left_alone(tmp_path):
+    """The process that lost it neither touches nor removes it."""
+    with artefact_lock(tmp_path, interval=0.05):
+        path = lock_of_another_machine(tmp_path)
         os.utime(path, (0, 0))
         time.sleep(0.3)
         assert path.stat().st_mtime == 0
     assert path.exists()
 
 
-def test_a_number_that_went_to_another_process_does_not_pass_for_the_holder(tmp_path, monkeypatch):
-    """A process is its number and the moment when it began."""
-    with lease(tmp_path):
-        content = (tmp_path / FILE).read_bytes()
-        assert not lock._is_dead(content)
-        says = json.loads(content)
-    assert lock._is_dead(json.dumps(says | {"process": "1"}).encode())
-    assert not lock._is_dead(json.dumps(says | {"process": "1", "kernel": "other"}).encode())
-    monkeypatch.setattr(lock, "_kernel", lambda: None)
-    assert not lock._is_dead(b"{}")
-
-
 @pytest.mark.parametrize("content", [b"", b"{", b"[]"])
-def test_an_unreadable_lease_is_removed_after_patience(content, tmp_path):
-    """Its holder died while it wrote."""
-    (tmp_path / FILE).write_bytes(content)
-    with lease(tmp_path, patience=0.2):
+def test_an_unreadable_lock_is_broken_after_the_limit_of_silence(content, tmp_path):
+    """Its holder died while it wrote the file."""
+    (tmp_path / LOCK_FILE).write_bytes(content)
+    with artefact_lock(tmp_path, silence_limit=0.2):
         pass
     assert not list(tmp_path.iterdir())

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import pytest
@@ -16,7 +13,7 @@ from rich.console import Console
 
 from support.stored import evaluate, grid_in, train
 from xstilts.evaluation import scores
-from xstilts.runtime.job_state import SILENCE, read_state, state_file, told
+from xstilts.runtime.job_state import state_file
 from xstilts.status import overview, show
 
 
@@ -134,55 +131,3 @@ class TestShown:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         loaded = set(done.stdout.split())
         assert not loaded & {"torch", "transformers", "pandas", "numpy", "snakemake", "rich"}
-
-
-class TestJobState:
-    def test_a_job_is_running_then_ok(self, tmp_path):
-        log = tmp_path / "a.log"
-        assert read_state(log) is None
-        with told(log):
-            assert read_state(log).outcome == "running"
-        assert read_state(log).outcome == "ok"
-
-    def test_an_error_is_the_reason(self, tmp_path):
-        log = tmp_path / "a.log"
-        with pytest.raises(OSError, match="disk full"), told(log):
-            raise OSError("disk full")
-        state = read_state(log)
-        assert (state.outcome, state.reason) == ("failed", "disk full")
-
-    def test_a_signal_is_named(self, tmp_path):
-        log = tmp_path / "a.log"
-        with pytest.raises(SystemExit), told(log):
-            raise SystemExit(143)
-        assert read_state(log).reason == "ended by signal 15"
-
-    def test_a_job_that_was_killed_on_this_host_is_lost_at_once(self, tmp_path):
-        log = tmp_path / "a.log"
-        child = os.fork()
-        if child == 0:
-            with told(log):
-                os.kill(os.getpid(), 9)
-        os.waitpid(child, 0)
-        assert read_state(log).outcome == "lost"
-
-    def test_a_job_elsewhere_is_lost_when_it_gives_no_sign(self, tmp_path):
-        log = tmp_path / "a.log"
-        with told(log):
-            says = json.loads(state_file(log).read_text()) | {"host": "elsewhere", "pid": 1}
-            state_file(log).write_text(json.dumps(says))
-            assert read_state(log).outcome == "running"
-            assert read_state(log, now=time.time() + SILENCE + 1).outcome == "lost"
-
-    def test_a_sign_of_life_is_given_while_the_body_runs(self, tmp_path):
-        log = tmp_path / "a.log"
-        with told(log, beat=0.01):
-            os.utime(state_file(log), (1, 1))
-            time.sleep(0.2)
-            assert state_file(log).stat().st_mtime > 1
-
-    def test_a_folder_that_is_gone_fails_no_job(self, tmp_path):
-        log = tmp_path / "logs" / "a.log"
-        with told(log, beat=0.01):
-            shutil.rmtree(log.parent)
-            time.sleep(0.05)

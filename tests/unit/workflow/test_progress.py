@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from xstilts.runtime.format import clock
 from xstilts.training.log import last_line
 from xstilts.workflow.progress import LogHandler, title, weight
 
@@ -148,22 +147,6 @@ class TestTrainingLog:
         """A training writes it after its first steps."""
         assert last_line(tmp_path / "log.jsonl") is None
         assert last_line(None) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (90, "2 min"),
-        (3599, "1 h 0 min"),
-        (7384, "2 h 3 min"),
-    ],
-)
-def test_time_is_said_as_people_say_it(seconds, said):
-    """No 60 s, no 60 min, no fractions."""
-    assert clock(seconds) == said
 
 
 def test_trainings_weigh_most():
