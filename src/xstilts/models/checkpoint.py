@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -23,11 +21,14 @@ from safetensors.torch import save_file
 from xstilts.errors import EncoderError
 from xstilts.models import delta_compression
 from xstilts.models.network import registry, weights
+from xstilts.provenance.digests import crc32
 from xstilts.provenance.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from xstilts.models.network.base import Encoder
 
@@ -64,7 +65,7 @@ class Checkpoint:
             name: {
                 "shape": list(value.shape),
                 "told_from_encoder": base is not None,
-                "crc32": _checksum(value),
+                "crc32": crc32([value.data]),
             }
             for name, value, base in zip(names, values, from_encoder, strict=True)
         }
@@ -101,7 +102,7 @@ class Checkpoint:
                 ],
             )
         for name, says, value in zip(names, layout, values, strict=True):
-            if _checksum(value) != says["crc32"]:
+            if crc32([value.data]) != says["crc32"]:
                 raise EncoderError(f"{path}: {name} was stored from another {encoder}")
         found = dict(zip(names, map(torch.from_numpy, values), strict=True))
         return Checkpoint(
@@ -125,10 +126,6 @@ def _in_threads(work: Callable[..., np.ndarray], *columns: Sequence[Any]) -> lis
     """One tensor a thread: numpy and Zstandard let go of Python's lock."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(work, *columns))
-
-
-def _checksum(value: np.ndarray) -> int:
-    return zlib.crc32(value.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 class _Bases:

@@ -9,7 +9,6 @@ again and nothing else happens. So the cache decides no result and is in no spec
 from __future__ import annotations
 
 import hashlib
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.digests import crc32, file_sha256
 from xstilts.provenance.files import write_atomically
 
 if TYPE_CHECKING:
@@ -40,6 +39,10 @@ class Ragged:
     ids: np.ndarray
     spans: np.ndarray
     ends: np.ndarray
+
+    def crc32(self) -> int:
+        """The CRC-32 of the three arrays."""
+        return crc32(np.ascontiguousarray(a).data for a in (self.ids, self.spans, self.ends))
 
 
 class TokenCache:
@@ -72,18 +75,11 @@ class TokenCache:
                 whole = stored.get_tensor("crc32")
         except (OSError, SafetensorError, ValueError):
             return None
-        return found if int(whole[0]) == _crc32(found) else None
+        return found if int(whole[0]) == found.crc32() else None
 
     def write(self, path: Path, tokens: Ragged) -> None:
         """Keep an entry; a folder that cannot be written to keeps none."""
         arrays = {"ids": tokens.ids, "spans": tokens.spans, "ends": tokens.ends}
-        arrays["crc32"] = np.array([_crc32(tokens)], dtype=np.uint32)
+        arrays["crc32"] = np.array([tokens.crc32()], dtype=np.uint32)
         with suppress(OSError, SafetensorError), write_atomically(path) as temporary:
             save_file(arrays, temporary)
-
-
-def _crc32(tokens: Ragged) -> int:
-    found = 0
-    for array in (tokens.ids, tokens.spans, tokens.ends):
-        found = zlib.crc32(np.ascontiguousarray(array).data, found)
-    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,15 +42,6 @@ class Record:
 def best_file(folder: Path, step: int) -> Path:
     """Where the best checkpoint lies, beside the saved state that names its step."""
     return folder / f"best-{step}.safetensors"
-
-
-def file_crc32(path: Path) -> int:
-    """A checksum of a file's bytes."""
-    found = 0
-    with path.open("rb") as stream:
-        while block := stream.read(2**22):
-            found = zlib.crc32(block, found)
-    return found
 
 
 def forget_others(folder: Path, steps: set[int]) -> None:

@@ -27,7 +27,7 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.models.device import Awaited, Device
 from xstilts.models.heads import initialise
 from xstilts.models.network.weights import Weights
-from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.digests import file_crc32, file_sha256
 from xstilts.provenance.files import write_atomically
 from xstilts.provenance.run_record import Run
 from xstilts.provenance.stamp import verify, write_stamp
@@ -367,7 +367,7 @@ class Training:
         if better:
             path = best_file(self.job.folder, self.step)
             self.checkpoint().save(path, self._folder)
-            self.record.crc32 = model_selection.file_crc32(path)
+            self.record.crc32 = file_crc32(path)
             # the one that the saved state names is needed until another state is saved
             model_selection.forget_others(self.job.folder, {self.step, self._saved_best})
         mean = sum(scores.values()) / len(scores)
@@ -389,7 +389,7 @@ class Training:
             self.checkpoint().save(path, self._folder)
             return
         best = best_file(self.job.folder, self.record.best_step)
-        if model_selection.file_crc32(best) != self.record.crc32:
+        if file_crc32(best) != self.record.crc32:
             raise TrainingError(f"{best}: its bytes have changed; delete it and start again")
         with write_atomically(path) as temporary:
             shutil.copyfile(best, temporary)
@@ -486,7 +486,7 @@ class Training:
         if not record.best_step:
             return
         best = best_file(self.job.folder, record.best_step)
-        if model_selection.file_crc32(best) != record.crc32:
+        if file_crc32(best) != record.crc32:
             raise ValueError(f"the bytes of {best.name} have changed")
 
     def _identity(self) -> dict[str, Any]:
