@@ -10,6 +10,7 @@
     │   └── MalformedFile   a line that cannot be read; knows its file and line
     ├── EncoderError        an encoder cannot be loaded
     ├── TrainingError       a training cannot go on and must not be believed
+    ├── MissingPlugin       a study needs a package that is not installed
     ├── LineageError        an artefact is not what its stamp, or the study, says it is
     └── StoreError          a shared store cannot be reached or written
         └── DamagedEntry    an entry of it is not what it says it is; knows its key
@@ -62,6 +63,10 @@ class EncoderError(XstiltsError):
 
 class TrainingError(XstiltsError):
     """A training cannot go on, or its result must not be believed."""
+
+
+class MissingPlugin(XstiltsError):
+    """A study needs a function of a package that is not installed."""
 
 
 class LineageError(XstiltsError):

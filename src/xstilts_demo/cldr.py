@@ -20,12 +20,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from xstilts_demo.draw import number
+from xstilts.seeds import rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-LOCK = "envs/lock.txt"
+INSTALL = 'pip install "xstilts[demo]"'
 
 try:
     from babel import Locale, localedata
@@ -36,9 +36,7 @@ try:
     from babel.numbers import format_percent
     from babel.units import format_unit
 except ImportError as error:
-    raise ImportError(
-        f"the embedded tasks need the package babel: install it as pinned in {LOCK}"
-    ) from error
+    raise ImportError(f"the embedded tasks need the package babel: {INSTALL}") from error
 
 HALVES = ("train", "test")
 
@@ -192,7 +190,7 @@ def half_of(kind: str, key: str) -> str:
     if kind == "language":
         likely = get_global("likely_subtags").get(key, f"{key}_Zzzz_ZZ")
         home = str(likely).split("_")[-1]
-    return HALVES[number("half", home) % 2]
+    return HALVES[int(rank("half", home), 16) % 2]
 
 
 @cache
@@ -417,9 +415,7 @@ def _catalogues(language: str) -> Iterable[Path]:
     """Django's catalogues of a language: compiled ones, which hold no unreviewed entries."""
     spec = importlib.util.find_spec("django")
     if spec is None or spec.origin is None:
-        raise ImportError(
-            f"the task ui_strings needs the package django: install it as pinned in {LOCK}"
-        )
+        raise ImportError(f"the task ui_strings needs the package django: {INSTALL}")
     name = _DJANGO_NAME.get(language, language)
     root = Path(spec.origin).parent
     return sorted(

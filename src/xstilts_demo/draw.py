@@ -3,9 +3,10 @@ Python version."""
 
 from __future__ import annotations
 
-import hashlib
 import random
 from typing import TYPE_CHECKING, TypeVar
+
+from xstilts.seeds import rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,13 +14,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def number(*key: str) -> int:
-    """A large number that depends on `key` alone; `hash()` differs between processes."""
-    return int.from_bytes(hashlib.sha256("\x1f".join(key).encode()).digest(), "big")
-
-
 class Draw:
-    """Choices seeded by a key.
+    """Choices seeded by a key, in place of `random.choice`, `sample` and `shuffle`.
 
     They rest on `Random.random` alone, the one method whose sequence Python promises to keep
     between versions (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
@@ -27,7 +23,7 @@ class Draw:
 
     def __init__(self, *key: str) -> None:
         """Start the sequence that belongs to `key`."""
-        self._random = random.Random(number(*key))
+        self._random = random.Random(int(rank(*key), 16))
 
     def below(self, bound: int) -> int:
         """A whole number from 0 to `bound` - 1."""

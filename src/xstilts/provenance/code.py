@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,23 @@ LIBRARY = Path(__file__).parent.parent
 
 
 @cache
+def _package_folder(package: str) -> Path | None:
+    """The folder of a top-level package, which is not imported; None for any that has no folder."""
+    if package == LIBRARY.name:
+        return LIBRARY
+    found = importlib.util.find_spec(package)
+    locations = found.submodule_search_locations if found else None
+    return Path(locations[0]) if locations else None
+
+
+@cache
 def _module_file(module: str) -> Path | None:
-    """The file of a module of this library, or None if it is not ours."""
-    parts = module.split(".")
-    if parts[0] != LIBRARY.name:
+    """The file of a module's source, or None if it has none (a name that an import asks for)."""
+    package, *parts = module.split(".")
+    folder = _package_folder(package)
+    if folder is None:
         return None
-    base = LIBRARY.joinpath(*parts[1:])
+    base = folder.joinpath(*parts) if parts else folder / "__init__"
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
             return candidate
@@ -99,17 +111,22 @@ def _what_runs(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
 
 
 def code_of(modules: Iterable[str]) -> dict[str, str]:
-    """Digest of every module of this library that these modules import, directly or not.
+    """Digest of every module that these modules import, directly or not, and that the lock leaves
+    open: those of this library and of the packages that the given modules belong to (a plugin's).
+    The modules of all other packages are pinned by the lock file, whose digest is in every spec.
 
     The digest is of the syntax tree without comments, docstrings, positions and type-checking
     blocks, so that only a change of what runs changes it. Imports inside functions count.
     """
     found: dict[str, str] = {}
     todo = list(modules)
+    packages = {LIBRARY.name, *(module.partition(".")[0] for module in todo)}
     while todo:
         module = todo.pop()
+        if module in found or module.partition(".")[0] not in packages:
+            continue
         path = _module_file(module)
-        if path is None or module in found:
+        if path is None:
             continue
         parent = module.rpartition(".")[0]
         package = module if path.name == "__init__.py" else parent

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from xstilts.errors import LineageError
 from xstilts.provenance import code as code_module
 from xstilts.provenance import run_record
-from xstilts.provenance.code import _module_file, code_of
+from xstilts.provenance.code import _module_file, _package_folder, code_of
 from xstilts.provenance.digests import canonical, digest
 from xstilts.provenance.files import _UMASK, read_json, write_atomically, write_json
 from xstilts.provenance.stamp import verify, write_stamp
@@ -121,6 +121,7 @@ class TestCodeOf:
         folder = tmp_path / "lib"
         monkeypatch.setattr(code_module, "LIBRARY", folder)
         _module_file.cache_clear()
+        _package_folder.cache_clear()
 
         def write(module, text):
             path = folder.joinpath(*module.split(".")).with_suffix(".py")
@@ -137,6 +138,7 @@ class TestCodeOf:
 
         yield code
         _module_file.cache_clear()
+        _package_folder.cache_clear()
 
     def test_it_covers_what_is_imported_however_deep(self, library):
         """Imports inside functions and the packages' own modules count; what is unused does not."""
@@ -150,9 +152,30 @@ class TestCodeOf:
         """From the own package and from the one above."""
         assert {"lib.pack.sibling", "lib.deep"} <= set(library("lib.pack.inner"))
 
-    def test_what_is_not_ours_is_left_to_the_environment(self, library):
-        """Other packages are pinned by the lock, whose digest is part of every spec."""
-        assert code_of(["json", "torch.nn"]) == {}
+    def test_other_packages_are_left_to_the_environment(self, library):
+        """The lock pins them, and its digest is part of every spec."""
+        imports_others = "import json, numpy.linalg\nfrom torch import nn\n"
+        assert list(library("lib.deep", deep=imports_others)) == ["lib", "lib.deep"]
+
+    def test_a_plugin_is_followed_through_its_own_package(self, library, tmp_path, monkeypatch):
+        """Its code decides what it makes; what it imports of other packages does not count."""
+        monkeypatch.syspath_prepend(tmp_path)
+        folder = tmp_path / "plugin_of_somebody"
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+        (folder / "rows.py").write_text("import json\nfrom plugin_of_somebody import words\n")
+        (folder / "words.py").write_text("import lib.deep\n")
+        assert list(library("plugin_of_somebody.rows")) == [
+            *("lib", "lib.deep", "plugin_of_somebody"),
+            *("plugin_of_somebody.rows", "plugin_of_somebody.words"),
+        ]
+
+    def test_a_library_module_does_not_follow_a_plugin(self, library, tmp_path, monkeypatch):
+        """Only an entry opens its package."""
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "other_plugin").mkdir()
+        (tmp_path / "other_plugin" / "__init__.py").write_text("")
+        assert "other_plugin" not in library("lib.deep", deep="import other_plugin\n")
 
     @pytest.mark.parametrize(
         "text",

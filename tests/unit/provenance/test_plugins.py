@@ -1,0 +1,52 @@
+"""Functions of other packages are found by their entry points; a missing one names its package."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from xstilts.errors import MissingPlugin
+from xstilts.provenance import plugins
+from xstilts_demo.build import build
+from xstilts_demo.e5s import from_wheels
+
+
+def test_the_project_offers_its_embedded_benchmark_and_encoder():
+    assert plugins.load(plugins.SOURCES, "embedded") is build
+    assert plugins.load(plugins.ENCODERS, "e5s") is from_wheels
+
+
+def test_the_module_that_defines_a_plugin_is_known_without_importing_it():
+    assert plugins.module(plugins.SOURCES, "embedded") == "xstilts_demo.build"
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    plugins._entry.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    yield
+    plugins._entry.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_installed")
+@pytest.mark.parametrize("find", [plugins.load, plugins.module])
+def test_a_missing_plugin_of_this_project_names_its_extra(find):
+    with pytest.raises(MissingPlugin) as refused:
+        find(plugins.SOURCES, "embedded")
+    assert str(refused.value) == (
+        "xstilts.sources: no installed package offers 'embedded' (offered: nothing). "
+        'Install it: pip install "xstilts[demo]"'
+    )
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_missing_plugin_of_others_names_the_entry_point():
+    with pytest.raises(MissingPlugin, match=r"whose entry points 'xstilts\.sources' name 'corpus'"):
+        plugins.load(plugins.SOURCES, "corpus")
+
+
+def test_a_plugin_that_lacks_a_package_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xstilts_demo.build", None)
+    with pytest.raises(MissingPlugin, match=r'pip install "xstilts\[demo\]"'):
+        plugins.load(plugins.SOURCES, "embedded")
