@@ -26,7 +26,6 @@ from xstilts.errors import XstiltsError
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks import base
 from xstilts.tasks.mlm import model as mlm
-from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
     from xstilts.config.task_card import TaskCard
@@ -91,7 +90,6 @@ def measured(
             try:
                 prepare(
                     card,
-                    SCHEMAS[card.task_type],
                     split,
                     code,
                     resources=resources,
@@ -122,7 +120,7 @@ def measured(
 def main() -> None:
     """Print the table."""
     mirror, tokenizer = Path(sys.argv[1]), Tokenizer(Path(sys.argv[2]))
-    cards = Catalogue(HOME / "config", SCHEMAS)
+    cards = Catalogue(HOME / "config")
     print(HEADER)
     for name in sys.argv[3:] or cards.tasks:
         card = cards.task(name)

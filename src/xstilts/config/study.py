@@ -6,6 +6,8 @@ gain = score(condition) - score(none), same encoder, target, language and seed
 
 from __future__ import annotations
 
+import re
+import reprlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,11 +15,12 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from xstilts.config.conditions import MULTI, NONE, WITH_MLM, Condition, parse_condition
 from xstilts.config.hyperparameters import Hyperparameters
-from xstilts.config.yaml_models import Model, Name, Number, yaml_kind
+from xstilts.config.yaml_models import Folder, Model, Name, Number, yaml_kind
 
 if TYPE_CHECKING:
     from xstilts.config.task_card import TaskCard
 
+NAME, LONGEST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*", 64
 StageKind = Literal["intermediate", "recipe"]
 
 
@@ -34,9 +37,21 @@ def _with_baseline(conditions: list[str]) -> list[str]:
     return conditions
 
 
+def _study_name(value: object) -> object:
+    if isinstance(value, str) and not (re.fullmatch(NAME, value) and len(value) <= LONGEST_NAME):
+        raise ValueError(
+            f"{reprlib.repr(value)} cannot name a folder of results; use at most {LONGEST_NAME} "
+            "letters, digits, '_', '.' and '-', the first a letter or digit"
+        )
+    return value
+
+
 Unique = AfterValidator(_unique)
 Names = Annotated[list[Name], Field(min_length=1), Unique]
 Conditions = Annotated[Names, AfterValidator(_with_baseline)]
+StudyName = Annotated[
+    str, Field(pattern=f"^{NAME}$", max_length=LONGEST_NAME), BeforeValidator(_study_name)
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Limit = Annotated[int, Field(gt=0)] | None
 
@@ -142,9 +157,7 @@ class Compute(Model):
 class Study(Model):
     """One study file."""
 
-    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="name; the results go to <results>/<study>/"
-    )
+    study: StudyName = Field(description="name; the results go to <results>/<study>/")
     encoders: Names = Field(description="cards in config/encoders/")
     conditions: Conditions = Field(
         description="none, an intermediate task, <task>@<language>[+<language>...] for its "
@@ -167,15 +180,15 @@ class Study(Model):
     mlm: Mlm = Mlm()
     evaluation: Evaluation = Evaluation()
     compute: Compute = Compute()
-    cards: Name | None = Field(
+    cards: Folder | None = Field(
         None, description="folder with tasks/, encoders/ and languages.tsv, in place of config/"
     )
-    mirror: Name | None = Field(None, description="folder of raw files that is tried first")
+    mirror: Folder | None = Field(None, description="folder of raw files that is tried first")
     store: Name | None = Field(
         None, description="folder or s3://bucket/prefix of checkpoints that runs share"
     )
-    results: Name = Field("results", description="folder of the results")
-    resources: Name = Field("resources", description="folder of downloads and examples, shared")
+    results: Folder = Field("results", description="folder of the results")
+    resources: Folder = Field("resources", description="folder of downloads and examples, shared")
 
     def condition(self, name: str) -> Condition:
         """One of the study's conditions; ``multi`` gets the tasks that it mixes."""

@@ -4,11 +4,13 @@ file and key and says what is allowed.
 
 from __future__ import annotations
 
+import os
+import re
 import reprlib
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from xstilts.errors import StudyError, unknown
 
@@ -41,6 +43,23 @@ def _name(value: object) -> object:
     return value
 
 
+def _folder(value: str) -> str:
+    """A path with ``~``, ``$NAME`` and ``${NAME}`` replaced; the only place where it is done.
+
+    Braces are refused, because Snakemake would take them for a wildcard.
+    """
+    path = os.path.expandvars(os.path.expanduser(value))  # noqa: PTH111 (a Path drops "./")
+    if path.startswith("~"):
+        raise ValueError(f"{value!r}: there is no such user; write the whole path")
+    if unset := re.search(r"\$(\w+|\{\w*\})", path):
+        raise ValueError(f"{value!r}: the environment variable {unset.group()} is not set")
+    if wrong := re.search(r"[{}\x00-\x1f\x7f]", path):
+        raise ValueError(f"{path!r}: a path must not hold {wrong.group()!r}; rename the folder")
+    if any(len(os.fsencode(part)) > 255 for part in path.split("/")):
+        raise ValueError(f"{reprlib.repr(path)}: the name of a folder has at most 255 bytes")
+    return path
+
+
 def _json_keys(value: Any) -> Any:
     """Keys as JSON has them, so that a frozen card says the same as the card: 0 is '0'."""
     if isinstance(value, dict):
@@ -56,6 +75,7 @@ def _json_keys(value: Any) -> Any:
 
 Number = Annotated[float, BeforeValidator(_number), Field(strict=False, allow_inf_nan=False)]
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+Folder = Annotated[Name, AfterValidator(_folder)]
 Options = Annotated[dict[str, Any], BeforeValidator(_json_keys)]
 
 

@@ -29,18 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from xstilts.config.task_schema import TaskSchema
-
-CLASSES: dict[str, str | None] = {
-    "ForSequenceClassification": None,
-    "ForMultipleChoice": None,
-    "ForTokenClassification": "classifier",
-    "ForQuestionAnswering": "qa_outputs",
+CLASSES = {
+    "classification": "ForSequenceClassification",
+    "multiple_choice": "ForMultipleChoice",
+    "tagging": "ForTokenClassification",
+    "span_qa": "ForQuestionAnswering",
 }
-"""The classes of transformers that compute what a head of ours does, without the architecture's
-name. The value names the output layer of a head on every token; None: the layers of a head on the
-first token, which each family calls differently."""
-_WITH_LABELS = ("ForSequenceClassification", "ForTokenClassification")
+"""What is added to the name of an architecture, by the type of the head's task."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ class Head:
     """The head to write: of which task, of what type, with which labels (empty: not known)."""
 
     task: str
-    schema: TaskSchema
+    task_type: str
     labels: tuple[str, ...] = ()
 
 
@@ -122,26 +117,26 @@ def _with_head(
         there = {name.partition(".")[0] for name in checkpoint.heads}
         raise EncoderError(f"the checkpoint has {unknown('head', head.task, there)}")
     kind = config["model_type"]
-    model_class = head.schema.transformers_class
-    if kind not in _FAMILIES or model_class not in CLASSES:
+    if kind not in _FAMILIES or head.task_type not in CLASSES:
         raise EncoderError(
-            f"transformers has no head of {kind!r} for {head.schema.name} that computes what ours "
-            f"does; there is one of {', '.join(_FAMILIES)} with a class {', '.join(CLASSES)}. "
+            f"transformers has no head of {kind!r} for {head.task_type} that computes what ours "
+            f"does; there is one of {', '.join(_FAMILIES)} for {', '.join(CLASSES)}. "
             "Without --head the encoder alone is written"
         )
     family = _FAMILIES[kind]
-    dense, out = family.choice if model_class == "ForMultipleChoice" else family.sentence
-    out = CLASSES[model_class] or out
+    dense, out = family.choice if head.task_type == "multiple_choice" else family.sentence
+    if head.task_type in ("tagging", "span_qa"):
+        out = "qa_outputs" if head.task_type == "span_qa" else "classifier"
     places = {"dense": dense, "out": out}
     tensors = {
         f"{places[part]}.{which}": value
         for name, value in ours.items()
         for _, part, which in [name.split(".")]  # sentence.dense.weight, token.out.bias
     }
-    changes = plain | {"architectures": [family.name + model_class]}
+    changes = plain | {"architectures": [family.name + CLASSES[head.task_type]]}
     if kind == "deberta-v2":
         changes["pooler_hidden_act"] = "tanh"
-    if model_class in _WITH_LABELS:
+    if head.task_type in ("classification", "tagging"):
         changes |= _labels(head.labels, len(tensors[f"{out}.weight"]))
     return changes, tensors, family.prefix
 

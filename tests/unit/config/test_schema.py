@@ -18,9 +18,8 @@ from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.resolve import resolve
 from xstilts.config.schema import study_schema
 from xstilts.config.study import Compute, Evaluation, Mlm, Multi, Study, TrainingChoices
-from xstilts.tasks.registry import SCHEMAS
 
-CARDS = Catalogue(ROOT / "config", SCHEMAS)
+CARDS = Catalogue(ROOT / "config")
 PUBLISHED = ROOT / "workflow" / "schemas" / "study.json"
 PAGE = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
 GROUPS = {

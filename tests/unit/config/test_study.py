@@ -16,7 +16,6 @@ from xstilts.config.resolve import Cell, resolve
 from xstilts.config.yaml_models import read_yaml
 from xstilts.errors import StudyError
 from xstilts.grid.snapshot import freeze, thaw
-from xstilts.tasks.registry import SCHEMAS
 
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
@@ -25,7 +24,7 @@ TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_shipped_study_is_valid(path):
     """Ready to run."""
-    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config", SCHEMAS)).cells()
+    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config")).cells()
 
 
 class TestSlips:
@@ -153,10 +152,20 @@ class TestSlips:
             "study.yaml: encoders: is missing; it is: cards in config/encoders/"
         )
 
-    def test_a_name_that_is_no_folder(self, world):
+    @pytest.mark.parametrize("name", ["a/b", "", ".hidden", "a b", "a\n", "ä", "x" * 65, "x" * 300])
+    def test_a_name_that_cannot_be_a_folder(self, world, name):
         """The study's name becomes a folder of the results."""
-        line = world.problem(study="a/b")
-        assert line.startswith("study.yaml: study: String should match pattern")
+        line = world.problem(study=name)
+        assert line.startswith("study.yaml: study: ")
+        assert line.endswith(
+            " cannot name a folder of results; use at most 64 letters, digits, '_', '.' and '-', "
+            "the first a letter or digit"
+        )
+        assert len(line) < 200
+
+    def test_the_longest_name(self, world):
+        """As the message promises."""
+        assert world.resolve(study="x" * 64).study.study == "x" * 64
 
     def test_a_number_that_is_a_text(self, world):
         """YAML 1.1 reads 1e-5 so."""
@@ -323,6 +332,58 @@ class TestSlips:
             "conditions",
             "languages[0]",
         ]
+
+
+class TestFolders:
+    """The keys results, resources, mirror and cards."""
+
+    @pytest.mark.parametrize("key", ["results", "resources", "mirror"])
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("~/x", "/home/me/x"),
+            ("$HOME/x", "/home/me/x"),
+            ("${HOME}/x", "/home/me/x"),
+            ("./x", "./x"),
+            ("a ~ $", "a ~ $"),
+        ],
+    )
+    def test_home_and_variables_are_expanded(self, world, monkeypatch, key, written, meant):
+        """As a shell would do for a path on the command line."""
+        monkeypatch.setenv("HOME", "/home/me")
+        assert getattr(world.resolve(**{key: written}).study, key) == meant
+
+    def test_cards_may_lie_at_home(self, world, monkeypatch):
+        """The folder is checked after its path is expanded."""
+        monkeypatch.setenv("HOME", str(world.folder))
+        assert world.resolve(cards="~/config").cards.folder == world.config
+
+    def test_cards_in_a_folder_that_has_none(self, world):
+        """What a folder of cards holds is listed."""
+        assert world.problem(cards="nowhere") == (
+            "study.yaml: cards: 'nowhere' has no tasks, encoders, languages.tsv"
+        )
+
+    @pytest.mark.parametrize(
+        ("written", "problem"),
+        [
+            ("$NOT_SET_HERE/x", "the environment variable $NOT_SET_HERE is not set"),
+            ("~nobody_of_this_name/x", "there is no such user; write the whole path"),
+            ("a{b", "a path must not hold '{'; rename the folder"),
+            ("{encoder}", "a path must not hold '{'; rename the folder"),
+            ("a}", "a path must not hold '}'; rename the folder"),
+            ("a\nb", "a path must not hold '\\n'; rename the folder"),
+            ("x" * 256, "the name of a folder has at most 255 bytes"),
+            (False, "quote it (Norwegian is 'no')"),
+            ("", "must not be empty"),
+        ],
+    )
+    @pytest.mark.parametrize("key", ["results", "resources", "mirror", "cards"])
+    def test_a_path_that_cannot_be_used(self, world, key, written, problem):
+        """Braces are wildcards of Snakemake."""
+        line = world.problem(**{key: written})
+        assert line.startswith(f"study.yaml: {key}: ")
+        assert line.endswith(problem)
 
 
 class TestLanguages:
