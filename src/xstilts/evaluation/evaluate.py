@@ -23,7 +23,7 @@ from xstilts.errors import LineageError
 from xstilts.evaluation import scores
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
-from xstilts.provenance.run_record import Run
+from xstilts.provenance.run_record import RunRecord
 from xstilts.runtime.lock import artefact_lock
 from xstilts.tasks import base
 
@@ -53,7 +53,7 @@ def _run(job: EvaluationJob, say: Callable[[str], None]) -> None:
     say(f"{len(job.examples) - len(todo)} of {len(job.examples)} cells are up to date")
     if not todo:
         return
-    clock = Run()
+    clock = RunRecord()
     missing = [x for x in todo if not _is_waiting(job.work / f"{x}.json", expected[x])]
     seconds: dict[str, float] = {}
     failures: list[Exception] = []

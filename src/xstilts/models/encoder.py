@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from safetensors.numpy import save_file
 
 from xstilts.config.encoder_card import ENCODER_FILES as FILES
 from xstilts.config.raw_file import HubFile, RawFile
+from xstilts.data import sources
 from xstilts.errors import EncoderError, MissingFile
 from xstilts.models.network import registry
 from xstilts.models.tokenizer import Tokenizer
@@ -90,20 +90,16 @@ def _from_hub(card: EncoderCard, folder: Path, resources: Path) -> str:
     They are kept and locked like any raw file, under ``resources/raw/encoders``. All are of one
     commit: the one that ``main`` stood for when the first of them came.
     """
-    # by name: how bytes are brought does not decide what they are, and an import statement would
-    # make it a part of the code that every checkpoint depends on
-    # (`xstilts.provenance.code.code_of`)
-    downloads = import_module("xstilts.data.sources")
     revision = str(card.revision)
     kept = f"encoders/{card.encoder}@{revision[:12]}"
     for name in FILES:
         hub = HubFile(kind="model", repo=str(card.hub), revision=revision, file=name)
         file = RawFile(path=f"{kept}/{name}", hub=hub)
         try:
-            path = downloads.fetch(file, resources=resources, mirror=None, checksums={})
+            path = sources.fetch(file, resources=resources, mirror=None, checksums={})
         except MissingFile as error:
             raise MissingFile(_way_out(card, name, str(error))) from error
-        recorded = downloads.read_lock(resources / "raw" / downloads.LOCK)[file.path]
+        recorded = sources.read_lock(resources / "raw" / sources.LOCK)[file.path]
         revision = recorded.source.partition("@")[2].partition("/")[0]
         with write_atomically(folder / name) as temporary:
             _link_or_copy(path, temporary)

@@ -11,29 +11,42 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from xstilts.provenance.files import write_json
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.provenance.digests import Json
 
-    pass
-from xstilts.provenance.files import write_json
+_PACKAGES = (
+    "babel",
+    "Django",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "snakemake",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+"""The packages whose versions a record names: those that compute, and those that start jobs."""
 
 
 @cache
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in sorted(_IMPORTANT)}
+    return {name: version(name) for name in _PACKAGES}
 
 
-class Run:
-    """What happened while an artefact was made; written beside it as ``run.json``."""
+class RunRecord:
+    """What happened while an artefact was made; `write` puts it beside the artefact."""
 
     def __init__(self) -> None:
         """Start the clock."""
         self._started, self._clock = datetime.now(UTC), time.monotonic()
 
-    def write(self, path: Path, **facts: Json) -> None:
-        """Write times, host, process, peak memory and package versions, with ``facts``."""
+    def write(self, path: Path, **details: Json) -> None:
+        """Write times, host, process, peak memory and package versions, with ``details``."""
         write_json(
             path,
             {
@@ -47,22 +60,6 @@ class Run:
                 "slurm_job": os.environ.get("SLURM_JOB_ID"),
                 "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                 "packages": _versions(),
-                **facts,
+                **details,
             },
         )
-
-
-_IMPORTANT = frozenset(
-    {
-        "babel",
-        "Django",
-        "numpy",
-        "pandas",
-        "pyarrow",
-        "safetensors",
-        "snakemake",
-        "tokenizers",
-        "torch",
-        "transformers",
-    }
-)

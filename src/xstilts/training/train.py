@@ -29,7 +29,7 @@ from xstilts.models.heads import initialise
 from xstilts.models.network.weights import Weights
 from xstilts.provenance.digests import file_crc32, file_sha256
 from xstilts.provenance.files import write_atomically
-from xstilts.provenance.run_record import Run
+from xstilts.provenance.run_record import RunRecord
 from xstilts.provenance.stamp import verify, write_stamp
 from xstilts.runtime.lock import artefact_lock
 from xstilts.seeds import derive
@@ -111,7 +111,7 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
     # of a process that was killed while it wrote: ours, and those of safetensors beneath
     for left in (*job.folder.glob(".*.tmp"), *job.folder.glob(".tmp*")):
         left.unlink(missing_ok=True)
-    clock = Run()
+    clock = RunRecord()
     training = Training(job)
     with training.device.threads(), stop_requested() as interrupted:
         resumed_from = training.resume()

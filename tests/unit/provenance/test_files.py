@@ -1,0 +1,84 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from hypothesis import given
+
+from support.values import json_values
+from xstilts.errors import LineageError
+from xstilts.provenance.files import read_json, write_atomically, write_json
+
+
+def fail_halfway(path):
+    """A writer that dies in mid-file."""
+    with write_atomically(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+
+
+class TestWriteAtomically:
+    def test_a_failure_leaves_nothing(self, tmp_path):
+        """Neither the file nor a half-written copy of it."""
+        with pytest.raises(RuntimeError):
+            fail_halfway(tmp_path / "a" / "x.txt")
+        assert list((tmp_path / "a").iterdir()) == []
+
+    def test_a_failure_keeps_what_was_there(self, tmp_path):
+        """The old file is whole until the new one is."""
+        (tmp_path / "x.txt").write_text("old")
+        with pytest.raises(RuntimeError):
+            fail_halfway(tmp_path / "x.txt")
+        assert (tmp_path / "x.txt").read_text() == "old"
+        assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+    def test_nothing_is_seen_under_the_name_before_the_end(self, tmp_path):
+        """A file that exists is whole."""
+        with write_atomically(tmp_path / "x.txt") as temporary:
+            temporary.write_text("all of it")
+            assert not (tmp_path / "x.txt").exists()
+            assert temporary.parent == tmp_path  # a rename across file systems is not atomic
+        assert (tmp_path / "x.txt").read_text() == "all of it"
+
+    def test_two_writers_do_not_mix(self, tmp_path):
+        """Threads of one process write the same file at once; one of them wins whole."""
+        together, path = Barrier(2), tmp_path / "x.txt"
+
+        def write(letter):
+            with write_atomically(path) as temporary, temporary.open("w") as stream:
+                for _ in range(50):
+                    stream.write(letter)
+                    stream.flush()
+                together.wait(timeout=10)
+
+        threads = [Thread(target=write, args=(letter,)) for letter in "ab"]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert path.read_text() in ("a" * 50, "b" * 50)
+        assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+
+    def test_a_private_temporary_file_becomes_an_ordinary_one(self, tmp_path):
+        """Colleagues can read results."""
+        with write_atomically(tmp_path / "x.txt") as temporary:
+            temporary.touch(mode=0o600)
+        (tmp_path / "ordinary.txt").touch()
+        assert (tmp_path / "x.txt").stat().st_mode == (tmp_path / "ordinary.txt").stat().st_mode
+
+    @given(json_values)
+    def test_json_files_have_one_spelling(self, value):
+        """The same value gives the same bytes, and reads back."""
+        with tempfile.TemporaryDirectory() as folder:
+            one, other = Path(folder, "1.json"), Path(folder, "2.json")
+            write_json(one, {"v": value})
+            write_json(other, {"v": read_json(one)["v"]})
+            assert one.read_bytes() == other.read_bytes()
+
+    def test_an_unreadable_json_file_is_named(self, tmp_path):
+        """Cut off in mid-write by someone else's tool."""
+        (tmp_path / "x.json").write_text('{"a": ')
+        with pytest.raises(LineageError, match=r"x\.json: cannot be read as JSON"):
+            read_json(tmp_path / "x.json")
