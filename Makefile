@@ -42,11 +42,13 @@ test-fast: env ## the tests that need no workflow run (a minute or two)
 test-slurm: env ## the tests on a Slurm that they start here: root, Debian's slurm-wlm slurmdbd mariadb-server munge
 	pytest -m slurm tests/slurm
 
-lint: env ## style, types, and the workflow's own linters
+lint: env ## style, types, order of imports, dependencies, and the workflow's own linters
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
 	mypy
+	lint-imports
+	deptry src workflow
 	snakemake --lint
 
 bench: env ## the benchmarks (figures, not gates)

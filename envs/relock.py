@@ -1,48 +1,32 @@
-"""Write envs/lock.txt: the closure, at exact versions, of what the running environment has.
+"""Write envs/lock.txt: every package that pyproject.toml needs, at the version that is installed.
 
-    python envs/relock.py     # in an environment where `pip install` has resolved `WANTED`
+    python envs/relock.py     # in an environment in which pip has installed all of it
 
-The lock is installed with ``--no-deps``, so every package of the closure is in it, and only those.
-environment.yaml says the same to conda. Packages of torch's CUDA builds are in lock-cuda.txt, which
-only a torch that asks for them needs.
+The lock is installed with ``--no-deps``, so it holds every package of the closure, and only those.
+environment.yaml gives the same lock to conda. Packages of torch's CUDA builds are in lock-cuda.txt,
+which only a torch that asks for them needs.
 """
 
 import re
 import sys
+import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-WANTED = [
-    *(
-        "babel",
-        "boto3",
-        "datasets",
-        "django",
-        "huggingface_hub",
-        "jinja2",
-        "numpy",
-        "pandas",
-        "pyarrow",
-    ),
-    *("pydantic", "pyyaml", "requests", "rich", "safetensors", "scipy", "snakemake"),
-    *("snakemake-executor-plugin-slurm", "tenacity", "tensorboardX", "tokenizers", "torch"),
-    *("transformers",),
-    *(
-        "hypothesis",
-        "flask",
-        "flask-cors",
-        "moto[s3]",
-        "mypy",
-        "pip",
-        "pytest",
-        "pytest-xdist",
-        "ruff",
-        "setuptools",
-        "snakefmt",
-    ),
-]
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+
+def wanted() -> list[str]:
+    """What pyproject.toml declares: dependencies, those of every extra, and the group ``dev``."""
+    declared = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
+    extras = declared["project"]["optional-dependencies"].values()
+    return [
+        *declared["project"]["dependencies"],
+        *(requirement for extra in extras for requirement in extra),
+        *declared["dependency-groups"]["dev"],
+    ]
 
 
 def closure(names: list[str]) -> dict[str, str]:
@@ -80,7 +64,7 @@ dependencies:
 
 if __name__ == "__main__":
     here = Path(__file__).parent
-    lines = [f"{name}=={version}\n" for name, version in sorted(closure(WANTED).items())]
+    lines = [f"{name}=={version}\n" for name, version in sorted(closure(wanted()).items())]
     header = "# Every package of the environment. Made by envs/relock.py; installed --no-deps.\n"
     (here / "lock.txt").write_text(header + "".join(lines))
     pins = "".join(f"      - {line}" for line in lines)
