@@ -31,6 +31,7 @@ from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation.job import EvaluationJob
 from xstilts.models import token_cache
 from xstilts.models.batch import by_tokens, pack
+from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ def prepared(card: TaskCard, languages: list[str], mirror: Path, folder: Path) -
     for language, stamp in stamps.items():
         prepare(
             card,
+            SCHEMAS[card.task_type],
             "test",
             language,
             resources=folder,
@@ -63,7 +65,7 @@ def job_of(
     target: str, stamps: dict[str, Path], encoder: Path, limit: int, folder: Path
 ) -> EvaluationJob:
     """An evaluation of an encoder with a new head: its scores are chance, its work is not."""
-    cards = Catalogue(HOME / "config")
+    cards = Catalogue(HOME / "config", SCHEMAS)
     card = cards.task(target)
     limits = cards.task(TARGETS[target]).training
     return EvaluationJob(
@@ -130,7 +132,7 @@ def main() -> None:
     token_cache.WORTH_KEEPING = 2**60  # type: ignore[misc]
     encoder = HOME / "resources/encoders" / given.encoder / "stamp.json"
     for target in given.targets:
-        card = Catalogue(HOME / "config").task(target)
+        card = Catalogue(HOME / "config", SCHEMAS).task(target)
         languages = card.split_languages("test")[: given.languages]
         with TemporaryDirectory() as name:
             folder = Path(name)

@@ -72,6 +72,7 @@ from xstilts.data import examples
 from xstilts.models.network import registry
 from xstilts.models.network import weights as network_weights
 from xstilts.provenance.stamp import write_stamp
+from xstilts.tasks.registry import SCHEMAS
 from xstilts.training.job import TaskJob, TrainingJob
 from xstilts.training.train import Training
 
@@ -171,7 +172,7 @@ def prepare(folder: Path, shape: Shape) -> None:
         files = [made / n for n in ("config.json", "tokenizer.json", "model.safetensors")]
         write_stamp(made / "stamp.json", spec="random", inputs={}, files=files)
     stamp = folder / "examples/en.json"
-    examples.write(stamp.with_suffix(".parquet"), "classification", pairs(shape))
+    examples.write(stamp.with_suffix(".parquet"), SCHEMAS["classification"], pairs(shape))
     write_stamp(stamp, spec="drawn", inputs={}, files=[stamp.with_suffix(".parquet")])
 
 

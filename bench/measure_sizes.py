@@ -26,6 +26,7 @@ from xstilts.errors import XstiltsError
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks import base
 from xstilts.tasks.mlm import model as mlm
+from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
     from xstilts.config.task_card import TaskCard
@@ -90,6 +91,7 @@ def measured(
             try:
                 prepare(
                     card,
+                    SCHEMAS[card.task_type],
                     split,
                     code,
                     resources=resources,
@@ -120,7 +122,7 @@ def measured(
 def main() -> None:
     """Print the table."""
     mirror, tokenizer = Path(sys.argv[1]), Tokenizer(Path(sys.argv[2]))
-    cards = Catalogue(HOME / "config")
+    cards = Catalogue(HOME / "config", SCHEMAS)
     print(HEADER)
     for name in sys.argv[3:] or cards.tasks:
         card = cards.task(name)

@@ -21,6 +21,7 @@ from xstilts.models.dropout import AttentionDropout, Dropout
 from xstilts.models.network import registry
 from xstilts.models.network import weights as network_weights
 from xstilts.provenance.stamp import write_stamp
+from xstilts.tasks.registry import SCHEMAS
 from xstilts.training.job import TaskJob, TrainingJob
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def encoder(
 
 def split(stamp: Path, task_type: str, rows: Sequence[examples.Example]) -> Path:
     """Write examples and their stamp."""
-    count = examples.write(stamp.with_suffix(".parquet"), task_type, rows)
+    count = examples.write(stamp.with_suffix(".parquet"), SCHEMAS[task_type], rows)
     write_stamp(
         stamp,
         spec="examples",

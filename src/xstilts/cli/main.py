@@ -135,8 +135,9 @@ def _validate(args: argparse.Namespace) -> int:
     from xstilts.config.catalogue import Catalogue
     from xstilts.config.resolve import resolve
     from xstilts.config.yaml_models import read_yaml
+    from xstilts.tasks.registry import SCHEMAS
 
-    status, cards = 0, Catalogue(args.cards)
+    status, cards = 0, Catalogue(args.cards, SCHEMAS)
     for path in args.studies or sorted(args.cards.glob("*.yaml")):
         try:
             resolved = resolve(read_yaml(path), str(path), cards)
@@ -164,11 +165,13 @@ def _forget(args: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     from xstilts.config.catalogue import Catalogue
     from xstilts.models.export import Head, export
+    from xstilts.tasks.registry import SCHEMAS
 
     head = None
     if args.head:
-        card = Catalogue(args.cards).task(args.head)
-        head = Head(card.task, card.task_type, tuple(card.label_list))
+        cards = Catalogue(args.cards, SCHEMAS)
+        card = cards.task(args.head)
+        head = Head(card.task, cards.schema(card.task), tuple(card.label_list))
     # results/<study>/checkpoints/<encoder>/<condition>/seed<k>/<stage>/stamp.json
     place = args.stamp.absolute().parents
     encoder = Path("resources/encoders") / (place[3].name if len(place) > 3 else "")
@@ -179,8 +182,9 @@ def _export(args: argparse.Namespace) -> int:
 
 def _schema(args: argparse.Namespace) -> int:
     from xstilts.config.catalogue import Catalogue
+    from xstilts.tasks.registry import SCHEMAS
 
-    print(json.dumps(study_schema(Catalogue(args.cards)), indent=2, ensure_ascii=False))
+    print(json.dumps(study_schema(Catalogue(args.cards, SCHEMAS)), indent=2, ensure_ascii=False))
     return 0
 
 

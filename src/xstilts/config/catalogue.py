@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from xstilts.config.encoder_card import EncoderCard
 from xstilts.config.languages import Language, read_languages
@@ -13,6 +13,11 @@ from xstilts.config.task_card import TaskCard
 from xstilts.config.yaml_models import load, read_yaml
 from xstilts.errors import StudyError, unknown
 from xstilts.metrics.question_answering import MLQA_ARTICLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from xstilts.config.task_schema import TaskSchema
 
 C = TypeVar("C", TaskCard, EncoderCard)
 
@@ -25,15 +30,18 @@ SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
 class Catalogue:
     """All cards of a ``config/`` folder, read when they are first asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv."""
-        self.folder = folder
+    def __init__(self, folder: Path, task_types: Mapping[str, TaskSchema]) -> None:
+        """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv.
+
+        ``task_types``: the schemas of all types that a card may name.
+        """
+        self.folder, self.task_types = folder, task_types
         self.task = cache(self._task)
         self.encoder = cache(self._encoder)
 
     def of(self, folder: str) -> Catalogue:
         """The catalogue of a study that keeps its cards in a folder of its own."""
-        cards = Catalogue(Path(folder))
+        cards = Catalogue(Path(folder), self.task_types)
         if missing := cards.missing_parts():
             raise StudyError(f"cards: {folder!r} has no {', '.join(missing)}")
         return cards
@@ -70,9 +78,13 @@ class Catalogue:
 
     def _task(self, name: str) -> TaskCard:
         path, card = self._card(TaskCard, "task", self.tasks, name)
-        if problems := _unscored(card):
-            raise StudyError("\n".join(f"{path}: scorer: {problem}" for problem in problems))
+        if problems := [*_type_problems(card, self.task_types), *_unscored(card)]:
+            raise StudyError("\n".join(f"{path}: {problem}" for problem in problems))
         return card
+
+    def schema(self, task: str) -> TaskSchema:
+        """What the type of a task tells about its cards and examples."""
+        return self.task_types[self.task(task).task_type]
 
     def _encoder(self, name: str) -> EncoderCard:
         return self._card(EncoderCard, "encoder", self.encoders, name)[1]
@@ -88,6 +100,14 @@ class Catalogue:
         return path, card
 
 
+def _type_problems(card: TaskCard, task_types: Mapping[str, TaskSchema]) -> Iterator[str]:
+    """What the type of a task does not allow in its card."""
+    if card.task_type not in task_types:
+        yield f"task_type: {unknown('task type', card.task_type, task_types)}"
+    elif task_types[card.task_type].needs_labels and not card.labels:
+        yield f"labels: a {card.task_type} task needs them: a list, or from_data"
+
+
 def _unscored(card: TaskCard) -> list[str]:
     """Splits in languages that the card's scorer has no rule for; training data are not scored."""
     allowed = SCORER_LANGUAGES.get(card.scorer)
@@ -99,7 +119,7 @@ def _unscored(card: TaskCard) -> list[str]:
         if split != "train"
     }
     return [
-        f"{card.scorer!r} has no rule for {', '.join(codes)} (splits.{split}); "
+        f"scorer: {card.scorer!r} has no rule for {', '.join(codes)} (splits.{split}); "
         f"it has rules for {', '.join(allowed)}"
         for split, codes in lacking.items()
         if codes

@@ -137,7 +137,7 @@ def _training_languages(card: TaskCard, cards: Catalogue) -> list[str]:
 
 def _training_problems(key: str, card: TaskCard, cards: Catalogue) -> list[str]:
     """What keeps an encoder from being fine-tuned on a task."""
-    if card.task_type == "mlm":
+    if cards.schema(card.task).is_plain_text:
         return [f"{key}: {card.task!r} is text for mlm, which is no task to fine-tune on"]
     if not card.trainable:
         return [f"{key}: {card.task!r} has no train split to fine-tune on"]
@@ -192,7 +192,7 @@ def _mlm_problems(study: Study, cards: Catalogue) -> list[str]:
     if text not in cards.tasks:
         return [f"mlm.text: {unknown('task', text, cards.tasks)}"]
     card = cards.task(text)
-    if card.task_type != "mlm" or "train" not in card.splits:
+    if not cards.schema(text).is_plain_text or "train" not in card.splits:
         return [f"mlm.text: {text!r} is {card.task_type}; it must be of task type mlm, with train"]
     chosen = study.mlm.languages or []
     return _unknown_in("mlm.languages", chosen, "language", card.split_languages("train"))
@@ -208,7 +208,7 @@ def _target_problems(study: Study, cards: Catalogue) -> list[str]:
         card = cards.task(name)
         if "test" not in card.splits:
             found.append(f"targets: {name!r} has no test split to score")
-        if card.task_type != "retrieval" and card.recipe is None:
+        if cards.schema(name).trained_by_recipe and card.recipe is None:
             found.append(f"targets: card {name!r} names no recipe to fine-tune on")
         found += _recipe_problems(study, card, cards)
     return found
@@ -225,7 +225,7 @@ def _recipe_problems(study: Study, card: TaskCard, cards: Catalogue) -> list[str
     recipe = cards.task(name)
     if found := _training_problems(key, recipe, cards) or _chain_problems(key, name, cards):
         return found
-    if card.task_type == "retrieval":  # it reads hidden states: any task may have shaped them
+    if not cards.schema(card.task).trained_by_recipe:  # any task may shape hidden states
         return []
     if recipe.task_type != card.task_type:
         return [f"{key}: {name!r} is {recipe.task_type}, but {card.task!r} is {card.task_type}"]

@@ -16,7 +16,9 @@ def study_schema(cards: Any) -> dict[str, Any]:
 
     schema = Study.model_json_schema()
     tasks = [cards.task(name) for name in cards.tasks]
-    trained = [card.task for card in tasks if card.trainable and card.task_type != "mlm"]
+    trained = [
+        card.task for card in tasks if card.trainable and not cards.schema(card.task).is_plain_text
+    ]
     tested = [card.task for card in tasks if "test" in card.splits]
     keys = schema["properties"]
     for key in ("encoders", "conditions", "targets", "seeds"):

@@ -11,9 +11,6 @@ from xstilts.config.raw_file import RawFile
 from xstilts.config.yaml_models import Model, Name, Number, Options, yaml_kind
 from xstilts.errors import StudyError, unknown
 
-TaskTypeName = Literal[
-    "classification", "multiple_choice", "tagging", "span_qa", "document_qa", "retrieval", "mlm"
-]
 SplitName = Literal["train", "dev", "test"]
 
 
@@ -70,7 +67,7 @@ class TaskCard(Model):
 
     task: Annotated[Name, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: Name
-    task_type: TaskTypeName
+    task_type: Name = Field(description="a folder of xstilts.tasks, such as classification")
     summary: Name
     licence: Name
     citation: Name
@@ -108,12 +105,6 @@ class TaskCard(Model):
     splits: dict[SplitName, Split] = Field(default_factory=dict)
     training: Hyperparameters = Hyperparameters()
     training_source: str | None = Field(None, description="where these hyperparameters come from")
-
-    @model_validator(mode="after")
-    def _labels_where_needed(self) -> Self:
-        if self.task_type in ("classification", "tagging") and not self.labels:
-            raise ValueError(f"a {self.task_type} task needs labels")
-        return self
 
     @model_validator(mode="after")
     def _has_examples(self) -> Self:

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
     from xstilts.models.tokenizer import Tokenizer
 
-GUESSED_TOKENS = {
-    "classification": 50,
-    "multiple_choice": 120,
-    "tagging": 35,
-    "span_qa": 250,
-    "document_qa": 8000,
-    "retrieval": 25,
-    "mlm": 128,
-}
-"""Tokens of a row where nothing is known: guesses."""
 _ROWS = 1000
 _COUNTED = 5
 """Languages of a split whose tokens are counted at most; the mean stands for the others."""
@@ -86,10 +76,7 @@ class Sizes:
         facts = record(stamp).get("facts", {})
         if "rows" in facts:
             rows, rows_basis = float(facts["rows"]), "counted"
-        tokens, tokens_basis = (
-            float(GUESSED_TOKENS[self._grid.cards.task(task).task_type]),
-            "guessed",
-        )
+        tokens, tokens_basis = float(self._grid.cards.schema(task).guessed_tokens), "guessed"
         if known:
             tokens, tokens_basis = float(known["tokens"]), known["tokens_basis"]
         counted = self._mean(encoder, task, split)

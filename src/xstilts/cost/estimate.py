@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 Rule = Literal["train", "evaluate"]
 
-_PREDICTION = {"span_qa": 120, "document_qa": 120, "multiple_choice": 40, "tagging": 90}
-"""Bytes of one row's prediction, roughly, compressed."""
-
 
 @dataclass(frozen=True)
 class Planned:
@@ -95,7 +92,7 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
             there["evaluate"] += 1
             continue
         tokens, rate = reading_tokens(grid, key[0], key[3], languages, sizes), rates.of(key[0])
-        disk = tokens.read / 30 * _PREDICTION.get(grid.cards.task(key[3]).task_type, 30)
+        disk = tokens.read / 30 * grid.cards.schema(key[3]).prediction_bytes
         waits = before.title if before else None
         evaluations.append(_planned("evaluate", key, stage, waits, tokens, rate, disk))
     jobs = [*trainings.values(), *evaluations]

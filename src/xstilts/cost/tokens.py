@@ -62,8 +62,8 @@ def reading_tokens(
 ) -> Tokens:
     """Tokens that an evaluation reads in some languages of its target."""
     limit = grid.study.evaluation.limit(target)
-    if limit is not None and grid.cards.task(target).task_type == "retrieval":
-        limit *= 2  # queries, and the candidates that are right
+    if limit is not None:
+        limit *= grid.cards.schema(target).rows_per_question
     splits = [(target, split, code) for split in grid.read_of(target) for code in languages]
     found = sizes.of_all(encoder, splits)
     return Tokens(0.0, sum(min(size.rows, limit or math.inf) * size.tokens for size in found))

@@ -17,7 +17,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from xstilts.config.task_schema import TaskSchema
     from xstilts.data.examples import Example
 
 TOLERATED = 0.01
@@ -44,7 +45,7 @@ class Part:
     """The examples of one task, split and language."""
 
     task: str
-    task_type: str
+    schema: TaskSchema
     language: str
     stamp: Path
 
@@ -155,24 +156,13 @@ def _counts(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
-def keys(task_type: str, row: Example) -> Iterator[str]:
+def keys(schema: TaskSchema, row: Example) -> Iterator[str]:
     """What tells an example from all others: its id if that is one, and its text."""
     if LONG_ID.fullmatch(row["id"]):
         yield f"id {row['id']}"
-    text = normal(_TEXTS[task_type](row))
+    text = normal(schema.comparable_text(row))
     if len(text) >= SHORTEST:
         yield f"text {text}"
-
-
-_TEXTS: dict[str, Any] = {
-    "classification": lambda row: f"{row['text']} {row['text_pair'] or ''}",
-    "multiple_choice": lambda row: row["prompt"],
-    "tagging": lambda row: " ".join(row["tokens"]),
-    "span_qa": lambda row: row["context"],
-    "document_qa": lambda row: row["document"],
-    "retrieval": lambda row: row["text"],
-    "mlm": lambda row: row["text"],
-}
 
 
 class _Prints(NamedTuple):
@@ -189,9 +179,9 @@ def _prints(part: Part) -> _Prints:
     hashes: list[int] = []
     owners: list[int] = []
     rows = examples.read(part.stamp.with_suffix(".parquet"))
-    items = [row for row in rows if row.get("side") != "candidate"]
+    items = [row for row in rows if part.schema.is_question(row)]
     for number, row in enumerate(items):
-        for key in keys(part.task_type, row):
+        for key in keys(part.schema, row):
             digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
             hashes.append(int.from_bytes(digest, "big"))
             owners.append(number)

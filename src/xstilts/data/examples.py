@@ -1,4 +1,4 @@
-"""Examples: the one schema of each task type, and the parquet files that hold them.
+"""Examples, and the parquet files that hold them.
 
 Readers turn every raw file into these rows; everything after them knows only these rows. A file
 holds the examples of one task, split and language. Character offsets count Unicode code points.
@@ -18,6 +18,8 @@ from xstilts.seeds import rank
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from xstilts.config.task_schema import TaskSchema
 
 
 def joined(stamps: Sequence[Path]) -> list[Example]:
@@ -58,100 +60,12 @@ def _is_right(row: Example, names: set[str]) -> bool:
 
 
 Example = dict[str, Any]
-"""One row, with the columns of its task type's schema."""
-
-_ANSWER = pa.struct([("text", pa.string()), ("start", pa.int32())])
-_BYTES = pa.struct([("start", pa.int32()), ("end", pa.int32())])
-_ANNOTATION = pa.struct(
-    [("passage", pa.int32()), ("start", pa.int32()), ("end", pa.int32()), ("yes_no", pa.string())]
-)
-
-SCHEMAS: dict[str, pa.Schema] = {
-    # one text, or a pair (premise, hypothesis); label is null where a benchmark hides it
-    "classification": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("text", pa.string(), nullable=False),
-            pa.field("text_pair", pa.string()),
-            pa.field("label", pa.string()),
-        ]
-    ),
-    # each choice is read after the prompt; label is an index into choices
-    "multiple_choice": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("prompt", pa.string(), nullable=False),
-            pa.field("choices", pa.list_(pa.string()), nullable=False),
-            pa.field("label", pa.int32()),
-        ]
-    ),
-    # one tag a token
-    "tagging": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("tokens", pa.list_(pa.string()), nullable=False),
-            pa.field("tags", pa.list_(pa.string())),
-        ]
-    ),
-    # no answers: the question is unanswerable
-    "span_qa": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("context", pa.string(), nullable=False),
-            pa.field("question", pa.string(), nullable=False),
-            pa.field("answers", pa.list_(_ANSWER), nullable=False),
-        ]
-    ),
-    # plain text, for masked language modelling
-    "mlm": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("text", pa.string(), nullable=False),
-        ]
-    ),
-    # a question on a whole document. Offsets of passages and annotations are bytes of its UTF-8
-    # form, -1 for none; an annotator's yes_no is yes, no or none
-    "document_qa": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("question", pa.string(), nullable=False),
-            pa.field("document", pa.string(), nullable=False),
-            pa.field("passages", pa.list_(_BYTES), nullable=False),
-            pa.field("annotations", pa.list_(_ANNOTATION), nullable=False),
-        ]
-    ),
-    # side is "query" or "candidate"; relevant names the ids of a query's right candidates
-    "retrieval": pa.schema(
-        [
-            pa.field("id", pa.string(), nullable=False),
-            pa.field("side", pa.string(), nullable=False),
-            pa.field("text", pa.string(), nullable=False),
-            pa.field("relevant", pa.list_(pa.string()), nullable=False),
-        ]
-    ),
-}
+"""One row, with the columns of its task type: `xstilts.config.task_schema.TaskSchema.columns`."""
 
 
-def check(task_type: str, rows: list[Example], where: str) -> None:
-    """Refuse rows that no task type could use: none at all, missing columns, or two with one id."""
-    if not rows:
-        raise DataError(f"{where}: holds no examples")
-    columns = set(SCHEMAS[task_type].names)
-    for number, row in enumerate(rows, start=1):
-        if set(row) != columns:
-            raise DataError(
-                f"{where}: row {number} has columns {sorted(row)}, not {sorted(columns)}"
-            )
-    keys = [(row["id"], row.get("side")) for row in rows]
-    if len(set(keys)) != len(keys):
-        seen: set[tuple[str, str | None]] = set()
-        twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise DataError(f"{where}: two examples have the id {twice[0]!r}")
-
-
-def write(path: Path, task_type: str, rows: Iterable[Example]) -> int:
+def write(path: Path, schema: TaskSchema, rows: Iterable[Example]) -> int:
     """Write examples as parquet, atomically; return how many. The same rows give the same bytes."""
-    table = pa.Table.from_pylist(list(rows), schema=SCHEMAS[task_type])
+    table = pa.Table.from_pylist(list(rows), schema=schema.columns())
     with write_atomically(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
     return int(table.num_rows)

@@ -17,6 +17,7 @@ from xstilts.grid.keys import INTERMEDIATE, kind_of
 from xstilts.grid.paths import Layout
 from xstilts.provenance import digests, plugins
 from xstilts.provenance.code import LIBRARY, code_of
+from xstilts.tasks.registry import SCHEMAS, model_module, schema_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -117,6 +118,7 @@ class Grid(Layout):
             },
             [
                 "xstilts.data.prepare",
+                schema_module(card.task_type),
                 *(f"xstilts.data.readers.{reader}" for reader in sorted(readers)),
             ]
             + ([plugins.module(plugins.SOURCES, "embedded")] if built else []),
@@ -137,8 +139,8 @@ class Grid(Layout):
             [
                 "xstilts.training.train",
                 self._network(encoder),
-                *self._format_modules(self.training_tasks(condition, stage)),
-                *(["xstilts.tasks.mlm.model"] if self.mixes_mlm(condition, stage) else []),
+                *self._model_modules(self.training_tasks(condition, stage)),
+                *([model_module("mlm")] if self.mixes_mlm(condition, stage) else []),
             ],
         )
 
@@ -195,7 +197,7 @@ class Grid(Layout):
             [
                 "xstilts.evaluation.evaluate",
                 self._network(encoder),
-                *self._format_modules([target]),
+                *self._model_modules([target]),
             ],
         )
 
@@ -256,6 +258,8 @@ class Grid(Layout):
     @_once
     def overlaps(self) -> Stage:
         """Looking for test items in training data: done before anything is trained."""
+        compared = [*self.examples_of("train"), *self.examples_of("test")]
+        types = {schema_module(self.cards.task(task).task_type) for task, _, _ in compared}
         return self._stage(
             "overlaps",
             self.results / "overlaps.json",
@@ -264,7 +268,7 @@ class Grid(Layout):
                 "targets": self._identified(self.examples_of("test")),
                 "own": {t: sorted(self.resolved.benchmark_tasks(t)) for t in self.resolved.targets},
             },
-            ["xstilts.data.contamination"],
+            ["xstilts.data.contamination", *sorted(types)],
         )
 
     # -- what a job waits for ---------------------------------------------------------------------
@@ -354,8 +358,9 @@ class Grid(Layout):
     def _network(self, encoder: str) -> str:
         return f"xstilts.models.network.{self.cards.encoder(encoder).architecture}"
 
-    def _format_modules(self, tasks: Iterable[str]) -> list[str]:
-        return sorted({f"xstilts.tasks.{self.cards.task(task).task_type}.model" for task in tasks})
+    def _model_modules(self, tasks: Iterable[str]) -> list[str]:
+        """The code of the types of some tasks, and of no other type."""
+        return sorted({model_module(self.cards.task(task).task_type) for task in tasks})
 
     def _evaluations(self) -> list[list[Any]]:
         return [
@@ -391,4 +396,4 @@ def _says(card: TaskCard | EncoderCard) -> dict[str, Any]:
 
 def open_grid(config: dict[str, Any], where: str, cards: Path, lock: Path) -> Grid:
     """Validate a study and lay out its grid."""
-    return Grid(resolve(config, where, Catalogue(cards)), digests.file_sha256(lock))
+    return Grid(resolve(config, where, Catalogue(cards, SCHEMAS)), digests.file_sha256(lock))

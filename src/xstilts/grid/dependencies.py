@@ -86,8 +86,9 @@ class Flow:
 
         A retrieval target has none: whatever its checkpoint was trained on, it is pooled.
         """
-        retrieval = self.cards.task(target).task_type == "retrieval"
-        return (None if retrieval else self.resolved.recipe_of(target)) or target
+        if not self.cards.schema(target).trained_by_recipe:
+            return target
+        return self.resolved.recipe_of(target) or target
 
     def limits(self, target: str) -> Hyperparameters:
         """How much of a target's inputs is read: as much as of its recipe's, if it has its head."""
@@ -99,8 +100,8 @@ class Flow:
         An encoder that was trained for retrieval is read where it was trained, at the end.
         """
         recipe = self.resolved.recipe_of(target)
-        formats = [self.cards.task(task).task_type for task in (target, recipe) if task]
-        if formats[0] != "retrieval" or formats[1:] == ["retrieval"]:
+        schema = self.cards.schema(target)
+        if schema.trained_by_recipe or (recipe and self.cards.schema(recipe) is schema):
             return None
         return self.cards.encoder(encoder).retrieval_layer
 

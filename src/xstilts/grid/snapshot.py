@@ -17,6 +17,7 @@ from xstilts.config.task_card import TaskCard
 from xstilts.errors import LineageError
 from xstilts.grid.artefacts import Grid
 from xstilts.provenance import digests, files
+from xstilts.tasks.registry import SCHEMAS
 
 
 def frozen(grid: Grid) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class _FrozenCatalogue(Catalogue):
     """Cards out of a frozen copy: later edits of the card files do not reach a running study."""
 
     def __init__(self, frozen: dict[str, Any]) -> None:
-        super().__init__(Path(frozen["config"]))
+        super().__init__(Path(frozen["config"]), SCHEMAS)
         self._frozen = frozen
 
     def of(self, folder: str) -> Catalogue:

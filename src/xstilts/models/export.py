@@ -29,13 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-CLASSES = {
-    "classification": "ForSequenceClassification",
-    "multiple_choice": "ForMultipleChoice",
-    "tagging": "ForTokenClassification",
-    "span_qa": "ForQuestionAnswering",
+    from xstilts.config.task_schema import TaskSchema
+
+CLASSES: dict[str, str | None] = {
+    "ForSequenceClassification": None,
+    "ForMultipleChoice": None,
+    "ForTokenClassification": "classifier",
+    "ForQuestionAnswering": "qa_outputs",
 }
-"""What is added to the name of an architecture, by the type of the head's task."""
+"""The classes of transformers that compute what a head of ours does, without the architecture's
+name. The value names the output layer of a head on every token; None: the layers of a head on the
+first token, which each family calls differently."""
+_WITH_LABELS = ("ForSequenceClassification", "ForTokenClassification")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Head:
     """The head to write: of which task, of what type, with which labels (empty: not known)."""
 
     task: str
-    task_type: str
+    schema: TaskSchema
     labels: tuple[str, ...] = ()
 
 
@@ -117,26 +122,26 @@ def _with_head(
         there = {name.partition(".")[0] for name in checkpoint.heads}
         raise EncoderError(f"the checkpoint has {unknown('head', head.task, there)}")
     kind = config["model_type"]
-    if kind not in _FAMILIES or head.task_type not in CLASSES:
+    model_class = head.schema.transformers_class
+    if kind not in _FAMILIES or model_class not in CLASSES:
         raise EncoderError(
-            f"transformers has no head of {kind!r} for {head.task_type} that computes what ours "
-            f"does; there is one of {', '.join(_FAMILIES)} for {', '.join(CLASSES)}. "
+            f"transformers has no head of {kind!r} for {head.schema.name} that computes what ours "
+            f"does; there is one of {', '.join(_FAMILIES)} with a class {', '.join(CLASSES)}. "
             "Without --head the encoder alone is written"
         )
     family = _FAMILIES[kind]
-    dense, out = family.choice if head.task_type == "multiple_choice" else family.sentence
-    if head.task_type in ("tagging", "span_qa"):
-        out = "qa_outputs" if head.task_type == "span_qa" else "classifier"
+    dense, out = family.choice if model_class == "ForMultipleChoice" else family.sentence
+    out = CLASSES[model_class] or out
     places = {"dense": dense, "out": out}
     tensors = {
         f"{places[part]}.{which}": value
         for name, value in ours.items()
         for _, part, which in [name.split(".")]  # sentence.dense.weight, token.out.bias
     }
-    changes = plain | {"architectures": [family.name + CLASSES[head.task_type]]}
+    changes = plain | {"architectures": [family.name + model_class]}
     if kind == "deberta-v2":
         changes["pooler_hidden_act"] = "tanh"
-    if head.task_type in ("classification", "tagging"):
+    if model_class in _WITH_LABELS:
         changes |= _labels(head.labels, len(tensors[f"{out}.weight"]))
     return changes, tensors, family.prefix
 

@@ -18,6 +18,7 @@ from xstilts.provenance import code, files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
     from xstilts.grid.artefacts import Grid, Stage
     from xstilts.training.job import TrainingJob
@@ -85,6 +86,7 @@ def evaluation_job(
 
     plan = grid.evaluation(encoder, condition, seed, target)
     card = grid.cards.task(target)
+    schema = grid.cards.schema(target)
     learnt = grid.cards.task(grid.read_as(target))
     languages = grid.resolved.languages[target]
     return EvaluationJob(
@@ -96,7 +98,7 @@ def evaluation_job(
         primary=card.primary,
         encoder=grid.encoder_stamp(encoder),
         checkpoint=grid.evaluated(encoder, condition, seed, target),
-        head=learnt.task if card.task_type != "retrieval" else None,
+        head=learnt.task if schema.trained_by_recipe else None,
         layer=grid.retrieval_layer(encoder, target),
         limits=grid.limits(target),
         evaluation=grid.study.evaluation,
@@ -132,8 +134,8 @@ def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) 
     """Look for test items in the training data; refuse a study whose scores would tell nothing."""
     from xstilts.data.contamination import Part, Target, check
 
-    def known(of: tuple[str, str, str]) -> tuple[str, str, str, Path]:
-        return of[0], grid.cards.task(of[0]).task_type, of[2], grid.examples_stamp(*of)
+    def known(of: tuple[str, str, str]) -> tuple[str, TaskSchema, str, Path]:
+        return of[0], grid.cards.schema(of[0]), of[2], grid.examples_stamp(*of)
 
     training = [Part(*known(of)) for of in grid.examples_of("train")]
     targets = [
@@ -173,6 +175,7 @@ def prepare_examples(
             continue
         prepare(
             card,
+            grid.cards.schema(task),
             split,
             language,
             resources=grid.resources,

@@ -13,6 +13,7 @@ from xstilts.config.catalogue import Catalogue
 from xstilts.config.resolve import resolve
 from xstilts.errors import LineageError
 from xstilts.grid.artefacts import Grid
+from xstilts.tasks.registry import SCHEMAS
 
 LANGUAGES = """# a comment
 code	iso639_3	name	script	family	joshi_class	cc100_gib	seen_by_xlmr
@@ -62,7 +63,7 @@ class SyntheticStudy:
             "results": str(self.folder / "results"),
             "evaluation": self.evaluation,
         }
-        return Grid(resolve(study, "study.yaml", Catalogue(config)), "lock")
+        return Grid(resolve(study, "study.yaml", Catalogue(config, SCHEMAS)), "lock")
 
     def write_cells(self, grid: Grid, score: Any, **changes: Any) -> None:
         """Write every cell; ``score`` maps a cell to its primary score."""

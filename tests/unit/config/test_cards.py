@@ -15,6 +15,7 @@ from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.task_card import TaskCard
 from xstilts.config.yaml_models import load, read_yaml
 from xstilts.errors import StudyError
+from xstilts.tasks.registry import SCHEMAS
 
 
 def refused(model, data):
@@ -121,11 +122,10 @@ class TestTaskCards:
 
     def test_all_problems_come_at_once(self):
         """One line each: file, key, what is allowed."""
-        card = self.card(task_type="nli", licence=3, sumary="x")
+        card = self.card(task_type=3, licence=3, sumary="x")
         del card["citation"]
         assert refused(TaskCard, card) == [
-            "card.yaml: task_type: Input should be 'classification', 'multiple_choice', 'tagging', "
-            "'span_qa', 'document_qa', 'retrieval' or 'mlm', not 'nli'",
+            "card.yaml: task_type: Input should be a valid string, not 3",
             "card.yaml: licence: Input should be a valid string, not 3",
             "card.yaml: citation: is missing",
             "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: after, "
@@ -157,12 +157,6 @@ class TestTaskCards:
         card["splits"]["test"]["files"]["data"] = {"path": "x"}
         (line,) = refused(TaskCard, card)
         assert "needs at least one source: mirror, hub, url or embedded" in line
-
-    def test_classes_need_names(self):
-        """A head has one output for each."""
-        assert refused(TaskCard, self.card(labels=None)) == [
-            "card.yaml: a classification task needs labels"
-        ]
 
     def test_options_say_the_same_frozen_and_fresh(self):
         """Keys are texts, as in JSON: else a frozen card would be another card."""
@@ -297,6 +291,24 @@ class TestCatalogue:
         with pytest.raises(StudyError, match=r"unknown encoder 'tinny'; did you mean 'tiny'\?"):
             world.cards.encoder("tinny")
 
+    def test_an_unknown_task_type_is_an_error(self, world):
+        """With the types that there are."""
+        world.change_card("xnli", task_type="clasification")
+        with pytest.raises(
+            StudyError,
+            match=r"xnli\.yaml: task_type: unknown task type 'clasification'; "
+            r"did you mean 'classification'\?",
+        ):
+            world.cards.task("xnli")
+
+    def test_classes_need_names(self, world):
+        """A head has one output for each."""
+        world.change_card("xnli", labels=None)
+        with pytest.raises(
+            StudyError, match=r"xnli\.yaml: labels: a classification task needs them"
+        ):
+            world.cards.task("xnli")
+
     def test_resources_of_languages_are_read(self, world):
         """An empty field is unknown, which is not the same as none."""
         languages = world.cards.languages()
@@ -317,7 +329,7 @@ class TestCatalogue:
         """A catalogue of a folder that does not exist is empty."""
         from xstilts.config.catalogue import Catalogue
 
-        assert Catalogue(tmp_path / "nowhere").tasks == []
+        assert Catalogue(tmp_path / "nowhere", SCHEMAS).tasks == []
 
     def test_prose_is_needed(self, world):
         """Every card says where its subject comes from."""

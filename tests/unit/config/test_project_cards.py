@@ -12,9 +12,10 @@ from xstilts.config.catalogue import Catalogue
 from xstilts.data.prepare import read_split, reader
 from xstilts.data.sources import read_checksums
 from xstilts.grid.artefacts import open_grid
+from xstilts.tasks.registry import SCHEMAS
 
 CONFIG = ROOT / "config"
-CARDS = Catalogue(CONFIG)
+CARDS = Catalogue(CONFIG, SCHEMAS)
 CHECKSUMS = read_checksums(CONFIG / "downloads.tsv")
 EMBEDDED = ("cldr_", "ui_", "facts_")
 TASKS = [name for name in CARDS.tasks if not name.startswith(EMBEDDED)]
@@ -222,7 +223,7 @@ def test_every_file_of_the_mirror_is_read_to_its_last_row(task):
                 if len(paths) < len(files) or None in paths.values():
                     continue  # the mirror holds some splits only
                 counts = {part: int(listed[f.mirror]["rows"]) for part, f in files.items()}
-                rows = read_split(card, split, language, paths, form)
+                rows = read_split(card, CARDS.schema(task), split, language, paths, form)
                 wanted = expected_rows(task, split, language, form, counts)
                 assert len(rows) == wanted, f"{task}/{split}/{language}"
 

@@ -18,8 +18,9 @@ from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.resolve import resolve
 from xstilts.config.schema import study_schema
 from xstilts.config.study import Compute, Evaluation, Mlm, Multi, Study, TrainingChoices
+from xstilts.tasks.registry import SCHEMAS
 
-CARDS = Catalogue(ROOT / "config")
+CARDS = Catalogue(ROOT / "config", SCHEMAS)
 PUBLISHED = ROOT / "workflow" / "schemas" / "study.json"
 PAGE = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
 GROUPS = {

@@ -16,6 +16,7 @@ from xstilts.config.resolve import Cell, resolve
 from xstilts.config.yaml_models import read_yaml
 from xstilts.errors import StudyError
 from xstilts.grid.snapshot import freeze, thaw
+from xstilts.tasks.registry import SCHEMAS
 
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
@@ -24,7 +25,7 @@ TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_shipped_study_is_valid(path):
     """Ready to run."""
-    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config")).cells()
+    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config", SCHEMAS)).cells()
 
 
 class TestSlips:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.stored import evaluate, grid_in, train
-from xstilts.cost.dataset_sizes import BASES, GUESSED_TOKENS, Sizes
+from xstilts.cost.dataset_sizes import BASES, Sizes
 from xstilts.cost.estimate import Planned, make
 from xstilts.cost.files import table
 from xstilts.cost.planned_vs_actual import compare, comparison, freeze, frozen_path
@@ -18,6 +18,7 @@ from xstilts.cost.wall_time import wall
 from xstilts.errors import StudyError
 from xstilts.provenance import files
 from xstilts.provenance.stamp import write_stamp
+from xstilts.tasks.registry import SCHEMAS
 
 SMALL = {
     "conditions": ["none", "nli"],
@@ -212,7 +213,7 @@ def test_the_projects_own_costs_can_be_read(world):
 
     folder = ROOT / "config/costs"
     known = {row["encoder"] for row in table(folder / "encoders.tsv")}
-    assert set(Catalogue(ROOT / "config").encoders) <= known
+    assert set(Catalogue(ROOT / "config", SCHEMAS).encoders) <= known
     rows = table(folder / "tasks.tsv")
     assert len(rows) > 50
     for row in rows:
@@ -252,11 +253,3 @@ class TestCounting:
         after = Sizes(prepared, costs, count=True).of("tiny", "nli", "train", "en")
         assert (after.rows, after.tokens_basis) == (20, "counted")
         assert after != before
-
-
-def test_every_format_has_a_guess():
-    from typing import get_args
-
-    from xstilts.config.task_card import TaskTypeName
-
-    assert set(GUESSED_TOKENS) == set(get_args(TaskTypeName))

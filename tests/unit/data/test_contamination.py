@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from support.places import MIRROR, ROOT
 from xstilts.config.catalogue import Catalogue
-from xstilts.data import contamination, examples
+from xstilts.data import examples
 from xstilts.data.contamination import Part, Target, check, find, keys, normal, refuse_if_found
 from xstilts.data.prepare import read_split
 from xstilts.errors import DataError
 from xstilts.provenance.stamp import verify
+from xstilts.tasks.registry import SCHEMAS
 
-CARDS = Catalogue(ROOT / "config")
+CARDS = Catalogue(ROOT / "config", SCHEMAS)
 CONTEXT = "The Normans were the people who gave their name to Normandy in France."
 
 
@@ -32,10 +33,10 @@ def part(tmp_path):
 
     def write(task, rows, task_type="span_qa", language="en", own=None):
         stamp = tmp_path / task / f"{language}.json"
-        examples.write(stamp.with_suffix(".parquet"), task_type, rows)
+        examples.write(stamp.with_suffix(".parquet"), SCHEMAS[task_type], rows)
         if own is None:
-            return Part(task, task_type, language, stamp)
-        return Target(task, task_type, language, stamp, frozenset(own))
+            return Part(task, SCHEMAS[task_type], language, stamp)
+        return Target(task, SCHEMAS[task_type], language, stamp, frozenset(own))
 
     return write
 
@@ -52,17 +53,12 @@ def test_tokens_and_running_text_of_a_sentence_are_the_same():
     """Treebank sentences serve as plain text."""
     tagged = {"id": "0", "tokens": ["Don", "'t", "panic", ",", "dear", "reader", "of", "this"]}
     plain = {"id": "7", "text": "Don't panic, dear reader of this!"}
-    assert list(keys("tagging", tagged)) == list(keys("mlm", plain))
-
-
-def test_every_format_can_be_compared():
-    """A format of tomorrow must not stop a study of today."""
-    assert set(contamination._TEXTS) == set(examples.SCHEMAS)
+    assert list(keys(SCHEMAS["tagging"], tagged)) == list(keys(SCHEMAS["mlm"], plain))
 
 
 def test_short_texts_are_equal_by_chance():
     """And ids that are row numbers mean nothing outside their file."""
-    assert list(keys("mlm", {"id": "12", "text": "Yes, of course."})) == []
+    assert list(keys(SCHEMAS["mlm"], {"id": "12", "text": "Yes, of course."})) == []
 
 
 def test_a_shared_context_is_found(part):
@@ -148,10 +144,10 @@ def real(card, split, language, folder):
     files = CARDS.task(card).raw_files(split, language).items()
     paths = {p: next(MIRROR.glob(f"{f.mirror}*")) for p, f in files}
     task = CARDS.task(card)
-    rows = read_split(task, split, language, paths)
+    rows = read_split(task, CARDS.schema(card), split, language, paths)
     stamp = folder / card / split / f"{language}.json"
-    examples.write(stamp.with_suffix(".parquet"), task.task_type, rows)
-    return Target(card, task.task_type, language, stamp)
+    examples.write(stamp.with_suffix(".parquet"), CARDS.schema(card), rows)
+    return Target(card, CARDS.schema(card), language, stamp)
 
 
 @pytest.mark.mirror

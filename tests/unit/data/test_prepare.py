@@ -8,10 +8,11 @@ import pytest
 
 from xstilts.config.task_card import TaskCard
 from xstilts.data import examples
-from xstilts.data.prepare import check_labels, is_current, prepare, read_split, reader, readers
+from xstilts.data.prepare import is_current, prepare, read_split, reader, readers
 from xstilts.errors import DataError, MissingFile, StudyError
 from xstilts.provenance import digests, files
 from xstilts.provenance.stamp import verify
+from xstilts.tasks.registry import SCHEMAS
 
 ROWS = [
     {"id": "1", "text": "a", "text_pair": None, "label": "yes"},
@@ -53,6 +54,7 @@ def prepared(tmp_path):
         stamp = tmp_path / "examples/toy/test/sw.json"
         prepare(
             toy or card(),
+            SCHEMAS[(toy or card()).task_type],
             "test",
             "sw",
             resources=tmp_path,
@@ -113,59 +115,10 @@ def test_nothing_is_written_when_examples_are_refused(prepared, tmp_path):
     assert not (tmp_path / "examples").exists()
 
 
-def test_blanked_labels_are_refused():
-    """XTREME's downloader writes one constant over most test labels."""
-    rows = [{**ROWS[0], "id": str(i)} for i in range(100)]
-    with pytest.raises(DataError, match="all 100 labels are 'yes': this is a copy whose labels"):
-        check_labels(card(), rows, "toy/test/sw")
-    check_labels(card(), rows[:99], "toy/test/sw")
-
-
 def test_a_language_that_the_split_does_not_have_is_refused():
     """With those that it has."""
     with pytest.raises(StudyError, match=r"task 'toy', test: unknown language 'de'.*en, sw"):
-        read_split(card(), "test", "de", {})
-
-
-FAULTY = [
-    (
-        "multiple_choice",
-        {"id": "1", "prompt": "p", "choices": ["a", "b"], "label": 2},
-        r"label 2 points at none of the 2 choices \(0 to 1\)",
-    ),
-    ("multiple_choice", {"id": "1", "prompt": "p", "choices": ["a"], "label": 0}, "has 1 choices"),
-    ("tagging", {"id": "1", "tokens": ["a"], "tags": ["B-DATE"]}, "unknown tag 'B-DATE'"),
-    ("tagging", {"id": "1", "tokens": ["a", "b"], "tags": ["yes"]}, "2 tokens but 1 tags"),
-    ("tagging", {"id": "1", "tokens": [], "tags": []}, "has no tokens"),
-    (
-        "span_qa",
-        {"id": "1", "context": "abc", "question": "q", "answers": [{"text": "b", "start": 2}]},
-        "the answer 'b' is not in the context at 2",
-    ),
-    ("retrieval", {"id": "1", "side": "key", "text": "t", "relevant": []}, "unknown side 'key'"),
-    (
-        "retrieval",
-        {"id": "1", "side": "query", "text": "t", "relevant": []},
-        "needs both queries and candidates",
-    ),
-]
-
-
-@pytest.mark.parametrize(("task_type", "row", "problem"), FAULTY)
-def test_every_format_refuses_what_it_cannot_use(task_type, row, problem):
-    """Naming the example."""
-    with pytest.raises(DataError, match=problem):
-        check_labels(card(task_type=task_type), [row], "toy/test/sw")
-
-
-def test_a_query_is_answered_by_candidates_that_exist():
-    """Otherwise it could never be right."""
-    rows = [
-        {"id": "q", "side": "query", "text": "t", "relevant": ["c2"]},
-        {"id": "c", "side": "candidate", "text": "t", "relevant": []},
-    ]
-    with pytest.raises(DataError, match="example 'q': no candidate has id 'c2'"):
-        check_labels(card(task_type="retrieval"), rows, "toy/test/sw")
+        read_split(card(), SCHEMAS["classification"], "test", "de", {})
 
 
 def test_an_unknown_reader_is_named_with_those_there_are():
@@ -200,7 +153,7 @@ def two_forms(labels=("yes", "maybe")):
 def prepare_toy(folder, toy):
     stamp = folder / "examples/toy/test/sw.json"
     how = {"resources": folder, "mirror": folder, "checksums": {}, "spec": "spec1"}
-    prepare(toy, "test", "sw", stamp=stamp, **how)
+    prepare(toy, SCHEMAS[toy.task_type], "test", "sw", stamp=stamp, **how)
     return examples.read(stamp.with_suffix(".parquet")), files.read_json(stamp)["facts"]
 
 

@@ -21,6 +21,7 @@ from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.files import read_json
 from xstilts.provenance.stamp import write_stamp
 from xstilts.tasks import base
+from xstilts.tasks.registry import SCHEMAS
 from xstilts.training import train
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -143,7 +144,9 @@ def test_a_head_gives_what_ours_gives(kind, task_type, auto, tmp_path):
 
     job = trained(kind, task_type, tmp_path)
     task = job.tasks[0]
-    export(job.stamp, job.encoder, tmp_path / "out", Head(task.name, task_type, task.labels))
+    export(
+        job.stamp, job.encoder, tmp_path / "out", Head(task.name, SCHEMAS[task_type], task.labels)
+    )
     loaded = getattr(transformers, auto).from_pretrained(tmp_path / "out", output_loading_info=True)
     model, info = loaded[0].eval(), loaded[1]
     assert not info["missing_keys"]
@@ -192,7 +195,12 @@ def test_modernberts_heads_are_not_ours(tmp_path):
     """The error says which can be written; nothing is."""
     job = trained("modernbert", "classification", tmp_path)
     with pytest.raises(EncoderError, match=r"no head of 'modernbert' for classification that comp"):
-        export(job.stamp, job.encoder, tmp_path / "out", Head("t_classification", "classification"))
+        export(
+            job.stamp,
+            job.encoder,
+            tmp_path / "out",
+            Head("t_classification", SCHEMAS["classification"]),
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -220,7 +228,7 @@ class TestCommand:
         """With those that it has."""
         train.run(job)
         with pytest.raises(EncoderError, match=r"unknown head 'x'\. Allowed: t_classification"):
-            export(job.stamp, job.encoder, tmp_path / "out", Head("x", "classification"))
+            export(job.stamp, job.encoder, tmp_path / "out", Head("x", SCHEMAS["classification"]))
 
     def test_a_folder_with_something_in_it_is_left_alone(self, job, tmp_path, capsys):
         """It may be somebody's."""

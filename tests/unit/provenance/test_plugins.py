@@ -25,6 +25,7 @@ def test_the_module_that_defines_a_plugin_is_known_without_importing_it():
 def nothing_installed(monkeypatch):
     plugins._entry.cache_clear()
     monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    monkeypatch.setattr(plugins, "_of_older_installs", lambda group: ())
     yield
     plugins._entry.cache_clear()
 

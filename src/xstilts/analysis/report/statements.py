@@ -120,7 +120,7 @@ def _limits(
             "Test items.",
             _about_items(
                 {t: grid.study.evaluation.limit(t) for t in grid.study.targets},
-                [t for t, card in grid.resolved.targets.items() if card.task_type == "retrieval"],
+                [t for t in grid.resolved.targets if grid.cards.schema(t).rows_per_question > 1],
             ),
         ),
         *_about_trainings(grid),
@@ -224,9 +224,9 @@ def _trained_twice(grid: Grid) -> str:
 def _trained_before(grid: Grid) -> str:
     """Targets with another task before their own: ``xcopa after siqa``."""
     before = {}
-    for target, card in grid.resolved.targets.items():
+    for target in grid.resolved.targets:
         recipes = _recipes(grid, target)
-        shaped = card.task_type == "retrieval" and target not in recipes  # no task of its own
+        shaped = not grid.cards.schema(target).trained_by_recipe and target not in recipes
         before[target] = recipes if shaped else recipes[:-1]
     return "; ".join(f"{target} after {', '.join(ts)}" for target, ts in before.items() if ts)
 
