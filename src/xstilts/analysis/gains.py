@@ -1,26 +1,30 @@
-"""Gains: what an intermediate task adds to a score, and how sure its mean over languages is.
+"""Gains: what an intermediate task adds to a score, and how uncertain its mean over languages is.
 
 gain = score(condition) - score(none), same encoder, target, language and seed
 
-A gain is paired: both scores come from the same test items, and from trainings that share their
-seed. Gains are first averaged over seeds within a language, then over languages, so that every
-language counts once.
+A gain is paired: both scores come from the same test items and from trainings with the same seed.
+`Gains` first averages over seeds within a language, then over languages, so that every language
+counts once.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from xstilts.analysis.table import METRIC_PREFIX
 from xstilts.config.conditions import NONE
 from xstilts.errors import LineageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from xstilts.config.languages import Language
 
@@ -32,40 +36,283 @@ LOW = "low-resource"
 OTHER = "other"
 UNKNOWN = "unknown class"
 GROUPS = (ALL, ZERO_SHOT, LOW, OTHER, UNKNOWN)
+"""Groups of languages. ``all`` includes English; ``non-English`` are the zero-shot languages, which
+the last three split by Joshi class (0-2, 3-5, unknown)."""
 
-FEWEST_LANGUAGES = 3
+MIN_LANGUAGES = 3
+"""With fewer languages a mean has no interval."""
 SAME_GAIN = 1e-9
-"""Gains closer than this, in points, differ by the rounding of a subtraction at most."""
+"""Gains that differ by less, in points, differ by the rounding of a subtraction only."""
 
 _PAIR = ["encoder", "target", "language", "seed"]
 _LANGUAGE = ["encoder", "condition", "target", "language"]
-_MEAN = ["encoder", "condition", "target"]
 
 
-def gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Pair every score with its baseline: a row per encoder, condition, target, language, seed.
+class Place(NamedTuple):
+    """Encoder, condition and target: where gains are averaged over languages."""
 
-    Columns: those five, ``gain``, ``score``, ``baseline``, ``n`` (test items) and ``warned``
-    (either score carries a warning, so the gain needs a look before it is believed). ``none`` has
-    no rows: it is the baseline. A score that is undefined gives an undefined gain, not a zero.
+    encoder: str
+    condition: str
+    target: str
 
-    Raises `LineageError` when a score has no baseline, or one over other test items.
+
+class SeedValue(NamedTuple):
+    """A score or a gain of one seed, in points; NaN if it is undefined."""
+
+    seed: int
+    value: float
+
+
+class Interval(NamedTuple):
+    """A 95 % interval, in points."""
+
+    low: float
+    high: float
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval is above zero."""
+        return self.low > 0
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval is below zero."""
+        return self.high < 0
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero is outside."""
+        return self.above_zero or self.below_zero
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over languages, in points, with its interval; NaN over no language."""
+
+    mean: float
+    interval: Interval | None
+    languages: int
+    """Languages with a defined value: the mean and the interval are over these."""
+
+
+@dataclass(frozen=True)
+class LanguageScore:
+    """The score of one language: its mean over seeds, in per cent."""
+
+    mean: float
+    """Over the seeds with a defined score; NaN if there is none."""
+    spread: float
+    """Standard deviation between seeds; NaN with fewer than two defined scores."""
+    items: int
+    """Test items."""
+    seeds: tuple[SeedValue, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LanguageGain:
+    """The gain of one language: its mean over seeds, in points."""
+
+    gain: float
+    spread: float
+    """Standard deviation of the gain between seeds; NaN with fewer than two defined gains."""
+    score: float
+    baseline: float
+    items: int
+    """Test items."""
+    warned: bool
+    """Whether the score or the baseline of any seed has a warning."""
+    seeds: tuple[SeedValue, ...]
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """The mean score over some languages, in per cent; every language counts once."""
+
+    mean: float
+    languages: int
+    """Languages with a defined score."""
+    of_languages: int
+    """All languages that the mean is about."""
+    warned: bool
+
+
+@dataclass(frozen=True)
+class MeanGain:
+    """The mean gain over some languages, with the means of the scores that it comes from."""
+
+    gain: Estimate
+    score: float
+    baseline: float
+    warned: int
+    """Languages in the mean whose gain has a warning."""
+
+
+class Gains:
+    """Scores, gains and their means of a grid; every part is computed once, when first asked for.
+
+    ``table`` is that of `xstilts.analysis.table.collect`, ``languages`` that of
+    ``config/languages.tsv`` by code. Parts that need gains raise `LineageError` if a score has no
+    baseline, or a baseline over other test items.
     """
-    none = table["condition"] == NONE
-    pairs = table[~none].merge(
-        table.loc[none, [*_PAIR, "score", "n", "warnings"]],
+
+    def __init__(self, table: pd.DataFrame, languages: Mapping[str, Language]) -> None:
+        self.table, self.languages = table, languages
+
+    # -- tables -----------------------------------------------------------------------------------
+
+    @cached_property
+    def paired(self) -> pd.DataFrame:
+        """A row per encoder, condition, target, language and seed: a score and its baseline.
+
+        Columns: those five, ``gain``, ``score``, ``baseline``, ``n`` (test items) and ``warned``
+        (either score has a warning). The baseline ``none`` has no rows. An undefined score gives
+        an undefined gain (NaN), not zero.
+        """
+        return _pair(self.table)
+
+    @cached_property
+    def by_language(self) -> pd.DataFrame:
+        """Means over seeds: a row per encoder, condition, target and language.
+
+        Columns: those four, ``gain``, ``spread`` (standard deviation of the gain between seeds;
+        NaN with one seed), ``score``, ``baseline``, ``n``, ``seeds`` (with a defined gain),
+        ``warned``.
+        """
+        groups = self.paired.groupby(_LANGUAGE, sort=False, observed=True)
+        return groups.agg(
+            gain=("gain", "mean"),
+            spread=("gain", "std"),
+            score=("score", "mean"),
+            baseline=("baseline", "mean"),
+            n=("n", "first"),
+            seeds=("gain", "count"),
+            warned=("warned", "any"),
+        ).reset_index()
+
+    @cached_property
+    def by_group(self) -> dict[tuple[Place, str], MeanGain]:
+        """The mean gain of each encoder, condition and target over each of `GROUPS`.
+
+        An interval answers: *with these seeds and these test items, how much would the mean change
+        if the benchmark had drawn other languages of the same kind?* It does not cover other seeds
+        or other test items, and it treats languages as independent draws, which related languages
+        are not.
+        """
+        return {
+            (place, group): self.mean_gain(place, members(group, codes, self.languages))
+            for place, codes in self._codes.items()
+            for group in GROUPS
+        }
+
+    # -- one language -----------------------------------------------------------------------------
+
+    def score(self, place: Place, language: str, metric: str | None = None) -> LanguageScore:
+        """The score of a language; ``metric`` is one of `metrics`, None is the primary metric."""
+        rows = self._rows[*place, language]
+        column = METRIC_PREFIX + metric if metric else "score"
+        seeds = tuple(SeedValue(row["seed"], row[column]) for row in rows)
+        scores = _defined(seed.value for seed in seeds)
+        return LanguageScore(
+            mean=mean(scores),
+            spread=stdev(scores) if len(scores) > 1 else math.nan,
+            items=rows[0]["n"],
+            seeds=seeds,
+            warnings=tuple(sorted({row["warnings"] for row in rows if row["warnings"]})),
+        )
+
+    def gain(self, place: Place, language: str) -> LanguageGain:
+        """The gain of a language."""
+        return self._gains[place][language]
+
+    def metrics(self, target: str) -> list[str]:
+        """The metrics of a target beside the primary one, as far as any of its scores has them."""
+        rows = self.table[self.table["target"] == target]
+        return [
+            str(column).removeprefix(METRIC_PREFIX)
+            for column in rows
+            if str(column).startswith(METRIC_PREFIX) and rows[column].notna().any()
+        ]
+
+    # -- means over languages ---------------------------------------------------------------------
+
+    def mean_score(self, place: Place, codes: Collection[str]) -> MeanScore:
+        """The mean score over some languages of a target, as far as their scores are defined."""
+        scores = [self.score(place, code) for code in codes]
+        means = _defined(score.mean for score in scores)
+        return MeanScore(
+            mean(means), len(means), len(codes), any(score.warnings for score in scores)
+        )
+
+    def mean_gain(self, place: Place, codes: Collection[str]) -> MeanGain:
+        """The mean gain over some languages of a target, as far as their gains are defined."""
+        gains = [self._gains[place][code] for code in codes]
+        gains = [gain for gain in gains if not math.isnan(gain.gain)]
+        values = [gain.gain for gain in gains]
+        return MeanGain(
+            gain=Estimate(mean(values), interval(values), len(values)),
+            score=mean(gain.score for gain in gains),
+            baseline=mean(gain.baseline for gain in gains),
+            warned=sum(gain.warned for gain in gains),
+        )
+
+    # -- looking rows up --------------------------------------------------------------------------
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+        """The table's rows, a row per seed, by encoder, condition, target and language."""
+        rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in self.table.to_dict("records"):
+            rows.setdefault(tuple(row[name] for name in _LANGUAGE), []).append(row)
+        return rows
+
+    @cached_property
+    def _gains(self) -> dict[Place, dict[str, LanguageGain]]:
+        seeds: dict[tuple[str, ...], list[SeedValue]] = {}
+        for row in self.paired.itertuples(index=False):
+            key = (row.encoder, row.condition, row.target, row.language)
+            seeds.setdefault(key, []).append(SeedValue(row.seed, row.gain))
+        gains: dict[Place, dict[str, LanguageGain]] = {}
+        for row in self.by_language.itertuples(index=False):
+            place = Place(row.encoder, row.condition, row.target)
+            gains.setdefault(place, {})[row.language] = LanguageGain(
+                row.gain,
+                row.spread,
+                row.score,
+                row.baseline,
+                row.n,
+                bool(row.warned),
+                tuple(seeds[*place, row.language]),
+            )
+        return gains
+
+    @property
+    def _codes(self) -> dict[Place, list[str]]:
+        return {place: list(gains) for place, gains in self._gains.items()}
+
+
+def _pair(table: pd.DataFrame) -> pd.DataFrame:
+    baseline = table["condition"] == NONE
+    pairs = table[~baseline].merge(
+        table.loc[baseline, [*_PAIR, "score", "n", "warnings"]],
         on=_PAIR,
         how="left",
         suffixes=("", "_baseline"),
         validate="many_to_one",
     )
-    _check_paired(pairs)
+    for row in pairs[pairs["n"] != pairs["n_baseline"]].head(1).itertuples():
+        where = f"{row.encoder}, {row.condition}, seed {row.seed}, {row.target}, {row.language}"
+        if math.isnan(row.n_baseline):
+            raise LineageError(
+                f"{where}: has no baseline; add the score of condition {NONE!r} to the table"
+            )
+        raise LineageError(
+            f"{where}: scored on {row.n} test items, its baseline on {int(row.n_baseline)}; "
+            "a gain needs the same test items: run snakemake to compute both scores again"
+        )
     return pd.DataFrame(
         {
-            "encoder": pairs["encoder"],
-            "condition": pairs["condition"],
-            "target": pairs["target"],
-            "language": pairs["language"],
+            **{name: pairs[name] for name in ("encoder", "condition", "target", "language")},
             "seed": pairs["seed"],
             "gain": pairs["score"] - pairs["score_baseline"],
             "score": pairs["score"],
@@ -76,40 +323,13 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _check_paired(pairs: pd.DataFrame) -> None:
-    """No gain without a baseline over the same test items."""
-    for row in pairs[pairs["n"] != pairs["n_baseline"]].head(1).itertuples():
-        where = f"{row.encoder}, {row.condition}, seed {row.seed}, {row.target}, {row.language}"
-        if math.isnan(row.n_baseline):
-            raise LineageError(f"{where}: has no baseline, a cell of condition {NONE!r}")
-        raise LineageError(
-            f"{where}: scored on {row.n} test items, its baseline on {int(row.n_baseline)}; "
-            "a gain needs the same items"
-        )
-
-
-def by_language(gains: pd.DataFrame) -> pd.DataFrame:
-    """Means over seeds: a row per encoder, condition, target and language.
-
-    Columns: those four, ``gain``, ``spread`` (standard deviation of the gain between seeds; empty
-    with one seed), ``score``, ``baseline``, ``n``, ``seeds`` (with a defined gain), ``warned``.
-    """
-    groups = gains.groupby(_LANGUAGE, sort=False, observed=True)
-    return groups.agg(
-        gain=("gain", "mean"),
-        spread=("gain", "std"),
-        score=("score", "mean"),
-        baseline=("baseline", "mean"),
-        n=("n", "first"),
-        seeds=("gain", "count"),
-        warned=("warned", "any"),
-    ).reset_index()
+# --- groups of languages -------------------------------------------------------------------------
 
 
 def group_of(code: str, languages: Mapping[str, Language]) -> str | None:
     """The zero-shot group of a language: low-resource, other or unknown class; None for English.
 
-    English is what the encoder was fine-tuned on, so its gain is no transfer.
+    The encoder was fine-tuned on English, so a gain on English is not transfer.
     """
     if code == ENGLISH:
         return None
@@ -118,7 +338,7 @@ def group_of(code: str, languages: Mapping[str, Language]) -> str | None:
 
 
 def members(group: str, codes: Sequence[str], languages: Mapping[str, Language]) -> list[str]:
-    """The languages among ``codes`` that belong to a group, in their order."""
+    """The languages among ``codes`` that belong to a group, in the order of ``codes``."""
     if group == ALL:
         return list(codes)
     if group == ZERO_SHOT:
@@ -126,58 +346,46 @@ def members(group: str, codes: Sequence[str], languages: Mapping[str, Language])
     return [code for code in codes if group_of(code, languages) == group]
 
 
-def summary(gains: pd.DataFrame, languages: Mapping[str, Language]) -> pd.DataFrame:
-    """Mean gain per encoder, condition, target and group of languages, with its 95 % interval.
-
-    Groups: ``all``; ``non-English``, the zero-shot languages; and these split into
-    ``low-resource`` (Joshi class 0-2), ``other`` (3-5) and ``unknown class``. English is in
-    ``all`` only.
-
-    Columns: those four, ``languages`` (with a defined gain), ``gain``, ``low`` and ``high`` (the
-    interval; empty where `interval` gives none), ``score``, ``baseline``, ``warned`` (languages
-    with a warned cell among them).
-
-    The interval answers: *with these seeds and these test items, how much would the mean move had
-    the benchmark drawn other languages of the same kind?* It does not cover that another seed
-    would train another model, nor that other test items would be scored otherwise; and it takes
-    languages for independent draws, which relatives are not.
-    """
-    means = by_language(gains)
-    rows = []
-    for key, frame in means.groupby(_MEAN, sort=False, observed=True):
-        indexed = frame.set_index("language")
-        for group in GROUPS:
-            chosen = indexed.loc[members(group, list(indexed.index), languages)]
-            rows.append(dict(zip(_MEAN, key, strict=True)) | _mean_of(group, chosen))
-    return pd.DataFrame(rows, columns=[*_MEAN, *_mean_of("", means.iloc[:0])])
+# --- statistics ----------------------------------------------------------------------------------
 
 
-def _mean_of(group: str, means: pd.DataFrame) -> dict[str, object]:
-    defined = means[means["gain"].notna()]
-    low, high = interval(defined["gain"].to_numpy()) or (math.nan, math.nan)
-    return {
-        "group": group,
-        "languages": len(defined),
-        "gain": defined["gain"].mean(),
-        "low": low,
-        "high": high,
-        "score": defined["score"].mean(),
-        "baseline": defined["baseline"].mean(),
-        "warned": int(defined["warned"].sum()),
-    }
-
-
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
+def interval(values: Sequence[float]) -> Interval | None:
     """95 % interval of the mean by Student's t; None for fewer than 3 values, or all equal ones.
 
-    Equal values would give an interval of no width, which excludes zero whatever the values are:
-    scores move in steps of one test item, so that a few languages may gain the same by chance.
+    Equal values would give an interval of width zero, which excludes zero whatever the values are:
+    scores change in steps of one test item, so that a few languages may gain the same by chance.
 
-    No bootstrap: the low-resource languages of a target are often three to six, and of so few a
-    bootstrap's 95 % interval misses the mean in a fourth of the cases (docs/report.md).
+    No bootstrap: a target often has only three to six low-resource languages, and with so few
+    values a bootstrap's 95 % interval misses the mean in a quarter of the cases (docs/report.md).
     """
-    if len(values) < FEWEST_LANGUAGES or np.ptp(values) < SAME_GAIN:
+    if len(values) < MIN_LANGUAGES or np.ptp(values) < SAME_GAIN:
         return None
     mean, error = float(np.mean(values)), float(stats.sem(values))
     reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
-    return mean - reach, mean + reach
+    return Interval(mean - reach, mean + reach)
+
+
+def standard_error(score: float, items: int) -> float:
+    """Sampling error of a score in per cent over ``items`` test items; NaN without items.
+
+    sqrt(p (100 - p) / n): exact for accuracy over independent items, an upper bound for means of
+    item scores between 0 and 100 (Bhatia and Davis 2000), a rough guide for corpus-level F1.
+
+    >>> standard_error(50.0, 100)
+    5.0
+    """
+    return math.sqrt(score * (100 - score) / items) if items else math.nan
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean of the values that are defined; NaN if none is.
+
+    >>> mean([1.0, float("nan"), 2.0])
+    1.5
+    """
+    defined = _defined(values)
+    return fmean(defined) if defined else math.nan
+
+
+def _defined(values: Iterable[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]

@@ -242,7 +242,7 @@ class Grid(Layout):
                     if path.suffix in (".html", ".css")
                 },
             },
-            ["xstilts.analysis.report.write"],
+            ["xstilts.analysis.report.page"],
         )
 
     @_once

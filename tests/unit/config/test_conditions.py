@@ -3,7 +3,6 @@
 import pytest
 
 from support.world import SQUAD, TEXTS, task_card
-from xstilts.analysis.report.statements import told
 from xstilts.config.conditions import Condition, parse_condition
 from xstilts.grid.keys import INTERMEDIATE
 from xstilts.grid.snapshot import freeze, thaw
@@ -204,26 +203,3 @@ class TestFrozen:
                 thawed.training("tiny", condition, 1, "qa").digest
                 == grid.training("tiny", condition, 1, "qa").digest
             )
-
-
-class TestInWords:
-    @pytest.mark.parametrize(
-        ("condition", "words"),
-        [
-            ("none", "no intermediate training: the baseline of every gain"),
-            ("nli", "fine-tuned on nli (English) first"),
-            ("nli@de+sw", "fine-tuned on nli (de and sw) first"),
-            ("nli_plus", "fine-tuned on nli_plus (nli + snli) (English) first"),
-            ("multi", "fine-tuned on all of nli, nli_plus (nli + snli) at once (English) first"),
-            (
-                "nli+mlm",
-                "fine-tuned on nli (English), with masked language modelling of text mixed in, "
-                "first",
-            ),
-        ],
-    )
-    def test_the_report_says_what_was_trained_on(self, world, condition, words):
-        """For readers who do not know the grammar of conditions."""
-        conditions = dict.fromkeys(["none", "nli", "nli_plus", condition])
-        grid = world.grid(conditions=list(conditions), mlm={"text": "text"})
-        assert told(grid.resolved.conditions[condition], grid) == words

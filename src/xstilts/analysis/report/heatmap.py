@@ -6,6 +6,8 @@ with its sign, so that colour is never the only carrier. One scale serves the wh
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from xstilts.analysis.report.numbers import known
@@ -22,32 +24,41 @@ GAIN = ((130, 180, 220), (8, 64, 129))
 Colour = tuple[int, int, int]
 
 
-def limit_of(gains: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    """Where the scale ends: a round number that 95 % of the gains do not exceed.
+class Shade(NamedTuple):
+    """A colour of the legend."""
 
-    Not the largest gain: one odd language would bleach all others.
+    css: str
+    """The CSS class, as `shade` gives it."""
+    gain: float
+
+
+def limit_of(gains: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Where the scale ends: a round number that at least 95 % of the gains do not exceed.
+
+    Not the largest gain: one outlier would make all other gains look pale.
     """
     sizes = np.abs(gains[~np.isnan(gains)])
     reach = float(np.quantile(sizes, 0.95)) if sizes.size else 0.0
     return next((limit for limit in LIMITS if limit >= reach), LIMITS[-1])
 
 
-def shade(gain: float | None, limit: float) -> str:
-    """The CSS class of a gain: ``n10`` … ``n1``, ``z``, ``p1`` … ``p10``; none if unknown.
+def shade(gain: float, limit: float) -> str:
+    """The CSS class of a gain: ``n10`` … ``n1``, ``z``, ``p1`` … ``p10``; empty for NaN.
 
     >>> shade(0.1, 5), shade(1.0, 5), shade(-9.0, 5)
     ('z', 'p2', 'n10')
     """
-    if gain is None or not known(gain):
+    if not known(gain):
         return ""
     step = min(STEPS, round(abs(gain) / limit * STEPS))
     return f"{'p' if gain > 0 else 'n'}{step}" if step else "z"
 
 
-def legend(limit: float) -> list[tuple[str, float]]:
+def legend(limit: float) -> list[Shade]:
     """Some shades with the gain that each stands for, from loss to gain."""
     steps = (-STEPS, -6, -3, 0, 3, 6, STEPS)
-    return [(shade(step / STEPS * limit, limit), step / STEPS * limit) for step in steps]
+    gains = [step / STEPS * limit for step in steps]
+    return [Shade(shade(gain, limit), gain) for gain in gains]
 
 
 def stylesheet() -> str:

@@ -1,10 +1,10 @@
-"""The answer in a few lines, for a terminal."""
+"""The mean gains as a short table for a terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.analysis.gains import LOW, ZERO_SHOT, gains, summary
+from xstilts.analysis.gains import LOW, ZERO_SHOT, Gains
 from xstilts.analysis.report import numbers
 from xstilts.config.conditions import NONE
 
@@ -13,45 +13,42 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from xstilts.analysis.gains import MeanGain
     from xstilts.config.languages import Language
 
 
 def text_summary(table: pd.DataFrame, languages: Mapping[str, Language]) -> str:
-    """The gains as a short plain table: a line per encoder, condition and target.
+    """The gains as plain text: a line per encoder, condition and target.
 
-    Zero-shot languages with their 95 % interval, then the low-resource ones among them; the number
-    of languages stands in parentheses, and a dagger where one of them has a warned cell.
+    Each line has the mean gain over the zero-shot languages with its 95 % interval, then that over
+    the low-resource ones among them. The number of languages stands in parentheses, and a dagger
+    marks means that include a score with a warning.
     """
-    paired = gains(table)
-    if paired.empty:
+    means = Gains(table, languages).by_group
+    if not means:
         return f"No gains: the study's only condition is {NONE!r}, the baseline.\n"
     lines: list[tuple[str, ...]] = [
         ("encoder", "condition", "target", "baseline", "zero-shot gain", "low-resource gain")
     ]
-    means = summary(paired, languages).set_index("group")
-    for zero_shot, low in zip(
-        means.loc[[ZERO_SHOT]].itertuples(), means.loc[[LOW]].itertuples(), strict=True
-    ):
-        names = (zero_shot.encoder, zero_shot.condition, zero_shot.target)
-        lines.append((*names, numbers.plain(zero_shot.baseline), _told(zero_shot), _told(low)))
+    for place in dict.fromkeys(place for place, _ in means):
+        zero_shot, low = means[place, ZERO_SHOT], means[place, LOW]
+        lines.append((*place, numbers.plain(zero_shot.baseline), _gain(zero_shot), _gain(low)))
     text = _aligned(lines)
-    if means["warned"].any():
-        text += (
-            f"{numbers.DAGGER} some of these languages have a warned cell; the report lists them\n"
-        )
+    if any(mean.warned for mean in means.values()):
+        text += f"{numbers.DAGGER} some of these scores have a warning; the report lists them\n"
     return text
 
 
-def _told(mean: object) -> str:
+def _gain(mean: MeanGain) -> str:
     """``+1.2 [+0.3, +2.0] (44)``."""
-    if not mean.languages:  # type: ignore[attr-defined]
+    if not mean.gain.languages:
         return numbers.MISSING
     parts = [
-        numbers.signed(mean.gain) + (numbers.DAGGER if mean.warned else ""),  # type: ignore[attr-defined]
-        numbers.bracketed(mean.low, mean.high),  # type: ignore[attr-defined]
-        f"({mean.languages})",  # type: ignore[attr-defined]
+        numbers.signed(mean.gain.mean) + (numbers.DAGGER if mean.warned else ""),
+        numbers.bracketed(*mean.gain.interval) if mean.gain.interval else "",
+        f"({mean.gain.languages})",
     ]
-    return " ".join(part for part in parts if part)
+    return " ".join(filter(None, parts))
 
 
 def _aligned(lines: list[tuple[str, ...]]) -> str:

@@ -1,0 +1,298 @@
+"""What a study can and cannot show, as values: seeds, languages, test items, trainings, intervals.
+
+They are computed from the study itself, so that the report never omits or misstates a limit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from xstilts.analysis.gains import (
+    ENGLISH,
+    LOW,
+    MIN_LANGUAGES,
+    OTHER,
+    UNKNOWN,
+    ZERO_SHOT,
+    Place,
+    mean,
+    members,
+    standard_error,
+)
+from xstilts.config.conditions import NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from xstilts.analysis.gains import Gains
+    from xstilts.config.conditions import Condition
+    from xstilts.config.task_card import TaskCard
+    from xstilts.grid.artefacts import Grid
+
+SATURATED = 95.0
+"""From this baseline score on, a gain has no room."""
+
+FEW_LANGUAGES = 10
+"""With fewer languages, an interval of the mean of skewed gains is too narrow."""
+
+
+@dataclass(frozen=True)
+class LanguageCounts:
+    """How many languages of each group a study or target has, without English."""
+
+    low: int
+    other: int
+    unknown: int
+
+    @property
+    def zero_shot(self) -> int:
+        """All of them."""
+        return self.low + self.other + self.unknown
+
+
+class SameTask(NamedTuple):
+    """Conditions that train on a task on which the targets are fine-tuned as well."""
+
+    conditions: list[str]
+    targets: list[str]
+
+
+@dataclass(frozen=True)
+class IntervalLimits:
+    """What to know about the intervals of the headline."""
+
+    shown: int
+    too_narrow: bool
+    """Some are over fewer than `FEW_LANGUAGES` languages."""
+    equal_gains: bool
+    """Some mean has no interval because all languages gain the same."""
+
+    @property
+    def by_chance(self) -> float:
+        """Intervals that would exclude zero if there were no effect at all."""
+        return self.shown / 20
+
+
+class Items(NamedTuple):
+    """Test items of a language, over the languages of a target."""
+
+    least: int
+    most: int
+    median: int
+
+
+@dataclass(frozen=True)
+class TargetLimits:
+    """What limits the gains of a target; baselines are those of the zero-shot languages."""
+
+    card: TaskCard
+    languages: LanguageCounts
+    items: Items | None
+    error: float
+    """Standard error of a score at the mean baseline and the median number of items."""
+    spread: float
+    """The median over languages of the standard deviation of a gain between seeds."""
+    baselines: int
+    near_chance: int | None
+    """Baselines within two standard errors of guessing; None if the card has no chance score."""
+    saturated: int
+
+
+class ListedScore(NamedTuple):
+    """A row of the table of scores."""
+
+    encoder: str
+    condition: str
+    seed: int
+    target: str
+    language: str
+    score: float
+    n: int
+    warnings: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Everything of the section "What this study can and cannot show"."""
+
+    embedded: list[str]
+    """Targets that are built by the embedded benchmark."""
+    seeds: int
+    languages: LanguageCounts
+    families: int
+    """Known families of the zero-shot languages."""
+    english: bool
+    unknown_class: list[str]
+    """Names of the languages of unknown class."""
+    max_items: dict[str, int]
+    """The study's limit of test items per language, of the targets that have one."""
+    all_limited: bool
+    """Whether every target has the same limit."""
+    sampled_candidates: list[str]
+    """Retrieval targets whose candidates are those of the limited items only."""
+    same_task: list[SameTask]
+    trained_before: dict[str, list[str]]
+    """Targets with the tasks that condition ``none`` trains on before the target's own task."""
+    trained_in: dict[str, list[str]]
+    """Conditions with the languages other than English of their training data."""
+    intervals: IntervalLimits | None
+    """None without gains."""
+    targets: list[TargetLimits]
+    warned: list[ListedScore]
+    undefined: list[ListedScore]
+
+
+def limits(grid: Grid, gains: Gains) -> Limits:
+    """The limits of a study."""
+    languages = gains.languages
+    codes = list(dict.fromkeys(code for cs in grid.resolved.languages.values() for code in cs))
+    known = [languages[code] for code in codes if code in languages and code != ENGLISH]
+    targets = grid.resolved.targets
+    max_items = {t: n for t in targets if (n := grid.study.evaluation.limit(t))}
+    with_candidates = [t for t in targets if grid.cards.schema(t).rows_per_question > 1]
+    table = gains.table
+    return Limits(
+        embedded=[name for name, card in targets.items() if is_embedded(card)],
+        seeds=len(grid.study.seeds),
+        languages=_counts(gains, codes),
+        families=len({language.family for language in known if language.family}),
+        english=ENGLISH in codes,
+        unknown_class=[
+            languages[code].name if code in languages else code
+            for code in members(UNKNOWN, codes, languages)
+        ],
+        max_items=max_items,
+        all_limited=len(max_items) == len(targets) and len(set(max_items.values())) == 1,
+        sampled_candidates=[target for target in with_candidates if target in max_items],
+        same_task=_same_task(grid),
+        trained_before=_trained_before(grid),
+        trained_in=_trained_in(grid),
+        intervals=_interval_limits(gains),
+        targets=[_target_limits(grid, gains, target) for target in targets],
+        warned=_listed(table[table["warnings"] != ""]),
+        undefined=_listed(table[table["score"].isna()]),
+    )
+
+
+def is_embedded(card: TaskCard) -> bool:
+    """Whether the embedded benchmark builds any file of a task."""
+    return any(file.embedded for split in card.splits.values() for file in split.files.values())
+
+
+def training_languages(grid: Grid, condition: Condition) -> list[str]:
+    """The languages of a condition's training data: those that it names, or its tasks' own."""
+    own = dict.fromkeys(grid.cards.task(task).training_language for task in condition.tasks)
+    return list(condition.languages or own)
+
+
+def _counts(gains: Gains, codes: list[str]) -> LanguageCounts:
+    low, other, unknown = (
+        len(members(group, codes, gains.languages)) for group in (LOW, OTHER, UNKNOWN)
+    )
+    return LanguageCounts(low, other, unknown)
+
+
+# --- trainings -----------------------------------------------------------------------------------
+
+
+def _same_task(grid: Grid) -> list[SameTask]:
+    """Conditions that share a task with the recipes of targets."""
+    recipes = {t: _with_parts(grid, _recipes(grid, t)) for t in grid.resolved.targets}
+    by_targets: dict[tuple[str, ...], list[str]] = {}
+    for condition in grid.resolved.conditions.values():
+        trained = _with_parts(grid, condition.tasks)
+        targets = tuple(t for t in recipes if trained & recipes[t])
+        by_targets.setdefault(targets, []).append(condition.name)
+    return [SameTask(names, list(targets)) for targets, names in by_targets.items() if targets]
+
+
+def _trained_before(grid: Grid) -> dict[str, list[str]]:
+    """Targets with other tasks before their own: XCOPA after Social IQa."""
+    before = {}
+    for target in grid.resolved.targets:
+        recipes = _recipes(grid, target)
+        has_own_task = grid.cards.schema(target).trained_by_recipe or target in recipes
+        before[target] = recipes[:-1] if has_own_task else recipes
+    return {target: tasks for target, tasks in before.items() if tasks}
+
+
+def _trained_in(grid: Grid) -> dict[str, list[str]]:
+    languages = {
+        name: [code for code in training_languages(grid, condition) if code != ENGLISH]
+        for name, condition in grid.resolved.conditions.items()
+    }
+    return {name: codes for name, codes in languages.items() if codes}
+
+
+def _recipes(grid: Grid, target: str) -> list[str]:
+    """The tasks that a target is fine-tuned on, in their order; empty if it needs no training."""
+    recipes: list[str] = []
+    recipe = grid.resolved.recipe_of(target)
+    while recipe:
+        recipes.insert(0, recipe)
+        recipe = grid.resolved.previous_stage(recipe)
+    return recipes
+
+
+def _with_parts(grid: Grid, tasks: Iterable[str]) -> set[str]:
+    """Tasks, and the tasks that their training examples are taken from."""
+    return {part for task in tasks for part in (task, *grid.cards.task(task).parts)}
+
+
+# --- intervals -----------------------------------------------------------------------------------
+
+
+def _interval_limits(gains: Gains) -> IntervalLimits | None:
+    headline = [
+        gain.gain for (_, group), gain in gains.by_group.items() if group in (ZERO_SHOT, LOW)
+    ]
+    if not headline:
+        return None
+    return IntervalLimits(
+        shown=sum(gain.interval is not None for gain in headline),
+        too_narrow=any(0 < gain.languages < FEW_LANGUAGES for gain in headline),
+        equal_gains=any(
+            gain.languages >= MIN_LANGUAGES and gain.interval is None for gain in headline
+        ),
+    )
+
+
+# --- targets -------------------------------------------------------------------------------------
+
+
+def _target_limits(grid: Grid, gains: Gains, target: str) -> TargetLimits:
+    card, codes = grid.resolved.targets[target], grid.resolved.languages[target]
+    baselines = [
+        gains.score(Place(encoder, NONE, target), code)
+        for encoder in grid.study.encoders
+        for code in codes
+        if code != ENGLISH
+    ]
+    items = [baseline.items for baseline in baselines]
+    rows = gains.by_language[gains.by_language["target"] == target]
+    return TargetLimits(
+        card=card,
+        languages=_counts(gains, codes),
+        items=Items(min(items), max(items), int(median(items))) if items else None,
+        error=standard_error(mean(baseline.mean for baseline in baselines), int(median(items)))
+        if items
+        else math.nan,
+        spread=float(rows["spread"].median()),
+        baselines=len(baselines),
+        near_chance=None
+        if card.chance is None
+        else sum(
+            baseline.mean <= card.chance + 2 * standard_error(card.chance, baseline.items)
+            for baseline in baselines
+        ),
+        saturated=sum(baseline.mean >= SATURATED for baseline in baselines),
+    )
+
+
+def _listed(table: pd.DataFrame) -> list[ListedScore]:
+    return [ListedScore(*row) for row in table[list(ListedScore._fields)].itertuples(index=False)]
