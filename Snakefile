@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from xstilts.data import download_report as arrivals
+from xstilts.data import download_report
 from xstilts.workflow.slurm import stop_timers
 from xstilts.workflow.dag import of_wildcards
 from xstilts.status.score_states import Gaps
@@ -44,7 +44,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analyse.smk"
 
 
-files_before = arrivals.count(grid.resources)
+files_before = download_report.count(grid.resources)
 
 
 onstart:

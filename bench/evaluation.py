@@ -25,8 +25,8 @@ import torch
 
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.study import Compute, Evaluation
+from xstilts.data.checksums import read_checksums
 from xstilts.data.prepare import prepare
-from xstilts.data.sources import read_checksums
 from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation.job import EvaluationJob
 from xstilts.models import token_cache

@@ -20,8 +20,9 @@ from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.study import Mlm
 from xstilts.data import examples
+from xstilts.data.checksums import read_checksums
 from xstilts.data.prepare import prepare
-from xstilts.data.sources import is_at_hand, read_checksums
+from xstilts.data.sources import available_offline
 from xstilts.errors import XstiltsError
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks import base
@@ -66,7 +67,7 @@ def at_hand(card: TaskCard, split: str, language: str, mirror: Path, resources: 
     forms = card.splits[split].forms_of(language)
     return any(
         all(
-            is_at_hand(file, resources, mirror)
+            available_offline(file, resources, mirror)
             for file in card.raw_files(split, language, form).values()
         )
         for form in forms

@@ -6,6 +6,7 @@
     ├── StudyError          the study file or a card says something impossible
     ├── DataError           a raw file is missing, damaged or not what it claims to be
     │   ├── MissingFile     none of a file's sources could give it
+    │   ├── SourceUnavailable  one source cannot give a file; the next source is tried
     │   ├── ChecksumMismatch
     │   └── MalformedFile   a line that cannot be read; knows its file and line
     ├── EncoderError        an encoder cannot be loaded
@@ -42,6 +43,10 @@ class DataError(XstiltsError):
 
 class MissingFile(DataError):
     """None of the sources of a file could give it."""
+
+
+class SourceUnavailable(DataError):
+    """One source of a file cannot give it; the message says why."""
 
 
 class ChecksumMismatch(DataError):

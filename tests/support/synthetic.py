@@ -85,7 +85,9 @@ class SyntheticStudy:
         return card | self.encoder_changes
 
     def _task(self, name: str) -> dict[str, Any]:
-        source = {"embedded": name} if self.embedded else {"url": "https://example.org/x"}
+        source: dict[str, Any] = {"url": "https://example.org/x"}
+        if self.embedded:
+            source = {"package": {"source": "embedded", "name": name}}
         split = {"reader": "squad", "files": {"data": {"path": f"{name}.json", **source}}}
         return {
             "task": name,

@@ -1,16 +1,40 @@
-"""A local web server that serves what a test gives it, and misbehaves as it is told."""
+"""A local web server that serves files, stands for the Hub, and misbehaves on demand."""
 
 from __future__ import annotations
 
+import hashlib
 import http.server
+import json
+import re
 import threading
 from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from huggingface_hub.utils import _detect_agent
 
-from xstilts.data import sources
+from xstilts.data import http as downloads
 
 CONTENT = b"a line of a benchmark\n" * 5_000
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LATER = "f" * 40
+
+
+class Request(NamedTuple):
+    """What the server was asked."""
+
+    method: str
+    path: str
+    range: str | None = None
+    token: str | None = None
+
+
+class Refusal(NamedTuple):
+    """How the Hub refuses a repository: its status and its own code for the reason."""
+
+    status: int
+    code: str = ""
 
 
 @dataclass
@@ -18,46 +42,118 @@ class Site:
     """What the server serves, how it misbehaves, and what it was asked."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    repositories: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    """Files by repository (``datasets/o/r``), revision and name."""
+    commits: dict[str, str] = field(default_factory=dict)
+    """The commit that the branch main of a repository stands for."""
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    """How a repository is refused to all who come without the token ``secret``."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Where a path is to be found instead."""
     cut: list[int] = field(default_factory=list)
+    """Bytes after which the next bodies break off."""
     status: list[int] = field(default_factory=list)
+    """Statuses of the next answers; 200 for an ordinary one."""
     ranges: bool = True
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     url: str = ""
+
+    def publish(self, repository: str, commit: str, files: dict[str, bytes]) -> None:
+        """Add a commit to a repository, and move main to it."""
+        self.repositories.setdefault(repository, {})[commit] = files
+        self.commits[repository] = commit
+
+    @property
+    def asked(self) -> list[tuple[str, str | None]]:
+        """Path and range of every GET."""
+        return [(r.path, r.range) for r in self.requests if r.method == "GET"]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers from the `Site` of its class."""
+
     site: Site
 
+    def do_HEAD(self):
+        self._answer()
+
     def do_GET(self):
-        site, wanted = self.site, self.headers.get("Range")
-        site.asked.append((self.path, wanted))
-        content = site.files.get(self.path.lstrip("/"))
-        status = site.status.pop(0) if site.status else 200 if content is not None else 404
-        if status != 200 or content is None:
-            self.send_error(status)
-            return
-        start = 0
-        if wanted and site.ranges:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        self._answer()
+
+    def _answer(self):
+        site, path = self.site, unquote(urlsplit(self.path).path).lstrip("/")
+        token = self.headers.get("Authorization")
+        wanted = self.headers.get("Range")
+        site.requests.append(Request(self.command, f"/{path}", wanted, token))
+        status = site.status.pop(0) if site.status else 200
+        headers: dict[str, str] = {}
+        content = site.files.get(path)
+        if status == 200 and content is None:
+            status, headers, content = self._of_the_hub(path, token)
+        if path in site.redirects and content is not None:
+            linked = {"X-Linked-Size": str(len(content)), "X-Linked-ETag": headers.get("ETag", "")}
+            self._send(302, headers | linked | {"Location": site.redirects[path]}, b"")
+        elif status != 200 or content is None:
+            self._send(status if status != 200 else 404, headers, b"")
+        else:
+            self._send_content(headers, content, wanted)
+
+    def _of_the_hub(self, path: str, token: str | None):
+        """Status, headers and content that the Hub has for a path."""
+        site = self.site
+        found = re.fullmatch(r"(?:api/)?(?:models/)?((?:datasets/)?[^/]+/[^/]+)/(.+)", path)
+        if not found:
+            return 404, {}, None
+        repository, rest = found.groups()
+        if repository in site.refusals and token != "Bearer secret":
+            refusal = site.refusals[repository]
+            return refusal.status, {"X-Error-Code": refusal.code}, None
+        if repository not in site.repositories:
+            return 404, {"X-Error-Code": "RepoNotFound"}, None
+        action, revision, *name = rest.split("/", 2)
+        commit = site.commits[repository] if revision == "main" else revision
+        if commit not in site.repositories[repository]:
+            return 404, {"X-Error-Code": "RevisionNotFound"}, None
+        files = site.repositories[repository][commit]
+        if action == "revision":
+            siblings = [{"rfilename": each} for each in files]
+            told = {"id": repository.removeprefix("datasets/"), "sha": commit, "siblings": siblings}
+            return 200, {}, json.dumps(told).encode()
+        content = files.get(name[0])
+        headers = {"X-Repo-Commit": commit}
+        if content is None:
+            return 404, headers | {"X-Error-Code": "EntryNotFound"}, None
+        return 200, headers | {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'}, content
+
+    def _send_content(self, headers: dict[str, str], content: bytes, wanted: str | None):
+        start, status = 0, 200
+        if wanted and self.site.ranges:
+            start, status = int(wanted.removeprefix("bytes=").rstrip("-")), 206
             if start >= len(content):
-                self.send_error(416)
+                self._send(416, headers, b"")
                 return
-            status = 206
-        body = content[start:]
+            headers = headers | {"Content-Range": f"bytes {start}-/{len(content)}"}
+        self._send(status, headers, content[start:])
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes):
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: site.cut.pop(0)] if site.cut else body)
+        if self.command == "GET":
+            self.wfile.write(body[: self.site.cut.pop(0)] if self.site.cut and body else body)
         self.close_connection = True
 
     def log_message(self, *_):
-        pass
+        """Stay silent."""
 
 
 @pytest.fixture
 def site(monkeypatch):
-    monkeypatch.setattr(sources, "RETRY_WAIT", 0.001)
-    monkeypatch.setattr(sources, "RETRIES", 3)
+    """A running server; retries do not wait."""
+    monkeypatch.setattr(downloads, "RETRY_WAIT", 0.001)
+    monkeypatch.setattr(downloads, "RETRIES", 3)
     served = Site({"data.txt": CONTENT})
     handler = type("Bound", (Handler,), {"site": served})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -67,3 +163,21 @@ def site(monkeypatch):
         yield served
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def hub(site, monkeypatch, tmp_path):
+    """The server as the Hub for the real client; the cache is empty, retries do not wait."""
+    monkeypatch.setenv("HF_ENDPOINT", site.url)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    for name, value in {
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "HF_TOKEN_PATH": str(tmp_path / "token"),
+        "HF_HUB_OFFLINE": False,
+        "DOWNLOAD_CHUNK_SIZE": 10_000,  # what breaks off continues at a whole chunk
+    }.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    # the client would ask the public Hub which agents there are
+    monkeypatch.setattr(_detect_agent, "_registry", _detect_agent._EMPTY_REGISTRY)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    return site

@@ -54,7 +54,7 @@ def test_the_study_is_valid(reader: Project):
 def test_data_are_fetched_beforehand_and_then_need_no_network(reader: Project):
     """``snakemake download`` tells what came from where, once; compute nodes have no network."""
     done = reader.snakemake("download", "--configfile", "config/radio.yaml")
-    assert "Raw files that came:" in done.stdout
+    assert "Downloaded raw files:" in done.stdout
     assert re.search(r"4 files +[\d.]+ k?B  mirror", done.stdout)
     shutil.rmtree(reader.folder / "resources/examples/radio")
     shutil.rmtree(reader.folder / "mirror")
@@ -62,7 +62,7 @@ def test_data_are_fetched_beforehand_and_then_need_no_network(reader: Project):
     forbid = reader.folder / "src/sitecustomize.py"
     forbid.write_text(NO_NETWORK)
     again = reader.snakemake("download", "--configfile", "config/radio.yaml")
-    assert "Raw files that came:" not in again.stdout
+    assert "Downloaded raw files:" not in again.stdout
     forbid.unlink()
 
 

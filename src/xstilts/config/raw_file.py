@@ -45,6 +45,13 @@ class HubFile(Model):
         return self.revision in MOVING
 
 
+class PackageFile(Model):
+    """A file that an installed package builds, found by its entry point (`xstilts.sources`)."""
+
+    source: Name = Field(description="name of the entry point; embedded is our own benchmark")
+    name: Name = Field(description="task that it is to build; the package knows which there are")
+
+
 class RawFile(Model):
     """One raw file and the sources it may come from, tried in the order mirror, hub, url.
 
@@ -60,12 +67,12 @@ class RawFile(Model):
         None, description="the file's name in the archive that hub or url gives"
     )
     order: list[SourceName] | None = Field(None, description="another order of the sources")
-    embedded: Name | None = Field(None, description="task of the embedded benchmark to build it")
+    package: PackageFile | None = None
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
-        if not (self.mirror or self.hub or self.url or self.embedded):
-            raise ValueError("needs at least one source: mirror, hub, url or embedded")
+        if not (self.mirror or self.hub or self.url or self.package):
+            raise ValueError("needs at least one source: mirror, hub, url or package")
         if self.member and not (self.url or self.hub):
             raise ValueError(
                 "member: names a file in the archive behind hub: or url:, both missing"

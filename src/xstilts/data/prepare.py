@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xstilts.config.task_card import FROM_DATA
 from xstilts.data import examples
 from xstilts.data.checks import check_gold, check_labels, check_rows, labels_in
-from xstilts.data.sources import fetch, is_at_hand
+from xstilts.data.sources import available_offline, fetch
 from xstilts.errors import LineageError, MissingFile, StudyError, unknown
 from xstilts.provenance import digests
 from xstilts.provenance.stamp import verify, write_stamp
@@ -113,7 +113,9 @@ def _fetched(
     """
     entry: Split = card.splits[split]  # type: ignore[index]
     forms = [(form, card.raw_files(split, language, form)) for form in entry.forms_of(language)]
-    forms.sort(key=lambda f: not all(is_at_hand(file, resources, mirror) for file in f[1].values()))
+    forms.sort(
+        key=lambda f: not all(available_offline(file, resources, mirror) for file in f[1].values())
+    )
     failures = []
     for form, files in forms:
         try:

@@ -97,7 +97,7 @@ class Grid(Layout):
         """Reading one split of a task in all its languages. Its stamps are one per language."""
         card = self.cards.task(task)
         readers = {form.reader for form in card.splits[split].forms}  # type: ignore[index]
-        built = any(f.embedded for f in card.splits[split].files.values())  # type: ignore[index]
+        packages = {f.package.source for f in card.splits[split].files.values() if f.package}  # type: ignore[index]
         return self._stage(
             "examples",
             self.examples_stamp(task, split, "all"),
@@ -121,7 +121,7 @@ class Grid(Layout):
                 schema_module(card.task_type),
                 *(f"xstilts.data.readers.{reader}" for reader in sorted(readers)),
             ]
-            + ([plugins.module(plugins.SOURCES, "embedded")] if built else []),
+            + [plugins.module(plugins.SOURCES, package) for package in sorted(packages)],
         )
 
     @_once

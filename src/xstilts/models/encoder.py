@@ -20,6 +20,8 @@ from safetensors.numpy import save_file
 from xstilts.config.encoder_card import ENCODER_FILES as FILES
 from xstilts.config.raw_file import HubFile, RawFile
 from xstilts.data import sources
+from xstilts.data.checksums import LOCK, read_lock
+from xstilts.data.hub import NotInRepository
 from xstilts.errors import EncoderError, MissingFile
 from xstilts.models.network import registry
 from xstilts.models.tokenizer import Tokenizer
@@ -85,36 +87,38 @@ CONVERT = (
 
 
 def _from_hub(card: EncoderCard, folder: Path, resources: Path) -> str:
-    """Download, verify and link the files of a Hub repository; give the commit they are of.
+    """Download, verify and link the files of a Hub repository; return their commit.
 
-    They are kept and locked like any raw file, under ``resources/raw/encoders``. All are of one
-    commit: the one that ``main`` stood for when the first of them came.
+    They are kept and recorded like every raw file, under ``resources/raw/encoders``. All are of one
+    commit: the one that ``main`` stood for when the first of them was downloaded.
     """
     revision = str(card.revision)
     kept = f"encoders/{card.encoder}@{revision[:12]}"
     for name in FILES:
-        hub = HubFile(kind="model", repo=str(card.hub), revision=revision, file=name)
-        file = RawFile(path=f"{kept}/{name}", hub=hub)
+        hub_file = HubFile(kind="model", repo=str(card.hub), revision=revision, file=name)
+        file = RawFile(path=f"{kept}/{name}", hub=hub_file)
         try:
             path = sources.fetch(file, resources=resources, mirror=None, checksums={})
         except MissingFile as error:
-            raise MissingFile(_way_out(card, name, str(error))) from error
-        recorded = sources.read_lock(resources / "raw" / sources.LOCK)[file.path]
+            hint = ""
+            if isinstance(error.__cause__, NotInRepository):
+                hint = f"\n{_conversion_hint(card, name)}"
+            raise MissingFile(f"encoder {card.encoder!r}: {error}{hint}") from error
+        recorded = read_lock(resources / "raw" / LOCK)[file.path]
         revision = recorded.source.partition("@")[2].partition("/")[0]
         with write_atomically(folder / name) as temporary:
             _link_or_copy(path, temporary)
     return revision
 
 
-def _way_out(card: EncoderCard, name: str, problem: str) -> str:
+def _conversion_hint(card: EncoderCard, name: str) -> str:
     values = {"hub": card.hub, "revision": card.revision, "folder": card.encoder}
     weights, tokenizer = (CONVERT.format(kind=k, **values) for k in ("AutoModel", "AutoTokenizer"))
     return (
-        f"encoder {card.encoder!r}: {problem}\n"
-        f"If the repository has no {name} (but a pickle, parts of weights, a sentencepiece model), "
-        "convert it where you trust it, since a pickle can run code:\n"
+        f"If the repository has another form of {name} (a pickle, parts of weights, a "
+        "sentencepiece model), convert it where you trust it, since a pickle can run code:\n"
         f'  python -c "{weights}"\n'
-        "Put its tokenizer.json beside that; where it has none, with sentencepiece installed:\n"
+        "Put its tokenizer.json beside that; if it has none, with sentencepiece installed:\n"
         f'  python -c "{tokenizer}"\n'
         f"Then give the card folder: {card.encoder} in place of hub: and revision:"
     )

@@ -25,7 +25,8 @@ LIBRARY = Path(__file__).parent.parent
 OPERATIONAL = (
     "xstilts.provenance",  # describes files, does not make them
     "xstilts.runtime",  # who works, and where
-    "xstilts.data.sources",  # the stamp of the examples holds the sha256 of what was downloaded
+    # the stamp of the examples holds the sha256 of what was downloaded
+    *(f"xstilts.data.{name}" for name in ("sources", "hub", "http", "archives", "checksums")),
     "xstilts.models.delta_compression",  # a checkpoint holds a checksum of every tensor
     "xstilts.models.token_cache",  # an entry holds a checksum, and is made again if it is damaged
     "xstilts.training.log",

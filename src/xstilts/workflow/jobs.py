@@ -158,16 +158,16 @@ def prepare_examples(
     grid: Grid, stage: Stage, task: str, split: str, say: Callable[[str], None] = print
 ) -> None:
     """Prepare the examples of every language whose stamp is missing or stale."""
-    from xstilts.data.download_report import Bytes
+    from xstilts.data.checksums import read_checksums
+    from xstilts.data.download_report import ProgressPrinter
     from xstilts.data.prepare import is_current, prepare
-    from xstilts.data.sources import read_checksums
 
     card = grid.cards.task(task)
     mirror = Path(grid.study.mirror) if grid.study.mirror else None
     known = grid.cards.folder / "downloads.tsv"  # a folder of one's own cards may have none
     checksums = read_checksums(known) if known.is_file() else {}
     (languages,) = (ls for t, s, ls in grid.needed_examples() if (t, s) == (task, split))
-    shown = Bytes()
+    printer = ProgressPrinter()
     for language in languages:
         stamp = grid.examples_stamp(task, split, language)
         if is_current(stamp, stage.digest):
@@ -183,6 +183,6 @@ def prepare_examples(
             checksums=checksums,
             stamp=stamp,
             spec=stage.digest,
-            progress=shown.about,
+            progress=printer.report,
         )
         say(f"{language}: prepared")

@@ -151,10 +151,10 @@ def answer(grid: Grid, files_before: int) -> str:
     """What a finished run ends with: what came from where, the gains, and where the report is."""
     from xstilts.data import download_report
 
-    came = download_report.summary(grid.resources, files_before)
+    downloaded = download_report.summary(grid.resources, files_before)
     report_path = grid.report().stamp
     if not (report_path.is_file() and grid.table().stamp.is_file()):
-        return came
+        return downloaded
     import pandas as pd
 
     from xstilts.analysis.report import terminal
@@ -162,4 +162,4 @@ def answer(grid: Grid, files_before: int) -> str:
     table = pd.read_parquet(grid.table().stamp)
     summary = terminal.text_summary(table, grid.cards.languages())
     compared = planned_vs_actual.comparison(planned_vs_actual.compare(grid))
-    return "\n\n".join(filter(None, [came, summary, compared, f"Report: {report_path}"]))
+    return "\n\n".join(filter(None, [downloaded, summary, compared, f"Report: {report_path}"]))

@@ -156,7 +156,7 @@ class TestTaskCards:
         card = self.card()
         card["splits"]["test"]["files"]["data"] = {"path": "x"}
         (line,) = refused(TaskCard, card)
-        assert "needs at least one source: mirror, hub, url or embedded" in line
+        assert "needs at least one source: mirror, hub, url or package" in line
 
     def test_options_say_the_same_frozen_and_fresh(self):
         """Keys are texts, as in JSON: else a frozen card would be another card."""

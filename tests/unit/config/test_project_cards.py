@@ -9,8 +9,8 @@ import pytest
 
 from support.places import MIRROR, ROOT
 from xstilts.config.catalogue import Catalogue
+from xstilts.data.checksums import read_checksums
 from xstilts.data.prepare import read_split, reader
-from xstilts.data.sources import read_checksums
 from xstilts.grid.artefacts import open_grid
 from xstilts.tasks.registry import SCHEMAS
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from support import tiny
-from support.website import site
+from support.website import COMMIT, LATER, Refusal, hub, site
 from support.world import ENCODER
 from xstilts.config import encoder_card
 from xstilts.config.encoder_card import EncoderCard
@@ -20,7 +21,7 @@ from xstilts.models.network import registry
 from xstilts.models.network import weights as network_weights
 from xstilts.provenance.stamp import verify
 
-__all__ = ["site"]
+__all__ = ["hub", "site"]
 
 
 class TestFolders:
@@ -137,32 +138,19 @@ class TestFolders:
             self.fetched(source)
 
 
-COMMIT, LATER = "0123456789abcdef0123456789abcdef01234567", "f" * 40
-
-
 class TestHub:
     """A local server stands for the Hub; its repository o/r has one commit, main."""
 
     @pytest.fixture
     def files(self, tmp_path):
-        """What the repository holds."""
+        """The files of the repository."""
         folder = tiny.encoder(tmp_path / "published").parent
         return {name: (folder / name).read_bytes() for name in encoder_card.ENCODER_FILES}
 
     @pytest.fixture
-    def hub(self, site, files, monkeypatch, tmp_path):
-        monkeypatch.setenv("HF_ENDPOINT", site.url)
-        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-        self.publish(site, COMMIT, files)
-        return site
-
-    def publish(self, site, commit, files):
-        says = {"id": "o/r", "sha": commit, "siblings": [{"rfilename": name} for name in files]}
-        for revision in ("main", commit):
-            site.files[f"api/models/o/r/revision/{revision}"] = json.dumps(says).encode()
-        for name, content in files.items():
-            site.files[f"o/r/resolve/{commit}/{name}"] = content
+    def repository(self, hub, files):
+        hub.publish("o/r", COMMIT, files)
+        return hub
 
     def fetched(self, tmp_path, revision, place="one"):
         said = ENCODER | {"folder": None, "hub": "o/r", "revision": revision}
@@ -170,55 +158,69 @@ class TestHub:
         encoder.fetch(load(EncoderCard, said, "tiny.yaml"), stamp, "spec", tmp_path)
         return stamp
 
-    def test_a_commit_is_asked_for_and_nothing_else(self, hub, files, tmp_path):
-        """Three files of one commit, and of the others none: no pickle, no code."""
+    def test_a_commit_is_asked_for_and_nothing_else(self, repository, files, tmp_path):
+        """Three files of one commit and no other file: no pickle, no code."""
         stamp = self.fetched(tmp_path, COMMIT)
-        assert [path for path, _ in hub.asked] == [f"/o/r/resolve/{COMMIT}/{n}" for n in files]
+        assert [path for path, _ in repository.asked] == [
+            f"/o/r/resolve/{COMMIT}/{name}" for name in files
+        ]
         assert {name: (stamp.parent / name).read_bytes() for name in files} == files
         assert verify(stamp)["facts"] == {"layers": 2, "hidden": 16, "commit": COMMIT}
 
-    def test_main_is_held_at_the_commit_of_the_first_download(self, hub, files, tmp_path):
+    def test_main_stays_at_the_commit_of_the_first_download(self, repository, files, tmp_path):
         """Later fetches, of this study or another, get that commit, or fail."""
         first = self.fetched(tmp_path, "main")
         assert verify(first)["facts"]["commit"] == COMMIT
-        self.publish(hub, LATER, files | {"model.safetensors": b"other weights"})
+        repository.publish("o/r", LATER, files | {"model.safetensors": b"other weights"})
         (tmp_path / "raw/encoders/tiny@main/model.safetensors").unlink()
         assert self.fetched(tmp_path, "main", "two").read_bytes() == first.read_bytes()
 
-    def test_the_files_of_main_are_of_one_commit(self, hub, files, tmp_path):
-        """Though main moves while they come: the others are asked for at the first one's."""
-        del hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"]
+    def test_the_files_of_main_are_of_one_commit(self, repository, files, tmp_path):
+        """Even if main moves while they are downloaded: the first file's commit counts."""
+        weights = repository.repositories["o/r"][COMMIT].pop("model.safetensors")
         with pytest.raises(MissingFile):
             self.fetched(tmp_path, "main")
-        hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"] = files["model.safetensors"]
-        self.publish(hub, LATER, files)
+        repository.publish("o/r", COMMIT, files | {"model.safetensors": weights})
+        repository.publish("o/r", LATER, files)
         stamp = self.fetched(tmp_path, "main")
         assert verify(stamp)["facts"]["commit"] == COMMIT
 
-    def test_weights_that_changed_under_their_commit_are_refused(self, hub, files, tmp_path):
+    def test_weights_that_changed_under_their_commit_are_refused(self, repository, files, tmp_path):
         """The lock has the sha256 of every file."""
         self.fetched(tmp_path, COMMIT)
         (tmp_path / f"raw/encoders/tiny@{COMMIT[:12]}/model.safetensors").unlink()
-        hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"] = b"other weights"
+        shutil.rmtree(tmp_path / "cache")
+        repository.publish("o/r", COMMIT, files | {"model.safetensors": b"other weights"})
         with pytest.raises(ChecksumMismatch, match=r"model\.safetensors: expected sha256 .*lock"):
             self.fetched(tmp_path, COMMIT, "two")
 
-    def test_a_repository_of_pickles_alone_is_told_with_the_way_out(self, hub, files, tmp_path):
+    def test_a_repository_of_pickles_alone_is_refused_with_a_hint(
+        self, repository, files, tmp_path
+    ):
         """A line of Python that makes a folder, and what to do with it."""
-        del hub.files[f"o/r/resolve/{COMMIT}/model.safetensors"]
-        hub.files[f"o/r/resolve/{COMMIT}/pytorch_model.bin"] = b"a pickle"
+        del files["model.safetensors"]
+        repository.publish("o/r", COMMIT, files | {"pytorch_model.bin": b"a pickle"})
         with pytest.raises(MissingFile) as refused:
             self.fetched(tmp_path, COMMIT)
         lines = str(refused.value).splitlines()
         assert lines[0].startswith("encoder 'tiny': ")
-        assert "model.safetensors: HTTP 404" in lines[1]
-        assert lines[2].startswith("If the repository has no model.safetensors")
+        assert lines[1] == f"  hub: o/r@{COMMIT}: has no file model.safetensors"
+        assert lines[2].startswith("If the repository has another form of model.safetensors")
         assert lines[6] == "Then give the card folder: tiny in place of hub: and revision:"
-        assert not any("pytorch_model.bin" in path for path, _ in hub.asked)
+        assert not any("pytorch_model.bin" in path for path, _ in repository.asked)
         for line, kind in ((lines[3], "AutoModel"), (lines[5], "AutoTokenizer")):
             python = line.strip().removeprefix('python -c "').removesuffix('"')
             assert f"{kind}.from_pretrained('o/r', revision='{COMMIT}')" in python
             compile(python, "<hint>", "exec")
+
+    def test_a_gated_repository_needs_no_conversion_but_a_licence(self, repository, tmp_path):
+        repository.refusals["o/r"] = Refusal(401, "GatedRepo")
+        with pytest.raises(MissingFile) as refused:
+            self.fetched(tmp_path, COMMIT)
+        assert f"accept the licence at {repository.url}/o/r, then set HF_TOKEN" in str(
+            refused.value
+        )
+        assert "AutoModel" not in str(refused.value)
 
     def test_the_line_makes_safetensors_of_a_pickle(self, tmp_path, monkeypatch):
         """As transformers of the environment does it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import hashlib
 import importlib.util
 import os
@@ -18,9 +19,9 @@ import numpy as np
 import pytest
 
 from support import tiny
-from support.website import site
+from support.website import COMMIT, hub, site
 from support.world import ROOT
-from xstilts.config.raw_file import RawFile
+from xstilts.config.raw_file import HubFile, RawFile
 from xstilts.data import sources
 from xstilts.grid.keys import INTERMEDIATE
 from xstilts.models import checkpoint, delta_compression, token_cache
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from xstilts.training.job import TrainingJob
 
-__all__ = ["site"]
+__all__ = ["hub", "site"]
 
 MODULES = {
     "__init__": '"""A library."""\n',
@@ -364,18 +365,23 @@ class TestOperational:
         train.run(job)
         assert tiny.weights(job) == weights
 
-    def test_data_sources(self, tmp_path, site):
-        """The same bytes, whichever source they come from."""
-        site.files["a.txt"] = b"content"
-        (tmp_path / "mirror").mkdir()
-        (tmp_path / "mirror" / "a.txt").write_bytes(b"content")
-        mirrored = RawFile(path="a.txt", mirror="a.txt")
-        downloaded = RawFile(path="a.txt", url=f"{site.url}/a.txt")
-        one = sources.fetch(
-            mirrored, resources=tmp_path / "1", mirror=tmp_path / "mirror", checksums={}
-        )
-        other = sources.fetch(downloaded, resources=tmp_path / "2", mirror=None, checksums={})
-        assert one.read_bytes() == other.read_bytes()
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_data_sources_hub_http_archives_checksums(self, tmp_path, hub, packed):
+        """The same bytes, from whichever source and however packed."""
+        content = gzip.compress(b"content") if packed else b"content"
+        hub.files["a.txt"] = content
+        hub.publish("datasets/o/r", COMMIT, {"a.txt": content})
+        (tmp_path / "a.txt").write_bytes(content)
+        files = [
+            RawFile(path="a.txt", mirror="a.txt"),
+            RawFile(path="a.txt", url=f"{hub.url}/a.txt"),
+            RawFile(path="a.txt", hub=HubFile(repo="o/r", revision=COMMIT, file="a.txt")),
+        ]
+        for number, file in enumerate(files):
+            path = sources.fetch(
+                file, resources=tmp_path / str(number), mirror=tmp_path, checksums={}
+            )
+            assert path.read_bytes() == b"content"
 
     def test_models_delta_compression(self, job, weights, monkeypatch):
         """Another way to store a checkpoint: the same numbers are read."""

@@ -181,7 +181,8 @@ def limits(grid: Grid, gains: Gains) -> Limits:
 
 def is_embedded(card: TaskCard) -> bool:
     """Whether the embedded benchmark builds any file of a task."""
-    return any(file.embedded for split in card.splits.values() for file in split.files.values())
+    files = (file for split in card.splits.values() for file in split.files.values())
+    return any(file.package and file.package.source == "embedded" for file in files)
 
 
 def training_languages(grid: Grid, condition: Condition) -> list[str]:
