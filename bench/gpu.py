@@ -67,7 +67,7 @@ import torch
 
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.study import Compute, Multi
-from xstilts.cost.files import table
+from xstilts.config.tables import read_table
 from xstilts.data import examples
 from xstilts.models.network import registry
 from xstilts.models.network import weights as network_weights
@@ -362,7 +362,8 @@ def chip_of_this() -> dict[str, str] | None:
     if not torch.cuda.is_available() or not torch.cuda.is_bf16_supported():
         return None
     name = torch.cuda.get_device_name()
-    rows = [r for r in table(HOME / "config/costs/devices.tsv") if r["name"] and r["name"] in name]
+    known = read_table(HOME / "config/costs/devices.tsv")
+    rows = [row for row in known if row["name"] and row["name"] in name]
     return max(rows, key=lambda row: len(row["name"]), default=None)
 
 

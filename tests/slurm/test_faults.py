@@ -262,4 +262,4 @@ def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, bef
     assert project.checkpoints() == undisturbed.checkpoints()
     assert project.cells() == {}
     stamp = json.loads((project.folder / TRAINED / "stamp.json").read_bytes())
-    assert stamp["facts"]["steps"] == 40 * 8
+    assert stamp["outcomes"]["steps"] == 40 * 8

@@ -106,7 +106,7 @@ def split(stamp: Path, task_type: str, rows: Sequence[examples.Example]) -> Path
         spec="examples",
         inputs={},
         files=[stamp.with_suffix(".parquet")],
-        facts={"rows": count},
+        outcomes={"rows": count},
     )
     return stamp
 

@@ -68,7 +68,11 @@ def write(grid: Grid) -> None:
     for path, text in files.items():
         write_text(path, text)
     write_stamp(
-        stamp, spec=grid.submission().digest, inputs={}, files=sorted(files), facts={"tasks": tasks}
+        stamp,
+        spec=grid.submission().digest,
+        inputs={},
+        files=sorted(files),
+        outcomes={"tasks": tasks},
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xstilts.config.tables import read_table
 from xstilts.errors import StudyError
 
 if TYPE_CHECKING:
@@ -32,11 +32,8 @@ class Language:
 
 def read_languages(path: Path) -> dict[str, Language]:
     """Read ``config/languages.tsv``; its header comment says where each column comes from."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        lines = (line for line in stream if not line.startswith("#"))
-        rows = list(csv.DictReader(lines, delimiter="\t"))
     try:
-        return {row["code"]: _language(row) for row in rows}
+        return {row["code"]: _language(row) for row in read_table(path)}
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: cannot be read: {error!r}") from error
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from xstilts.cost.files import record, table
+from xstilts.config.tables import read_table_if_present
 from xstilts.provenance import digests, files
+from xstilts.provenance.stamp import StampReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,10 @@ class Sizes:
     def __init__(self, grid: Grid, costs: Path, count: bool = False) -> None:
         """``count``: tokenise prepared examples whose tokens have not been counted yet."""
         self._grid, self._count = grid, count
-        self._known = {(r["task"], r["split"]): r for r in table(costs / "tasks.tsv")}
+        self._known = {
+            (r["task"], r["split"]): r for r in read_table_if_present(costs / "tasks.tsv")
+        }
+        self._stamps = StampReader()
         self._needed = grid.needed_examples()
         self.bases: dict[str, str] = {}
         """How what was asked for by `of_all` is known: the weakest of each task and split."""
@@ -73,9 +77,9 @@ class Sizes:
         rows, rows_basis = float(_ROWS), "guessed"
         if known:
             rows, rows_basis = float(known["rows"]), known["rows_basis"]
-        facts = record(stamp).get("facts", {})
-        if "rows" in facts:
-            rows, rows_basis = float(facts["rows"]), "counted"
+        outcomes = self._stamps.outcomes(stamp)
+        if "rows" in outcomes:
+            rows, rows_basis = float(outcomes["rows"]), "counted"
         tokens, tokens_basis = float(self._grid.cards.schema(task).guessed_tokens), "guessed"
         if known:
             tokens, tokens_basis = float(known["tokens"]), known["tokens_basis"]
@@ -105,7 +109,7 @@ class Sizes:
             "encoder": digests.file_sha256(pretrained),
             "limits": limits.model_dump(include={"max_length", "doc_stride", "max_query_length"}),
         }
-        kept = record(note)
+        kept = files.read_json_object(note)
         if kept.get("of") == of:
             return float(kept["tokens"])
         if not self._count:

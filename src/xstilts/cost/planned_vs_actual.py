@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from xstilts.cost.estimate import make
-from xstilts.cost.files import record
 from xstilts.evaluation import scores
 from xstilts.provenance import files
+from xstilts.provenance.stamp import StampReader
 from xstilts.runtime.format import format_duration
 from xstilts.store.taken import taken_note
 
@@ -26,7 +26,7 @@ def frozen_path(grid: Grid) -> Path:
 
 def freeze(grid: Grid, costs: Path) -> None:
     """When a run starts: keep what is planned. A job keeps its first plan over several starts."""
-    before = record(frozen_path(grid)).get("jobs", {})
+    before = files.read_json_object(frozen_path(grid)).get("jobs", {})
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for job in make(grid, costs).jobs:
         if before.get(job.title, {}).get("spec") != job.spec:
@@ -52,7 +52,7 @@ class Compared:
 
 def compare(grid: Grid) -> list[Compared]:
     """Compare the frozen plan with the run records; keep it as ``plan_vs_truth.json``."""
-    planned = record(frozen_path(grid)).get("jobs", {})
+    planned = files.read_json_object(frozen_path(grid)).get("jobs", {})
     rows: dict[str, dict[str, Any]] = {}
     for title, job in planned.items():
         run = _run_of(grid, title, job)
@@ -75,11 +75,11 @@ def _run_of(grid: Grid, title: str, job: dict[str, Any]) -> dict[str, Any] | Non
     rule, _, place = title.partition(" ")
     if rule == "train":
         stamp = grid.results / "checkpoints" / place / "stamp.json"
-        if taken_note(stamp).exists() or record(stamp).get("spec") != job["spec"]:
+        if taken_note(stamp).exists() or StampReader().spec(stamp) != job["spec"]:
             return None
-        run = record(stamp.with_name("run.json"))
+        run = files.read_json_object(stamp.with_name("run.json"))
     else:
-        run = record(scores.run_record(grid.results / "cells" / f"{place}.jsonl"))
+        run = files.read_json_object(scores.run_record(grid.results / "cells" / f"{place}.jsonl"))
     return run if run.get("started", "") >= job["planned"] else None
 
 

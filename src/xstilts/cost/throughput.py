@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xstilts.cost.files import record, table
+from xstilts.config.tables import read_table_if_present
 from xstilts.errors import StudyError, unknown
+from xstilts.provenance import files
 from xstilts.training.log import last_line
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ class Shape:
 
 def shape_of(grid: Grid, encoder: str, costs: Path) -> Shape:
     """From the fetched encoder's ``config.json``, else from config/costs/encoders.tsv."""
-    config = record(grid.encoder_stamp(encoder).parent / "config.json")
+    config = files.read_json_object(grid.encoder_stamp(encoder).parent / "config.json")
     try:
         h, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         body = layers * (4.0 * h * h + 2.0 * h * int(config["intermediate_size"]))
         return Shape(body, h, int(config["vocab_size"]), "counted")
     except (KeyError, TypeError, ValueError):
         pass
-    for row in table(costs / "encoders.tsv"):
+    for row in read_table_if_present(costs / "encoders.tsv"):
         if row["encoder"] == encoder:
             body = float(row["body"]) * 1e6
             return Shape(body, int(row["hidden"]), int(row["vocabulary"]), "declared")
@@ -69,7 +70,7 @@ class Rates:
         """``device``: a row of config/costs/devices.tsv; None: that of earlier runs, else a100."""
         self._grid, self._device = grid, device
         self.shape = cache(lambda encoder: shape_of(grid, encoder, costs))
-        self._devices = {row["device"]: row for row in table(costs / "devices.tsv")}
+        self._devices = {row["device"]: row for row in read_table_if_present(costs / "devices.tsv")}
         if device is not None and device not in self._devices:
             raise StudyError(f"--device: {unknown('device', device, self._devices)}")
         self.of = cache(self._of)
@@ -98,7 +99,7 @@ class Rates:
         curves = sorted(root.glob(f"*/checkpoints/{encoder}/*/*/*/log.jsonl"), key=_time)[-50:]
         tokens = seconds = start_up = runs = 0.0
         for curve in curves:
-            last, run = last_line(curve) or {}, record(curve.with_name("run.json"))
+            last, run = last_line(curve) or {}, files.read_json_object(curve.with_name("run.json"))
             named = f"{run.get('device_name', '')} {run.get('device', '')}".lower()
             if "tokens" not in last or (self._device and self._device not in named):
                 continue

@@ -120,7 +120,7 @@ def check(
     header = "\t".join(field for field in Overlap.__dataclass_fields__)
     with files.write_atomically(listed) as temporary:
         temporary.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-    write_stamp(stamp, spec=spec, inputs={}, files=[listed], facts={"pairs": len(found)})
+    write_stamp(stamp, spec=spec, inputs={}, files=[listed], outcomes={"pairs": len(found)})
     return found
 
 

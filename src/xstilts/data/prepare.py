@@ -58,17 +58,17 @@ def prepare(
     )
     rows = read_split(card, schema, split, language, files, form)
     parquet = stamp.with_suffix(".parquet")
-    facts: dict[str, Any] = {"rows": examples.write(parquet, schema, rows)}
+    outcomes: dict[str, Any] = {"rows": examples.write(parquet, schema, rows)}
     if entry.otherwise:
-        facts["form"] = entry.forms.index(form)
+        outcomes["form"] = entry.forms.index(form)
     if card.labels == FROM_DATA:
-        facts["labels"] = labels_in(schema, rows)
+        outcomes["labels"] = labels_in(schema, rows)
     write_stamp(
         stamp,
         spec=spec,
         inputs={part: digests.file_sha256(path) for part, path in sorted(files.items())},
         files=[parquet],
-        facts=facts,
+        outcomes=outcomes,
     )
 
 

@@ -66,7 +66,7 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
         spec=spec,
         inputs={},
         files=[folder / name for name in FILES],
-        facts={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"], **commit},
+        outcomes={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"], **commit},
     )
 
 

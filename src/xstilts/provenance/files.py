@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from xstilts.errors import LineageError
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     from xstilts.provenance.digests import Json
 
 
-def _umask() -> int:
+def _read_umask() -> int:
+    """The process's umask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-_UMASK = _umask()
+_UMASK = _read_umask()
 
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder; on success, sync it and move it to ``path``.
+    """Give a temporary path in the same folder; on success, sync and rename it to ``path``.
 
-    Nothing half-written is ever seen under the final name, and a failure leaves nothing behind.
+    Readers of ``path`` never see a half-written file, and a failure leaves no file behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # two writers never share it
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # unique for each writer
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -59,8 +60,17 @@ def write_json(path: Path, value: Json) -> None:
 
 
 def read_json(path: Path) -> Json:
-    """Read a JSON file; an unreadable one is a `LineageError` that names it."""
+    """Read a JSON file; raise `LineageError` with its path if it is missing or damaged."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise LineageError(f"{path}: cannot be read as JSON ({error})") from error
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read the object of a JSON file; an empty dict if the file is missing or damaged."""
+    try:
+        value = read_json(path)
+    except LineageError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,11 +1,11 @@
-"""Lineage: what an artefact is (its spec), how it proves it (its stamp), what happened (its run).
+"""Stamps: what an artefact is, and the proof of it.
 
-A *spec* is plain JSON that decides an artefact: stage, resolved parameters, seed, the specs of its
-inputs, the code that makes it and the environment lock. Its sha256, the *spec digest*, is the
+A *spec* is plain JSON that decides an artefact: its kind, resolved parameters, seed, the specs of
+its inputs, the code that makes it and the environment lock. Its sha256, the *spec digest*, is the
 artefact's identity. A *stamp* lies beside the artefact: spec digest, digests of the inputs that
-were really read, and the sha256 of the artefact's own files. It holds no times, so that making the
-same thing twice gives the same stamp, and it is written last, by rename: a stamp that exists is
-true. What differs from run to run (times, host, versions) goes into ``run.json``.
+were read, and the sha256 of the artefact's own files. It holds no times, so that making the same
+artefact twice gives the same stamp. It is written last, by rename, so that a stamp describes files
+that are complete. Times, host and versions are in ``run.json`` (`xstilts.provenance.run_record`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-STAMP_VERSION = 1
+STAMP_VERSION = 2
+"""The layout of the stamp file; 2 calls ``outcomes`` what 1 called ``facts``."""
 
 
 def write_stamp(
@@ -36,12 +37,12 @@ def write_stamp(
     spec: str,
     inputs: Mapping[str, str],
     files: Iterable[Path],
-    facts: Mapping[str, Json] | None = None,
+    outcomes: Mapping[str, Json] | None = None,
 ) -> None:
     """Write the stamp of an artefact whose files lie in the stamp's own folder.
 
-    ``inputs`` gives the sha256 of each input's stamp by role; ``facts`` are deterministic outcomes
-    worth knowing without opening the artefact (rows, steps, final loss).
+    ``inputs`` gives the sha256 of each input's stamp by role; ``outcomes`` are deterministic values
+    that others need without opening the artefact (rows, steps, final loss).
     """
     described = {
         str(file.relative_to(path.parent)): {
@@ -57,7 +58,7 @@ def write_stamp(
             "spec": spec,
             "inputs": dict(inputs),
             "files": described,
-            "facts": dict(facts or {}),
+            "outcomes": dict(outcomes or {}),
         },
     )
 
@@ -147,7 +148,7 @@ class Stamp:
         return self.record.get("spec")
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """One of the stamp's mappings (``inputs``, ``files``); empty if the stamp is damaged."""
+        """The stamp's ``inputs``, ``files`` or ``outcomes``; empty if the stamp is damaged."""
         value = self.record.get(name)
         return value if isinstance(value, dict) else {}
 
@@ -177,6 +178,11 @@ class StampReader:
         """The spec digest of a stamp; None if there is no readable file, or it is damaged."""
         stamp = self.of(path)
         return stamp.spec if stamp else None
+
+    def outcomes(self, path: Path) -> dict[str, Any]:
+        """The deterministic outcomes that a stamp records; empty if there is no readable stamp."""
+        stamp = self.of(path)
+        return stamp.mapping("outcomes") if stamp else {}
 
     def inputs(self, path: Path) -> dict[str, str]:
         """The sha256 of each input's stamp, by role, as a stamp records them."""

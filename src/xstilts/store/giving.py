@@ -58,8 +58,8 @@ def _put(
     stamp = verify(stamp_path)
     sources = {name: stamp_path.parent / name for name in stamp["files"]}
     sources |= (also or {}) | {stamp_path.name: stamp_path}
-    facts = stamp.get("facts", {})
-    about |= {k: facts[k] for k in ("device", "precision", "rows", "steps") if k in facts}
+    outcomes = stamp.get("outcomes", {})
+    about |= {k: outcomes[k] for k in ("device", "precision", "rows", "steps") if k in outcomes}
     entry = Entry(
         key=key,
         spec=stamp["spec"],

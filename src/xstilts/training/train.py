@@ -121,8 +121,8 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
     training.write(weights)
     device = training.device.facts()
     clock.write(job.folder / "run.json", resumed_from=resumed_from, **device)
-    facts = training.facts()
-    write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], facts=facts)
+    outcomes = training.outcomes()
+    write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], outcomes=outcomes)
 
 
 def _verified_inputs(job: TrainingJob) -> dict[str, str]:
@@ -394,7 +394,7 @@ class Training:
         with write_atomically(path) as temporary:
             shutil.copyfile(best, temporary)
 
-    def facts(self) -> dict[str, Any]:
+    def outcomes(self) -> dict[str, Any]:
         """Deterministic outcomes for the stamp."""
         return {
             "steps": self.step,

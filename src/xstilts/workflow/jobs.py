@@ -126,8 +126,8 @@ def labels_of(grid: Grid, task: str, condition: str, stage: str) -> tuple[str, .
     if card.labels != FROM_DATA:
         return tuple(card.label_list)
     stamps = (grid.examples_stamp(*of) for of in grid.train_split(condition, stage, task))
-    facts = [files.read_json(path)["facts"] for path in stamps]
-    return tuple(sorted({label for fact in facts for label in fact["labels"]}))
+    outcomes = [files.read_json(path)["outcomes"] for path in stamps]
+    return tuple(sorted({label for outcome in outcomes for label in outcome["labels"]}))
 
 
 def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) -> None:

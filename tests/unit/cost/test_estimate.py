@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.stored import evaluate, grid_in, train
+from xstilts.config.tables import read_table
 from xstilts.cost.dataset_sizes import BASES, Sizes
 from xstilts.cost.estimate import Planned, make
-from xstilts.cost.files import table
 from xstilts.cost.planned_vs_actual import compare, comparison, freeze, frozen_path
 from xstilts.cost.show import text
 from xstilts.cost.wall_time import wall
@@ -73,7 +73,7 @@ class TestTokens:
 
     def test_rows_of_prepared_examples_are_counted(self, grid, costs):
         stamp = grid.examples_stamp("nli", "train", "en")
-        write_stamp(stamp, spec="", inputs={}, files=[], facts={"rows": 700})
+        write_stamp(stamp, spec="", inputs={}, files=[], outcomes={"rows": 700})
         job = made(grid, costs)["train tiny/none/seed1/nli"]
         assert job.train_tokens == 2 * 700 * 40
 
@@ -212,9 +212,9 @@ def test_the_projects_own_costs_can_be_read(world):
     from xstilts.config.catalogue import Catalogue
 
     folder = ROOT / "config/costs"
-    known = {row["encoder"] for row in table(folder / "encoders.tsv")}
+    known = {row["encoder"] for row in read_table(folder / "encoders.tsv")}
     assert set(Catalogue(ROOT / "config", SCHEMAS).encoders) <= known
-    rows = table(folder / "tasks.tsv")
+    rows = read_table(folder / "tasks.tsv")
     assert len(rows) > 50
     for row in rows:
         assert float(row["rows"]) >= 1

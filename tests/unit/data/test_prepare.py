@@ -74,7 +74,7 @@ def test_examples_lie_beside_their_stamp(prepared, tmp_path):
     assert examples.read(stamp.with_suffix(".parquet")) == ROWS
     record = verify(stamp)
     assert record["spec"] == "spec1"
-    assert record["facts"] == {"rows": 2}
+    assert record["outcomes"] == {"rows": 2}
     raw = tmp_path / "raw/toy/swa.jsonl"
     assert record["inputs"] == {"rows": digests.file_sha256(raw)}
 
@@ -154,15 +154,15 @@ def prepare_toy(folder, toy):
     stamp = folder / "examples/toy/test/sw.json"
     how = {"resources": folder, "mirror": folder, "checksums": {}, "spec": "spec1"}
     prepare(toy, SCHEMAS[toy.task_type], "test", "sw", stamp=stamp, **how)
-    return examples.read(stamp.with_suffix(".parquet")), files.read_json(stamp)["facts"]
+    return examples.read(stamp.with_suffix(".parquet")), files.read_json(stamp)["outcomes"]
 
 
 def test_another_form_is_read_where_the_first_cannot_be_had(tmp_path):
     """The same rows in another file format; the stamp says which form it was."""
     (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
-    rows, facts = prepare_toy(tmp_path, two_forms())
+    rows, outcomes = prepare_toy(tmp_path, two_forms())
     assert [row["text"] for row in rows] == ["a", "b"]
-    assert facts == {"rows": 2, "form": 1}
+    assert outcomes == {"rows": 2, "form": 1}
 
 
 def test_the_first_form_is_preferred(tmp_path, prepared):

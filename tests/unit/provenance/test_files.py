@@ -11,7 +11,7 @@ from hypothesis import given
 
 from support.values import json_values
 from xstilts.errors import LineageError
-from xstilts.provenance.files import read_json, write_atomically, write_json
+from xstilts.provenance.files import read_json, read_json_object, write_atomically, write_json
 
 
 def fail_halfway(path):
@@ -82,3 +82,15 @@ class TestWriteAtomically:
         (tmp_path / "x.json").write_text('{"a": ')
         with pytest.raises(LineageError, match=r"x\.json: cannot be read as JSON"):
             read_json(tmp_path / "x.json")
+
+    @pytest.mark.parametrize("content", [None, b'{"a": ', b"[1]", b"\xff"])
+    def test_an_object_that_cannot_be_read_counts_as_empty(self, content, tmp_path):
+        """Of a missing file, a damaged one, and one that holds another value."""
+        path = tmp_path / "x.json"
+        if content is not None:
+            path.write_bytes(content)
+        assert read_json_object(path) == {}
+
+    def test_an_object_is_read(self, tmp_path):
+        write_json(tmp_path / "x.json", {"a": 1})
+        assert read_json_object(tmp_path / "x.json") == {"a": 1}

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from xstilts.errors import LineageError
-from xstilts.provenance.stamp import verify, write_stamp
+from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.stamp import StampReader, verify, write_stamp
+
+
+def stamp_them(stamp, files):
+    """Write a stamp of some files."""
+    write_stamp(stamp, spec="abc", inputs={"encoder": "def"}, files=files, outcomes={"steps": 3})
 
 
 class TestStamps:
@@ -16,13 +22,13 @@ class TestStamps:
         (tmp_path / "config").write_bytes(b"{}")
         files = [tmp_path / "weights", tmp_path / "config"]
         stamp = tmp_path / "stamp.json"
-        write_stamp(stamp, spec="abc", inputs={"encoder": "def"}, files=files, facts={"steps": 3})
+        stamp_them(stamp, files)
         return stamp
 
     def test_a_whole_artefact_is_verified(self, stamped):
         """The stamp says what it is, what it was made of, and its bytes."""
         stamp = verify(stamped)
-        assert (stamp["spec"], stamp["inputs"], stamp["facts"]) == (
+        assert (stamp["spec"], stamp["inputs"], stamp["outcomes"]) == (
             "abc",
             {"encoder": "def"},
             {"steps": 3},
@@ -36,7 +42,7 @@ class TestStamps:
         """It holds no time and no host."""
         before = stamped.read_bytes()
         files = [stamped.parent / "config", stamped.parent / "weights"]
-        write_stamp(stamped, spec="abc", inputs={"encoder": "def"}, files=files, facts={"steps": 3})
+        stamp_them(stamped, files)
         assert stamped.read_bytes() == before
 
     @pytest.mark.parametrize("content", [b"012345678", b"0123456788", b""])
@@ -61,3 +67,39 @@ class TestStamps:
         stamped.write_text(text)
         with pytest.raises(LineageError, match=r"stamp\.json: not a valid stamp"):
             verify(stamped)
+
+
+class TestStampReader:
+    @pytest.fixture
+    def stamp(self, tmp_path):
+        """A stamp of one file."""
+        (tmp_path / "weights").write_bytes(b"0123456789")
+        stamp = tmp_path / "stamp.json"
+        stamp_them(stamp, [tmp_path / "weights"])
+        return stamp
+
+    def test_it_gives_what_a_stamp_records(self, stamp):
+        reader = StampReader()
+        assert reader.spec(stamp) == "abc"
+        assert reader.sha256(stamp) == file_sha256(stamp)
+        assert reader.inputs(stamp) == {"encoder": "def"}
+        assert reader.outcomes(stamp) == {"steps": 3}
+        weights = stamp.parent / "weights"
+        assert reader.files(stamp) == {weights: file_sha256(weights)}
+
+    def test_it_sees_one_state_of_a_stamp(self, stamp):
+        """Though the stamp is deleted while a command runs."""
+        reader = StampReader()
+        assert reader.spec(stamp) == "abc"
+        stamp.unlink()
+        assert reader.spec(stamp) == "abc"
+        assert StampReader().spec(stamp) is None
+
+    @pytest.mark.parametrize("content", [None, "{", "[]", '{"inputs": 1}'])
+    def test_a_missing_or_damaged_stamp_records_nothing(self, content, tmp_path):
+        path = tmp_path / "stamp.json"
+        if content is not None:
+            path.write_text(content)
+        reader = StampReader()
+        assert reader.spec(path) is None
+        assert reader.inputs(path) == reader.outcomes(path) == reader.files(path) == {}

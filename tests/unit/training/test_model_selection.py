@@ -57,7 +57,7 @@ def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(task_t
     """Scored by other code from the file: the same, tokens included that training never saw."""
     job = job_of(tmp_path, task_type)
     run(job)
-    kept = read_json(job.stamp)["facts"]["selection"]
+    kept = read_json(job.stamp)["outcomes"]["selection"]
     found = tiny.evaluation_job(tmp_path, job, {"en": dev(tmp_path, task_type)})
     found = replace(found, scorer=job.tasks[0].scorer, primary=job.tasks[0].primary)
     evaluate.run(found, say=lambda _: None)
@@ -97,7 +97,7 @@ def test_the_best_is_kept_not_the_last(tmp_path):
     list(steps)
     state.write(job.folder / checkpoint.FILE)
     assert tiny.weights(job) == (tmp_path / "after4").read_bytes()
-    assert state.facts()["selection"] | {"dev_examples": 0} == {
+    assert state.outcomes()["selection"] | {"dev_examples": 0} == {
         "kept": "best",
         "step": 4,
         "dev": {"t_classification": 30.0},
@@ -121,8 +121,8 @@ def test_patience_ends_a_training(tmp_path):
     list(state.steps(lambda: False))
     assert state.step == 8
     assert state.record.best_step == 4
-    assert state.facts()["steps"] == 8
-    assert state.facts()["selection"]["stopped_early"]
+    assert state.outcomes()["steps"] == 8
+    assert state.outcomes()["selection"]["stopped_early"]
 
 
 def test_selection_does_not_change_what_is_trained(tmp_path):
@@ -141,8 +141,11 @@ def test_the_last_is_kept_on_request_and_where_there_is_no_dev_split(tmp_path):
     asked = job_of(tmp_path, name="asked", selection="last")
     for job in (without, asked):
         run(job)
-    assert read_json(without.stamp)["facts"]["selection"] == {"kept": "last", "why": "no dev split"}
-    assert read_json(asked.stamp)["facts"]["selection"] == {"kept": "last"}
+    assert read_json(without.stamp)["outcomes"]["selection"] == {
+        "kept": "last",
+        "why": "no dev split",
+    }
+    assert read_json(asked.stamp)["outcomes"]["selection"] == {"kept": "last"}
     assert tiny.weights(without) == tiny.weights(asked)
 
 
@@ -156,7 +159,7 @@ def test_several_tasks_are_judged_by_the_mean_of_their_primaries(tmp_path):
     ]
     job = tiny.training_job(tmp_path, *tasks)
     run(job)
-    kept = read_json(job.stamp)["facts"]["selection"]
+    kept = read_json(job.stamp)["outcomes"]["selection"]
     assert set(kept["dev"]) == {"t_classification", "t_tagging"}
     assert scores_by_step(job)[kept["step"]] == np.mean(list(kept["dev"].values()))
 
@@ -183,7 +186,7 @@ def test_one_answer_to_everything_is_told_in_the_stamp(tmp_path):
     with torch.no_grad():
         state.heads["t_classification"].sentence.out.bias[0] = 100.0
     list(state.steps(lambda: False))
-    assert state.facts()["selection"]["majority_class"] == ["t_classification"]
+    assert state.outcomes()["selection"]["majority_class"] == ["t_classification"]
 
 
 # --- kills ---------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_a_task_of_parts_trains_on_all_of_them(tmp_path):
     job = tiny.training_job(tmp_path, both)
     run(job)
     stamp = read_json(job.stamp)
-    assert stamp["facts"]["items"] == {"t_classification": 20}
+    assert stamp["outcomes"]["items"] == {"t_classification": 20}
     assert set(stamp["inputs"]) == {
         "encoder", "examples.t_classification.0", "examples.t_classification.1",
     }  # fmt: skip
@@ -139,8 +139,8 @@ def test_a_training_leaves_weights_a_stamp_that_proves_them_and_no_state(tmp_pat
     stamp = verify(job.stamp)
     assert stamp["spec"] == "spec1"
     assert set(stamp["inputs"]) == {"encoder", "examples.t_classification"}
-    assert stamp["facts"]["steps"] == 8
-    assert stamp["facts"]["items"] == {"t_classification": 14}
+    assert stamp["outcomes"]["steps"] == 8
+    assert stamp["outcomes"]["items"] == {"t_classification": 14}
     assert sorted(p.name for p in job.folder.iterdir()) == [
         "checkpoint.json",
         "curves",
@@ -229,7 +229,7 @@ def test_every_format_can_be_trained_alone_and_together(forms, tmp_path):
     run(job)
     saved = checkpoint.Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
     assert {name.split(".")[0] for name in saved.heads} == {f"t_{task_type}" for task_type in forms}
-    assert set(read_json(job.stamp)["facts"]["last_loss"]) == {
+    assert set(read_json(job.stamp)["outcomes"]["last_loss"]) == {
         f"t_{task_type}" for task_type in forms
     }
 
@@ -281,7 +281,7 @@ def test_else_a_head_is_new(why, tmp_path):
     start = None if why == "no start" else first.stamp
     job = tiny.training_job(tmp_path, task, name="second", start=start)
     run(job)
-    assert read_json(job.stamp)["facts"]["heads"] == {"t_classification": "new"}
+    assert read_json(job.stamp)["outcomes"]["heads"] == {"t_classification": "new"}
 
 
 @pytest.mark.parametrize("task_type", tiny.ROWS_OF)

@@ -58,7 +58,7 @@ class TestLabels:
         world.change_card("nli", labels="from_data")
         grid = world.grid(resources=str(world.folder / "resources"))
         stamp = grid.examples_stamp("nli", "train", "en")
-        write_stamp(stamp, spec="", inputs={}, files=[], facts={"labels": ["b", "a"]})
+        write_stamp(stamp, spec="", inputs={}, files=[], outcomes={"labels": ["b", "a"]})
         assert labels_of(grid, "nli", "nli", "intermediate") == ("a", "b")
         assert evaluation_job(grid, "tiny", "none", 1, "xnli").labels == ("a", "b")
 

@@ -147,7 +147,7 @@ def test_every_row_of_the_vocabulary_is_trained(tmp_path):
     assert saved.rows.tolist() == list(range(tiny.ROWS))
     start = checkpoint.words(job.encoder.parent, None, saved.rows)
     assert ((saved.values - start * saved.scale).abs() > 1e-5).any(1).all()
-    facts = read_json(job.stamp)["facts"]
+    facts = read_json(job.stamp)["outcomes"]
     assert facts["steps"] == 16
     assert facts["items"][MLM] == 9
     assert set(facts["last_loss"]) == {"t_classification", MLM}
