@@ -1,18 +1,20 @@
-"""Property tests have no deadline: a shared machine may pause a test for a while."""
+"""Property tests do not measure time: a shared machine may pause a test for a while."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
+settings.register_profile(
+    "without_clock", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("without_clock")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

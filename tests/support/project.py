@@ -79,6 +79,25 @@ def make_encoder(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
+def planned_jobs(output: str) -> dict[str, int]:
+    """Read the number of jobs of each rule, but for ``all``, from the output of a dry run.
+
+    Raises `AssertionError` where the output neither has a table of jobs nor tells that nothing is
+    to be done: a test must not take output that nobody understands for an empty plan.
+    """
+    if "Nothing to be done" in output:
+        return {}
+    _, title, table = output.partition("Job stats:\n")
+    rows, total, rest = table.partition("\ntotal ")
+    if not (title and total):
+        raise AssertionError(f"this is no plan of a dry run:\n{output}")
+    jobs = {rule: int(count) for rule, count in map(str.split, rows.splitlines()[2:])}
+    if sum(jobs.values()) != int(rest.split(maxsplit=1)[0]):
+        raise AssertionError(f"the counts do not add up to the total:\n{output}")
+    jobs.pop("all", None)
+    return jobs
+
+
 @dataclass
 class Project:
     """A project folder and what one does with it."""
@@ -115,13 +134,8 @@ class Project:
         return says
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """The jobs that a dry run lists, by rule."""
-        done = self.snakemake("-n", "-q", "all", *arguments)
-        _, _, table = done.stdout.partition("Job stats:")
-        lines = table.partition("total")[0].splitlines()[3:]
-        jobs = {line.split()[0]: int(line.split()[1]) for line in lines if line.strip()}
-        jobs.pop("all", None)
-        return jobs
+        """The number of jobs of each rule that a dry run lists, but for ``all``."""
+        return planned_jobs(self.snakemake("-n", "-q", "rules", *arguments).stdout)
 
     def prints(self, pattern: str) -> dict[str, str]:
         """The sha256 of every file that matches, by its path."""

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from xstilts.metrics import averages
 
+CODES = averages.LANGUAGES["xtreme-r"]["panx"]
+
 
 def test_sizes_of_the_benchmarks():
     """The language lists have the sizes of evaluate.py, English included where it is listed."""
@@ -46,9 +48,12 @@ def test_order_decides_the_last_bit():
     assert first != second
 
 
-@given(st.dictionaries(st.text(min_size=1), st.floats(0, 100), min_size=1))
+@given(st.dictionaries(st.sampled_from(CODES), st.floats(0, 100), min_size=1))
 def test_language_mean_lies_between(values):
-    """A mean lies between the lowest and the highest language."""
+    """A mean lies between the lowest and the highest language, but for rounding.
+
+    Each of n additions rounds by at most 2**-53 of the sum: far less than 1e-9 for 48 languages.
+    """
     scores = {language: {"f1": value} for language, value in values.items()}
     mean = averages.language_mean(scores)["f1"]
     assert min(values.values()) - 1e-9 <= mean <= max(values.values()) + 1e-9
