@@ -12,6 +12,7 @@
     ├── EncoderError        an encoder cannot be loaded
     ├── TrainingError       a training cannot go on and must not be believed
     ├── MissingPlugin       a study needs a package that is not installed
+    ├── ScoreError          predictions in XTREME's layout cannot be scored
     ├── LineageError        an artefact is not what its stamp, or the study, says it is
     └── StoreError          a shared store cannot be reached or written
         └── DamagedEntry    an entry of it is not what it says it is; knows its key
@@ -72,6 +73,10 @@ class TrainingError(XstiltsError):
 
 class MissingPlugin(XstiltsError):
     """A study needs a function of a package that is not installed."""
+
+
+class ScoreError(XstiltsError):
+    """A submission cannot be scored; the message is one line with the file and its line."""
 
 
 class LineageError(XstiltsError):

@@ -44,11 +44,11 @@ def write(grid: Grid) -> None:
     Raises `StudyError` where the study has no target of the benchmarks, `LineageError` where a cell
     is missing or not of this study.
     """
-    tasks = [target for target in grid.resolved.targets if target in score_submission.KINDS]
+    tasks = [target for target in grid.resolved.targets if target in score_submission.TASKS]
     if not tasks:
         raise StudyError(
             f"study {grid.study.study!r}: no target is a task of XTREME or XTREME-R; "
-            f"they are {', '.join(score_submission.KINDS)}"
+            f"they are {', '.join(score_submission.TASKS)}"
         )
     stamp = grid.submission().stamp
     home = stamp.parent
@@ -60,7 +60,7 @@ def write(grid: Grid) -> None:
             continue
         system = home / encoder / condition / f"seed{seed}"
         for language, cell in cells_of(grid, key).items():
-            name = f"{target}/test-{language}.{score_submission.KINDS[target].suffix}"
+            name = f"{target}/test-{language}.{score_submission.TASKS[target].suffix}"
             rows = scores.predictions(grid.cells(*key), cell).to_pylist()
             files[system / name], files[home / "labels" / name] = texts(
                 grid, target, language, rows

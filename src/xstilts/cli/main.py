@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xstilts.cli import score
 from xstilts.errors import XstiltsError
 
 if TYPE_CHECKING:
@@ -21,17 +22,10 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
 from xstilts.config.schema import study_schema
 
-SCORE = "score"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; an expected error is one line a problem on stderr, and status 1."""
-    given = sys.argv[1:] if argv is None else list(argv)
-    if given[:1] == [SCORE]:  # its options are its own module's, which needs numpy
-        from xstilts.analysis import score_submission
-
-        return score_submission.main(given[1:])
-    args = _parser().parse_args(given)
+    args = _parser().parse_args(argv)
     try:
         status: int = args.run(args)
     except XstiltsError as error:
@@ -95,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.set_defaults(run=_plan)
 
     _add_store(commands)
-    commands.add_parser(SCORE, help="score a folder of predictions")  # see main
+    score.add(commands)
     return parser
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from support.places import MIRROR, ROOT
-from xstilts.analysis.score_submission import ScoreError, main, score_submission
+from support.places import MIRROR
+from xstilts.analysis.score_submission import as_text, score_submission
+from xstilts.errors import ScoreError
 from xstilts.metrics import averages
 
 MOCK = MIRROR / "xtreme_mock"
@@ -60,10 +59,10 @@ def test_one_language_is_the_language_of_all(mock):
 
 
 @pytest.mark.mirror
-def test_table_of_the_mock_data(mock, capsys):
-    """The table has the averages and the overall scores that exist."""
-    assert main([str(MOCK / "labels"), str(MOCK / "predictions")]) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+def test_text_of_the_mock_data(mock):
+    """The text has the averages and the overall scores that are defined."""
+    results = score_submission(MOCK / "labels", MOCK / "predictions")
+    rows = [line.split() for line in as_text(results).splitlines()]
     assert ["udpos", "33", "f1", "70.22"] in rows
     assert ["qa", "mean", "80.38"] in rows
     assert ["all", "9", "tasks", "mean", "62.17"] in rows
@@ -283,12 +282,12 @@ def test_missing_language(folder):
         ("tatoeba", "7", 50),
     ],
 )
-def test_blanked_labels(folder, task, label, count):
-    """Nothing but blanks, or very many equal labels, is refused; a shorter file is not."""
+def test_placeholder_labels(folder, task, label, count):
+    """Nothing but placeholders, or very many equal labels, is refused; a shorter file is not."""
     lines = f"{label}\n" * count
     folder.add(task, "test-en.tsv", lines, lines)
     assert folder.error() == (
-        f"labels/{task}/test-en.tsv: all {count} labels are {label!r}: blanked, "
+        f"labels/{task}/test-en.tsv: all {count} labels are {label!r}: placeholders, "
         "as in XTREME's release; score with the original labels"
     )
     lines = f"{label}\n" * (count - 1)
@@ -303,11 +302,11 @@ def test_blanked_labels(folder, task, label, count):
         ("mewslix", '{"q": [""]}', '{"q": ["Q1"]}'),
     ],
 )
-def test_blanked_answers(folder, task, gold, predicted):
+def test_placeholder_answers(folder, task, gold, predicted):
     """A file without any answer text is refused."""
     message = folder.add(task, "test-en.json", gold, predicted).error()
     assert message.startswith(f"labels/{task}/test-en.json: no answer of ")
-    assert message.endswith("blanked, as in XTREME's release; score with the original labels")
+    assert message.endswith("placeholders, as in XTREME's release; score with the original labels")
 
 
 def test_one_question_without_answer(folder):
@@ -413,34 +412,26 @@ def test_metric_errors_name_the_file(folder):
     assert folder.error().startswith("predictions/mlqa/test-th.json: unknown MLQA language 'th'")
 
 
-# --- command line --------------------------------------------------------------------------------
+# --- averages and text ---------------------------------------------------------------------------
 
 
-def test_json_output(folder, capsys):
-    """--json prints every digit."""
-    folder.add("pawsx", "test-de.tsv", "0\n1\n0\n", "0\n1\n1\n")
-    assert main([str(folder.labels), str(folder.predictions), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == folder.score()
-
-
-def test_the_mean_without_english_is_there_where_it_is_another(folder):
-    """TyDi QA's own average; a task without English, or of English alone, has the one mean."""
+def test_a_mean_without_english_where_it_differs(folder):
+    """TyDi QA's own average; a task without English, or of English alone, has one mean only."""
     for code, answer in (("en", "a"), ("sw", "b"), ("te", "b")):
         folder.add("tydiqa", f"test-{code}.json", squad_file({"q": ["b"]}), f'{{"q": "{answer}"}}')
     folder.add("tatoeba", "test-de.tsv", "0\n1\n", "0\n1\n")
-    found = folder.score()
-    assert found["tydiqa"]["without_english"] == {"exact_match": 100.0, "f1": 100.0}
-    assert found["tydiqa"]["average"]["f1"] == pytest.approx(200 / 3)
-    assert "without_english" not in found["tatoeba"]
+    results = folder.score()
+    assert results["tydiqa"]["without_english"] == {"exact_match": 100.0, "f1": 100.0}
+    assert results["tydiqa"]["average"]["f1"] == pytest.approx(200 / 3)
+    assert "without_english" not in results["tatoeba"]
     assert "without_english" not in folder.score(language="en")["tydiqa"]
 
 
-def test_table_tells_partial_languages(folder, capsys):
-    """The table says how many of the official languages an average has."""
+def test_text_by_language(folder):
+    """The text says how many of the official languages an average has."""
     folder.add("pawsx", "test-de.tsv", "0\n1\n", "0\n1\n")
-    assert main([str(folder.labels), str(folder.predictions), "--task", "pawsx"]) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows == [
+    lines = as_text(folder.score(), by_language=True).splitlines()
+    assert [line.split() for line in lines] == [
         ["task", "languages", "metric", "score"],
         ["pawsx", "1", "of", "7", "accuracy", "100.00"],
         ["de", "accuracy", "100.00"],
@@ -448,7 +439,7 @@ def test_table_tells_partial_languages(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("codes", "told"),
+    ("codes", "count"),
     [
         (averages.LANGUAGES["xtreme"]["tatoeba"], "36"),
         (("de", "sw"), "2 of 36"),
@@ -456,63 +447,9 @@ def test_table_tells_partial_languages(folder, capsys):
         (("de", "swg"), "1 of 36 + 1 other"),
     ],
 )
-def test_table_tells_languages_that_are_not_the_benchmarks(folder, capsys, codes, told):
+def test_text_counts_languages_that_are_not_the_benchmarks(folder, codes, count):
     """Tatoeba has 112 languages, of which XTREME scores 36."""
     for code in codes:
         folder.add("tatoeba", f"test-{code}.tsv", "0\n1\n", "0\n1\n")
-    assert main([str(folder.labels), str(folder.predictions)]) == 0
-    row = capsys.readouterr().out.splitlines()[1]
-    assert row.split() == ["tatoeba", *told.split(), "accuracy", "100.00"]
-
-
-def test_error_is_one_line_and_status_2(folder):
-    """As a program, an error is one line on stderr, without traceback, and status 2."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "xstilts.analysis.score_submission",
-            folder.labels,
-            folder.root / "nowhere",
-        ],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"xstilts score: {folder.root / 'nowhere'}: no such folder\n"
-
-
-def test_the_command_scores_what_the_folder_holds(folder, capsys):
-    """``xstilts score --benchmark xtreme LABELS PREDICTIONS --json``, options on either side."""
-    from xstilts.cli import main
-
-    folder.add("pawsx", "test-de.tsv", "0\n1\n0\n", "0\n1\n1\n")
-    folder.add("pawsx", "test-en.tsv", "0\n1\n0\n", "0\n1\n0\n")
-    folder.add("xnli", "test-sw.tsv", XNLI, XNLI)
-    paths = [str(folder.labels), str(folder.predictions)]
-    assert main.main(["score", "--benchmark", "xtreme", *paths, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"pawsx", "xnli"}
-    assert found == folder.score()
-    assert set(found["pawsx"]["languages"]) == {"de", "en"}
-    one = ["--task", "pawsx", "--language", "de"]
-    assert main.main(["score", "--benchmark", "xtreme", *paths, *one, "--json"]) == 0
-    accuracy = {"accuracy": 2 / 3 * 100}
-    assert json.loads(capsys.readouterr().out) == {
-        "pawsx": {"average": accuracy, "languages": {"de": accuracy}}
-    }
-
-
-def test_the_command_refuses_in_one_line(folder, capsys):
-    """With status 2 and nothing on stdout."""
-    from xstilts.cli import main
-
-    folder.add("pawsx", "test-de.tsv", "0\n1\n0\n", "0\n1\n")
-    paths = [str(folder.labels), str(folder.predictions)]
-    assert main.main(["score", "--benchmark", "xtreme", *paths, "--json"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.endswith("labels/pawsx/test-de.tsv has 3\n")
-    assert said.err.count("\n") == 1
+    row = as_text(folder.score()).splitlines()[1]
+    assert row.split() == ["tatoeba", *count.split(), "accuracy", "100.00"]

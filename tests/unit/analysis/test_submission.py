@@ -163,7 +163,7 @@ def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
     for condition in ("none", "nli"):
         system = home / "tiny" / condition / "seed1"
         scores = score_submission.score_submission(home / "labels", system, "xtreme-r")
-        assert set(scores) == set(score_submission.KINDS) == set(CARDS) - {"aside"}
+        assert set(scores) == set(score_submission.TASKS) == set(CARDS) - {"aside"}
         for task, result in scores.items():
             for language in LANGUAGES:
                 cell = score_files.read(grid.cells("tiny", condition, 1, task))[language]

@@ -167,12 +167,6 @@ class TestCommand:
         assert main(["schema", "--cards", str(world.config)]) == 0
         assert json.loads(capsys.readouterr().out) == study_schema(world.cards)
 
-    def test_predictions_are_scored(self, tmp_path, capsys):
-        """The options are those of `score_submission`; an error is one line and its status 2."""
-        missing = [str(tmp_path / "labels"), str(tmp_path / "predictions")]
-        assert main(["score", *missing]) == 2
-        assert capsys.readouterr().err.startswith("xstilts score: ")
-
     def test_it_is_run_as_a_module_too(self):
         """Where the command is not on the path."""
         command = [sys.executable, "-m", "xstilts.cli.main", "--help"]
