@@ -25,11 +25,15 @@ LIBRARY = Path(__file__).parent.parent
 OPERATIONAL = (
     "xstilts.provenance",  # describes files, does not make them
     "xstilts.runtime",  # who works, and where
-    # the stamp of the examples holds the sha256 of what was downloaded
-    *(f"xstilts.data.{name}" for name in ("sources", "hub", "http", "archives", "checksums")),
+    # how raw files are brought: a sha256 pins their bytes, and the stamp of the examples holds it
+    "xstilts.data.sources",
+    "xstilts.data.hub",
+    "xstilts.data.http",
+    "xstilts.data.archives",
+    "xstilts.data.checksums",
     "xstilts.models.delta_compression",  # a checkpoint holds a checksum of every tensor
     "xstilts.models.token_cache",  # an entry holds a checksum, and is made again if it is damaged
-    "xstilts.training.log",
+    "xstilts.training.log",  # a training that logs nothing ends with the same bytes
     "xstilts.training.saved_state",  # a resumed training ends with the same bytes
 )
 """Modules (and packages with all their modules) that decide no result, so that an edit leaves all

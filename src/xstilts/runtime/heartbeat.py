@@ -1,9 +1,9 @@
 """Heartbeats: a file names the process that works on something, and that process touches it.
 
-The file is a JSON object. Its holder, a process, is described by `describe_this_process`, and a
-thread of that process touches the file every few seconds. Other processes conclude that the holder
-is dead when the file has not been touched for `SILENCE_LIMIT` seconds, or at once when they run on
-the same kernel and see that the process has ended.
+The file is a JSON object with the fields of its `Holder`. A thread of that process touches the file
+every few seconds. Other processes conclude that the holder is dead when the file has not been
+touched for `SILENCE_LIMIT` seconds, or at once when they run on the same kernel and see that the
+process has ended.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import platform
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,32 +61,50 @@ def parse(content: bytes | None) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def describe_this_process() -> dict[str, Any]:
-    """What identifies this process: host, kernel, process number and start, Slurm job."""
-    return {
-        "host": platform.node(),
-        "kernel": _kernel(),
-        "pid": os.getpid(),
-        "process_start": _process_start(os.getpid()),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
-    }
+@dataclass(frozen=True)
+class Holder:
+    """What identifies a process on a shared file system; a field that is unknown is None."""
 
+    host: str | None
+    kernel: str | None
+    pid: int | None
+    process_start: str | None
+    slurm_job: str | None
 
-def holder_name(holder: Mapping[str, Any]) -> str:
-    """A holder as messages name it: ``Slurm job 3, process 12 on node7``."""
-    job = f"Slurm job {holder['slurm_job']}, " if holder.get("slurm_job") else ""
-    return f"{job}process {holder.get('pid')} on {holder.get('host')}"
+    @classmethod
+    def this_process(cls) -> Holder:
+        """The process that runs this."""
+        return cls(
+            host=platform.node(),
+            kernel=_kernel(),
+            pid=os.getpid(),
+            process_start=_process_start(os.getpid()),
+            slurm_job=os.environ.get("SLURM_JOB_ID"),
+        )
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Holder:
+        """The holder that a heartbeat file describes; its other keys are left out."""
+        return cls(**{field.name: values.get(field.name) for field in fields(cls)})
 
-def is_dead(holder: Mapping[str, Any]) -> bool:
-    """Whether the holder's process has certainly ended.
+    def as_json(self) -> dict[str, Any]:
+        """The fields, for a heartbeat file."""
+        return asdict(self)
 
-    Only a process of the same kernel and process namespace can be looked up; of any other this is
-    False.
-    """
-    if not holder.get("process_start") or holder.get("kernel") != _kernel():
-        return False
-    return bool(_process_start(holder["pid"]) != holder["process_start"])
+    def __str__(self) -> str:
+        """The holder as messages name it: ``Slurm job 3, process 12 on node7``."""
+        job = f"Slurm job {self.slurm_job}, " if self.slurm_job else ""
+        return f"{job}process {self.pid} on {self.host}"
+
+    def is_dead(self) -> bool:
+        """Whether the process has certainly ended.
+
+        Only a process of the same kernel and process namespace can be looked up; of any other this
+        is False.
+        """
+        if self.pid is None or self.process_start is None or self.kernel != _kernel():
+            return False
+        return _process_start(self.pid) != self.process_start
 
 
 def _process_start(pid: int) -> str | None:

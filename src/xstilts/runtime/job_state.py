@@ -15,14 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from xstilts.provenance.files import write_json
-from xstilts.runtime.heartbeat import (
-    INTERVAL,
-    SILENCE_LIMIT,
-    describe_this_process,
-    heartbeat,
-    is_dead,
-    parse,
-)
+from xstilts.runtime.heartbeat import INTERVAL, SILENCE_LIMIT, Holder, heartbeat, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +50,7 @@ def record_job_state(log: Path, interval: float = INTERVAL) -> Iterator[None]:
     cannot be written is skipped: the job goes on, and reports a full disk itself.
     """
     path = state_file(log)
-    started: dict[str, Any] = {"started": _now()} | describe_this_process()
+    started: dict[str, Any] = {"started": _now()} | Holder.this_process().as_json()
     _write(path, started | {"state": "running"})
     end: dict[str, Any] = {"state": "ok"}
     try:
@@ -90,7 +83,7 @@ def read_state(log: Path, now: float | None = None) -> JobState | None:
         reason = values.get("reason")
         if outcome == "running":
             silence = (time.time() if now is None else now) - touched
-            if silence > SILENCE_LIMIT or is_dead(values):
+            if silence > SILENCE_LIMIT or Holder.of(values).is_dead():
                 outcome = "lost"
                 reason = f"the job was killed: its last sign of life is {silence:.0f} s old"
         return JobState(

@@ -26,15 +26,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from xstilts.runtime.heartbeat import (
-    INTERVAL,
-    SILENCE_LIMIT,
-    describe_this_process,
-    heartbeat,
-    holder_name,
-    is_dead,
-    parse,
-)
+from xstilts.runtime.heartbeat import INTERVAL, SILENCE_LIMIT, Holder, heartbeat, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +81,7 @@ def _acquire(path: Path, token: str, log: Callable[[str], None], silence_limit: 
         if now.content is None:  # released a moment ago
             continue
         silence = time.monotonic() - unchanged_since
-        if is_dead(parse(now.content)) or silence > silence_limit:
+        if _holder(now.content).is_dead() or silence > silence_limit:
             _break(path, now.content, log)
             continue
         if not logged:
@@ -106,7 +98,7 @@ def _create(path: Path, token: str) -> bool:
     except FileExistsError:
         return False
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump({"token": token} | describe_this_process(), stream)
+        json.dump({"token": token} | Holder.this_process().as_json(), stream)
     return True
 
 
@@ -145,8 +137,8 @@ def _token(path: Path) -> str | None:
     return parse(_read(path)).get("token")
 
 
-def _holder(content: bytes) -> str:
-    return holder_name(parse(content))
+def _holder(content: bytes) -> Holder:
+    return Holder.of(parse(content))
 
 
 @contextmanager

@@ -8,19 +8,20 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from xstilts.runtime.heartbeat import describe_this_process, heartbeat, holder_name, is_dead
+from xstilts.runtime.heartbeat import Holder, heartbeat
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DESCRIBE = """
 import json
-from xstilts.runtime.heartbeat import describe_this_process
-print(json.dumps(describe_this_process()), flush=True)
+from xstilts.runtime.heartbeat import Holder
+print(json.dumps(Holder.this_process().as_json()), flush=True)
 """
 
 
@@ -64,25 +65,31 @@ class TestHeartbeat:
 
 class TestHolder:
     def test_this_process_is_alive(self):
-        assert not is_dead(describe_this_process())
+        assert not Holder.this_process().is_dead()
 
     def test_a_process_that_has_ended_is_dead(self):
         done = subprocess.run([sys.executable, "-c", DESCRIBE], capture_output=True, check=True)
-        assert is_dead(json.loads(done.stdout))
+        assert Holder.of(json.loads(done.stdout)).is_dead()
 
     def test_a_later_process_with_the_same_number_is_not_the_holder(self):
-        assert is_dead(describe_this_process() | {"process_start": "1"})
+        assert replace(Holder.this_process(), process_start="1").is_dead()
 
-    @pytest.mark.parametrize("changes", [{"kernel": "another"}, {"process_start": None}])
-    def test_a_process_that_cannot_be_looked_up_is_not_called_dead(self, changes):
-        assert not is_dead(describe_this_process() | {"process_start": "1"} | changes)
+    @pytest.mark.parametrize("unknown", [{"kernel": "another"}, {"process_start": None}])
+    def test_a_process_that_cannot_be_looked_up_is_not_called_dead(self, unknown):
+        earlier = replace(Holder.this_process(), process_start="1")
+        assert not replace(earlier, **unknown).is_dead()
 
-    def test_nothing_is_known_of_an_unreadable_holder(self):
-        assert not is_dead({})
+    def test_an_unreadable_holder_is_not_called_dead(self):
+        assert not Holder.of({}).is_dead()
+
+    def test_a_holder_is_read_as_it_was_written(self):
+        """The keys that a lock or a job state adds are left out."""
+        holder = Holder.this_process()
+        assert Holder.of(holder.as_json() | {"token": "1"}) == holder
 
     @pytest.mark.parametrize(
         ("slurm_job", "name"),
         [(None, "process 12 on node7"), ("3", "Slurm job 3, process 12 on node7")],
     )
     def test_messages_name_the_job_the_process_and_the_host(self, slurm_job, name):
-        assert holder_name({"pid": 12, "host": "node7", "slurm_job": slurm_job}) == name
+        assert str(Holder.of({"pid": 12, "host": "node7", "slurm_job": slurm_job})) == name
