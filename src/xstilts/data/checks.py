@@ -1,4 +1,4 @@
-"""Are examples what their card and their type of task say? Asked before any are written."""
+"""Check examples against their card and their task type, before they are written."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     from xstilts.data.examples import Example
 
 PLACEHOLDER_LABELS = 100
-"""From so many labelled examples on, one label for all of them is taken for a placeholder."""
+"""If at least so many labels are all the same, they are taken for placeholders."""
 
 
 def check_rows(schema: TaskSchema, rows: Sequence[Example], where: str) -> None:
-    """Raise `DataError` for no rows at all, for other columns, and for two rows with one id."""
+    """Raise `DataError` if there are no rows, for wrong columns, and for two rows with one id."""
     if not rows:
         raise DataError(f"{where}: holds no examples")
     columns = set(schema.columns().names)
     for number, row in enumerate(rows, start=1):
         if set(row) != columns:
             raise DataError(
-                f"{where}: row {number} has columns {sorted(row)}, not {sorted(columns)}"
+                f"{where}: row {number}: expected the columns {sorted(columns)}, "
+                f"found {sorted(row)}"
             )
     counts = Counter(map(schema.identity, rows))
     if twice := next((identity for identity, count in counts.items() if count > 1), None):
@@ -50,7 +51,7 @@ def check_labels(card: TaskCard, schema: TaskSchema, rows: Sequence[Example], wh
     if len(counts) == 1 and counts.total() >= PLACEHOLDER_LABELS:
         raise DataError(
             f"{where}: all {counts.total()} labels are {next(iter(counts))!r}: "
-            "this is a copy whose labels were blanked; give a source with the true ones"
+            "this copy has placeholder labels; give a source with the true ones"
         )
 
 

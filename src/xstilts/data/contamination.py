@@ -1,14 +1,14 @@
-"""Does a training set hold what a target is scored on? Told before anything is trained.
+"""Find test items in training data, before anything is trained.
 
 XQuAD and LAReQA are translations of SQuAD's development paragraphs, treebank sentences serve as
-plain text, copies of a benchmark pass for training sets: a model that has seen its test items tells
-nothing. Two examples share something when they have the same long id (SQuAD's ids live on in all
-translations), or the same text, compared by letters, marks and digits only, so that tokens and
-running text of one sentence are the same.
+plain text, copies of a benchmark pass for training sets: the score of a model that has seen its
+test items means nothing. Two examples overlap if they have the same long id (all translations of
+SQuAD keep its ids), or the same text, compared by letters, marks and digits only, so that the
+tokens and the running text of one sentence are the same.
 
-A target and the recipe that its card names come from one benchmark, whose own split is taken as it
-is: their overlap is reported. Any other training set that holds more than `TOLERATED` of a target's
-items in a language is refused.
+A target and the recipe that its card names come from one benchmark, whose authors made the split:
+their overlap is only reported. Any other training set that holds more than `TOLERATED` of a
+target's items in a language is refused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TOLERATED = 0.01
 """Share of a target's items in one language that another benchmark's training set may hold."""
 LONG_ID = re.compile(r"[0-9a-f-]{16,}", re.IGNORECASE)
 SHORTEST = 24
-"""Letters and digits from which on equal texts are taken for the same and not for chance."""
+"""Letters and digits of the shortest text that is compared: shorter texts are equal by chance."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Target(Part):
-    """What is scored; ``own`` names the tasks of its benchmark's own recipe."""
+    """The test examples of a target; ``own`` names the tasks of its benchmark's recipe."""
 
     own: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of a target's items in a language a training set holds."""
+    """How many (``shared``) of a target's items in a language (``of``) a training set holds."""
 
     training: str
     training_language: str
@@ -71,7 +71,7 @@ class Overlap:
 
     @property
     def refused(self) -> bool:
-        """Whether a study with both must not be run."""
+        """Whether a study must not have both."""
         return not self.own and self.shared > TOLERATED * self.of
 
     def __str__(self) -> str:
@@ -83,59 +83,58 @@ class Overlap:
 
 
 def find(training: Sequence[Part], targets: Sequence[Target]) -> list[Overlap]:
-    """Every pair of a training set and a target's language that share something."""
-    known = {part: np.unique(_prints(part).hashes) for part in training}
-    found = []
+    """The overlaps of every training set with every target in a language."""
+    hashes = {part: np.unique(_fingerprints(part).hashes) for part in training}
+    overlaps = []
     for target in targets:
-        prints = _prints(target)
-        for part, trained in known.items():
-            shared = len(np.unique(prints.owners[np.isin(prints.hashes, trained)]))
+        scored = _fingerprints(target)
+        for part, trained in hashes.items():
+            shared = len(np.unique(scored.owners[np.isin(scored.hashes, trained)]))
             if shared:
                 own = part.task in target.own
-                languages = (part.language, target.task, target.language)
-                found.append(Overlap(part.task, *languages, shared, prints.items, own))
-    return found
+                names = (part.task, part.language, target.task, target.language)
+                overlaps.append(Overlap(*names, shared, scored.items, own))
+    return overlaps
 
 
 def check(
     training: Sequence[Part], targets: Sequence[Target], stamp: Path, spec: str
 ) -> list[Overlap]:
-    """Write what is shared, beside the stamp, and the stamp; refuse what must not be run.
+    """Write all overlaps to ``overlaps.tsv`` beside the stamp, and the stamp last.
 
-    Raises `DataError` with a line for each pair that is refused; then only these lines are written,
-    for the trainings that have not begun (`refuse_if_found`).
+    Raises `DataError` with a line for each refused overlap, and records these lines for the
+    trainings that have not started yet (`refuse_if_found`).
     """
-    found = find(training, targets)
-    if refused := [overlap for overlap in found if overlap.refused]:
-        why = "\n".join(
-            f"{overlap}: a score would tell what was learnt by heart; "
-            f"take {overlap.training!r} or {overlap.target!r} out of the study"
+    overlaps = find(training, targets)
+    if refused := [overlap for overlap in overlaps if overlap.refused]:
+        problem = "\n".join(
+            f"{overlap}: scores on {overlap.target!r} would be contaminated; "
+            f"remove {overlap.training!r} or {overlap.target!r} from the study"
             for overlap in refused
         )
-        files.write_json(_refusal(stamp), {"spec": spec, "why": why})
-        raise DataError(why)
-    _refusal(stamp).unlink(missing_ok=True)
-    listed = stamp.with_name("overlaps.tsv")
-    lines = ["\t".join(map(str, asdict(overlap).values())) for overlap in found]
-    header = "\t".join(field for field in Overlap.__dataclass_fields__)
-    with files.write_atomically(listed) as temporary:
-        temporary.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
-    write_stamp(stamp, spec=spec, inputs={}, files=[listed], outcomes={"pairs": len(found)})
-    return found
+        files.write_json(_refusal_path(stamp), {"spec": spec, "problem": problem})
+        raise DataError(problem)
+    _refusal_path(stamp).unlink(missing_ok=True)
+    table = stamp.with_name("overlaps.tsv")
+    lines = ["\t".join(map(str, asdict(overlap).values())) for overlap in overlaps]
+    header = "\t".join(Overlap.__dataclass_fields__)
+    files.write_text(table, "\n".join([header, *lines]) + "\n")
+    write_stamp(stamp, spec=spec, inputs={}, files=[table], outcomes={"pairs": len(overlaps)})
+    return overlaps
 
 
 def refuse_if_found(stamp: Path, spec: str) -> None:
-    """Raise the `DataError` with which `check` refused these very examples, if it did.
+    """Raise the `DataError` with which `check` refused the examples of this spec, if it did.
 
-    The check runs beside the first trainings, and Snakemake's ``keep-going`` goes on after a rule
-    that failed: no further training shall begin.
+    The check runs beside the first trainings, and Snakemake's ``keep-going`` continues after a rule
+    has failed: no further training must start.
     """
-    note = _refusal(stamp)
-    if note.is_file() and (says := files.read_json(note))["spec"] == spec:
-        raise DataError(f"{says['why']} (or, if the data are others now, delete {note})")
+    path = _refusal_path(stamp)
+    if path.is_file() and (refusal := files.read_json(path))["spec"] == spec:
+        raise DataError(f"{refusal['problem']} (if the data have changed since, delete {path})")
 
 
-def _refusal(stamp: Path) -> Path:
+def _refusal_path(stamp: Path) -> Path:
     return stamp.with_name("overlaps.refused.json")
 
 
@@ -143,7 +142,7 @@ def _refusal(stamp: Path) -> Path:
 
 
 def normal(text: str) -> str:
-    """A text by its letters, marks and digits.
+    """The letters, marks and digits of a text, without case.
 
     >>> normal("The ca\u0301t -- sat, on (2) mats!")
     'thecátsaton2mats'
@@ -157,7 +156,7 @@ def _counts(character: str) -> bool:
 
 
 def keys(schema: TaskSchema, row: Example) -> Iterator[str]:
-    """What tells an example from all others: its id if that is one, and its text."""
+    """The texts by which an example is compared: its id if it is long, and its normalised text."""
     if LONG_ID.fullmatch(row["id"]):
         yield f"id {row['id']}"
     text = normal(schema.comparable_text(row))
@@ -165,17 +164,14 @@ def keys(schema: TaskSchema, row: Example) -> Iterator[str]:
         yield f"text {text}"
 
 
-class _Prints(NamedTuple):
-    hashes: np.ndarray  # (K,) of the keys of all items
-    owners: np.ndarray  # (K,) the number of the item that each belongs to
+class _Fingerprints(NamedTuple):
+    hashes: np.ndarray  # (K,) uint64, of the keys of all items
+    owners: np.ndarray  # (K,) int64, the number of the item that each key belongs to
     items: int
 
 
-def _prints(part: Part) -> _Prints:
-    """The keys of a part's examples as hashes.
-
-    Of retrieval only the queries: candidates are the haystack, not what is scored.
-    """
+def _fingerprints(part: Part) -> _Fingerprints:
+    """Hash the keys of a part's examples; for retrieval only of the queries, which are scored."""
     hashes: list[int] = []
     owners: list[int] = []
     rows = examples.read(part.stamp.with_suffix(".parquet"))
@@ -185,6 +181,6 @@ def _prints(part: Part) -> _Prints:
             digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
             hashes.append(int.from_bytes(digest, "big"))
             owners.append(number)
-    return _Prints(
+    return _Fingerprints(
         np.asarray(hashes, dtype=np.uint64), np.asarray(owners, dtype=np.int64), len(items)
     )

@@ -1,4 +1,4 @@
-"""Examples, and the parquet files that hold them.
+"""Examples: rows, and the parquet files that hold them.
 
 Readers turn every raw file into these rows; everything after them knows only these rows. A file
 holds the examples of one task, split and language. Character offsets count Unicode code points.
@@ -22,49 +22,15 @@ if TYPE_CHECKING:
     from xstilts.config.task_schema import TaskSchema
 
 
-def joined(stamps: Sequence[Path]) -> list[Example]:
-    """The examples of several stamps, one after the other.
-
-    Parts of a task, or its translations, may use the same ids: with more than one stamp, the
-    stamp's place is put before them, also where a query names its right candidates.
-    """
-    parts = [read(stamp.with_suffix(".parquet")) for stamp in stamps]
-    if len(parts) == 1:
-        return parts[0]
-    return [_of_part(n, row) for n, part in enumerate(parts) for row in part]
-
-
-def _of_part(number: int, row: Example) -> Example:
-    told = {"id": f"{number}:{row['id']}"}
-    if "relevant" not in row:
-        return row | told
-    return row | told | {"relevant": [f"{number}:{name}" for name in row["relevant"]]}
-
-
-def subset(rows: list[Example], limit: int | None, task: str) -> list[Example]:
-    """At most ``limit`` examples, drawn by a hash of their ids: the same in every study.
-
-    Of retrieval so many queries, with the candidates that are right for them.
-    """
-    asked = [row for row in rows if row.get("side") != "candidate"]
-    if limit is None or limit >= len(asked):
-        return rows
-    drawn = sorted(asked, key=lambda r: rank("subset", task, r["id"]))[:limit]
-    chosen = {id(row) for row in drawn}
-    right = {name for row in drawn for name in row.get("relevant", ())}
-    return [row for row in rows if id(row) in chosen or _is_right(row, right)]
-
-
-def _is_right(row: Example, names: set[str]) -> bool:
-    return row.get("side") == "candidate" and row["id"] in names
-
-
 Example = dict[str, Any]
 """One row, with the columns of its task type: `xstilts.config.task_schema.TaskSchema.columns`."""
 
 
 def write(path: Path, schema: TaskSchema, rows: Iterable[Example]) -> int:
-    """Write examples as parquet, atomically; return how many. The same rows give the same bytes."""
+    """Write examples as parquet, atomically; return their number.
+
+    The same rows give the same bytes.
+    """
     table = pa.Table.from_pylist(list(rows), schema=schema.columns())
     with write_atomically(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -72,7 +38,7 @@ def write(path: Path, schema: TaskSchema, rows: Iterable[Example]) -> int:
 
 
 def read(path: Path) -> list[Example]:
-    """Read a file written by `write`."""
+    """Read a file that `write` wrote; raises `DataError` if it is damaged or missing."""
     try:
         rows: list[Example] = pq.read_table(path).to_pylist()
     except (pa.ArrowInvalid, OSError) as error:
@@ -80,10 +46,54 @@ def read(path: Path) -> list[Example]:
     return rows
 
 
+def joined(stamps: Sequence[Path]) -> list[Example]:
+    """The examples of several stamps, one after the other.
+
+    Parts of a task, or its translations, may use the same ids: with more than one stamp, the number
+    of the stamp precedes every id, also the ids of a query's relevant candidates.
+    """
+    parts = [read(stamp.with_suffix(".parquet")) for stamp in stamps]
+    if len(parts) == 1:
+        return parts[0]
+    return [_numbered(number, row) for number, part in enumerate(parts) for row in part]
+
+
+def _numbered(number: int, row: Example) -> Example:
+    row = row | {"id": f"{number}:{row['id']}"}
+    if "relevant" in row:
+        row["relevant"] = [f"{number}:{candidate}" for candidate in row["relevant"]]
+    return row
+
+
+def subset(rows: list[Example], limit: int | None, task: str) -> list[Example]:
+    """At most ``limit`` examples, drawn by a hash of their ids: the same in every study.
+
+    For retrieval: ``limit`` queries and their relevant candidates.
+    """
+    questions = [row for row in rows if row.get("side") != "candidate"]
+    if limit is None or limit >= len(questions):
+        return rows
+    drawn = sorted(questions, key=lambda row: rank("subset", task, row["id"]))[:limit]
+    chosen = {id(row) for row in drawn}
+    relevant = _relevant_ids(drawn)
+    return [row for row in rows if id(row) in chosen or _is_candidate(row, relevant)]
+
+
 def first(rows: list[Example], limit: int | None) -> list[Example]:
-    """The first examples; for retrieval the first queries that have one, and what is right."""
+    """The first ``limit`` examples.
+
+    For retrieval: the first ``limit`` queries with a relevant candidate, and these candidates.
+    """
     if limit is None or "side" not in rows[0]:
         return rows[:limit]
     queries = [row for row in rows if row["relevant"]][:limit]
-    right = {name for query in queries for name in query["relevant"]}
-    return queries + [row for row in rows if row["side"] == "candidate" and row["id"] in right]
+    relevant = _relevant_ids(queries)
+    return queries + [row for row in rows if _is_candidate(row, relevant)]
+
+
+def _relevant_ids(queries: list[Example]) -> set[str]:
+    return {candidate for query in queries for candidate in query.get("relevant", ())}
+
+
+def _is_candidate(row: Example, ids: set[str]) -> bool:
+    return row.get("side") == "candidate" and row["id"] in ids

@@ -1,4 +1,4 @@
-"""One task, split and language made ready: fetched, read, checked and kept as parquet."""
+"""Prepare the examples of a task, split and language: fetch, read, check, write, stamp."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from xstilts.data.checks import check_gold, check_labels, check_rows, labels_in
 from xstilts.data.sources import available_offline, fetch
 from xstilts.errors import LineageError, MissingFile, StudyError, unknown
 from xstilts.provenance import digests
+from xstilts.provenance.files import explain_write_errors
 from xstilts.provenance.stamp import verify, write_stamp
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ def prepare(
 ) -> None:
     """Write the examples of one split and language beside ``stamp``, and the stamp last.
 
-    The parquet file is named after the stamp (``sw.json`` stamps ``sw.parquet``). Raises
-    `DataError` for files that cannot be had or read, and for examples that the card's own labels
-    or its task type, ``schema``, do not allow.
+    The parquet file is named after the stamp (``sw.json`` stamps ``sw.parquet``). Several processes
+    may prepare the same examples at once: they write the same bytes, each file as a whole.
+
+    Raises `DataError` for files that no source can give or no reader can read, for examples that
+    the card's labels or its task type, ``schema``, do not allow, and for a disk that is full.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
-    form, files = _fetched(
+    form, files = _fetch(
         card,
         split,
         language,
@@ -58,22 +61,24 @@ def prepare(
     )
     rows = read_split(card, schema, split, language, files, form)
     parquet = stamp.with_suffix(".parquet")
-    outcomes: dict[str, Any] = {"rows": examples.write(parquet, schema, rows)}
+    outcomes: dict[str, Any] = {"rows": len(rows)}
     if entry.otherwise:
         outcomes["form"] = entry.forms.index(form)
     if card.labels == FROM_DATA:
         outcomes["labels"] = labels_in(schema, rows)
-    write_stamp(
-        stamp,
-        spec=spec,
-        inputs={part: digests.file_sha256(path) for part, path in sorted(files.items())},
-        files=[parquet],
-        outcomes=outcomes,
-    )
+    with explain_write_errors(stamp):
+        examples.write(parquet, schema, rows)
+        write_stamp(
+            stamp,
+            spec=spec,
+            inputs={part: digests.file_sha256(path) for part, path in sorted(files.items())},
+            files=[parquet],
+            outcomes=outcomes,
+        )
 
 
 def is_current(stamp: Path, spec: str) -> bool:
-    """Whether the stamp exists, is of this spec, and its files are the ones it lists."""
+    """Whether the stamp exists, names this spec, and lists the files as they are."""
     if not stamp.is_file():
         return False
     try:
@@ -90,7 +95,11 @@ def read_split(
     files: Mapping[str, Path],
     form: Form | None = None,
 ) -> list[Example]:
-    """Read raw files with the reader of a split's form (the first), and check what came out."""
+    """Read raw files with the reader of one form of a split (the first), and check the examples.
+
+    Raises `StudyError` for a language or an option that does not exist, `MalformedFile` for a file
+    that the reader cannot read, and `DataError` for examples that fail a check.
+    """
     if language not in card.split_languages(split):
         allowed = card.split_languages(split)
         raise StudyError(f"task {card.task!r}, {split}: {unknown('language', language, allowed)}")
@@ -104,12 +113,13 @@ def read_split(
     return rows
 
 
-def _fetched(
+def _fetch(
     card: TaskCard, split: str, language: str, *, resources: Path, mirror: Path | None, **how: Any
 ) -> tuple[Form, dict[str, Path]]:
-    """The first form of a split whose files can be had, and these.
+    """Fetch the files of the first form of a split that sources can give; return both.
 
-    A form whose files are all at hand goes before one that would need the network.
+    A form whose files all are available offline precedes one that needs the network.
+    Raises `MissingFile` with the failures of every form.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
     forms = [(form, card.raw_files(split, language, form)) for form in entry.forms_of(language)]
@@ -134,12 +144,15 @@ def _fetched(
 
 
 def readers() -> list[str]:
-    """Names of all readers."""
+    """The names of all readers."""
     return sorted(path.stem for path in READERS.glob("*.py") if path.stem not in _HELPERS)
 
 
 def reader(name: str, options: Mapping[str, Any], where: str) -> Callable[..., Iterable[Example]]:
-    """The function that reads a card's files; refuses options that it does not have."""
+    """The function that reads a card's files.
+
+    Raises `StudyError` for an unknown reader or option, and for an option that is missing.
+    """
     if name not in readers():
         raise StudyError(f"{where}: {unknown('reader', name, readers())}")
     read: Callable[..., Iterable[Example]] = importlib.import_module(

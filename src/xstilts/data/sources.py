@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 from xstilts.data import http, hub
 from xstilts.data.archives import DamagedFile, extract_member, inside, unpack
 from xstilts.data.checksums import LOCK, SOURCES, Download, read_lock, record
-from xstilts.errors import ChecksumMismatch, DataError, MissingFile, SourceUnavailable
+from xstilts.errors import ChecksumMismatch, MissingFile, SourceUnavailable
 from xstilts.provenance import plugins
 from xstilts.provenance.digests import canonical, file_sha256
-from xstilts.provenance.files import write_atomically
+from xstilts.provenance.files import explain_write_errors, write_atomically
 from xstilts.runtime.file_lock import file_lock
 
 if TYPE_CHECKING:
@@ -62,17 +62,12 @@ def fetch(
     """
     raw = resources / "raw"
     target = raw / inside(file.path)
-    try:
-        with file_lock(target.with_name(f".{target.name}.lock")):
-            if file.package:
-                _build(file.package, split, language, target)
-            else:
-                _fetch(file, raw, target, mirror, checksums.get(file.path), progress)
-    except OSError as error:
-        raise DataError(
-            f"{target}: cannot be written ({error.strerror or error}); free space on the disk, or "
-            f"make {error.filename or target.parent} writable, then run again"
-        ) from error
+    lock = file_lock(target.with_name(f".{target.name}.lock"))
+    with explain_write_errors(target), lock:
+        if file.package:
+            _build(file.package, split, language, target)
+        else:
+            _fetch(file, raw, target, mirror, checksums.get(file.path), progress)
     return target
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from xstilts.errors import LineageError
+from xstilts.errors import DataError, LineageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,22 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def explain_write_errors(path: Path) -> Iterator[None]:
+    """Raise a `DataError` that says what to do if ``path`` cannot be written.
+
+    For a full disk, a folder without permission, a read-only file system.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise DataError(
+            f"{path}: cannot be written ({reason}); free space on the disk, or make "
+            f"{error.filename or path.parent} writable, then run again"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,7 +25,7 @@ def card(**changes):
 def test_examples_have_exactly_the_columns_of_their_type():
     """A reader's slip ends here, with the number of the row."""
     check_rows(TEXTS, ROWS, "toy/test/en")
-    with pytest.raises(DataError, match=r"toy/test/en: row 2 has columns \['id'\], not \['id', "):
+    with pytest.raises(DataError, match=r"toy/test/en: row 2: expected the columns \['id', "):
         check_rows(TEXTS, [ROWS[0], {"id": "2"}], "toy/test/en")
     with pytest.raises(DataError, match="toy/test/en: holds no examples"):
         check_rows(TEXTS, [], "toy/test/en")
@@ -46,7 +46,9 @@ def test_an_id_stands_once():
 def test_placeholder_labels_are_refused():
     """XTREME's downloader writes one constant over most test labels."""
     rows = [row | {"label": "yes"} for row in ROWS]
-    with pytest.raises(DataError, match="all 100 labels are 'yes': this is a copy whose labels"):
+    with pytest.raises(
+        DataError, match="all 100 labels are 'yes': this copy has placeholder labels"
+    ):
         check_labels(card(), TEXTS, rows, "toy/test/en")
     check_labels(card(), TEXTS, rows[:99], "toy/test/en")
     check_labels(card(), TEXTS, ROWS, "toy/test/en")

@@ -1,4 +1,4 @@
-"""Training data that hold test items are told, and refused where they must be."""
+"""Test items in training data are reported, and refused if another benchmark holds them."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_what_holds_a_targets_items_is_refused(part, tmp_path):
     with pytest.raises(DataError) as refused:
         check([training], [target], tmp_path / "overlaps.json", "spec")
     assert str(refused.value) == (
-        "train (en) holds 1 of 1 items of test (en): a score would tell what was learnt by heart; "
-        "take 'train' or 'test' out of the study"
+        "train (en) holds 1 of 1 items of test (en): scores on 'test' would be contaminated; "
+        "remove 'train' or 'test' from the study"
     )
     assert not (tmp_path / "overlaps.json").exists()
 

@@ -1,11 +1,14 @@
-"""A split made ready: `xstilts.data.prepare`."""
+"""A split is fetched, read, checked, written and stamped."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+from typing import TYPE_CHECKING
 
 import pytest
 
+from support.disk import full_disk, read_only
 from xstilts.config.task_card import TaskCard
 from xstilts.data import examples
 from xstilts.data.prepare import is_current, prepare, read_split, reader, readers
@@ -13,6 +16,9 @@ from xstilts.errors import DataError, MissingFile, StudyError
 from xstilts.provenance import digests, files
 from xstilts.provenance.stamp import verify
 from xstilts.tasks.registry import SCHEMAS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = [
     {"id": "1", "text": "a", "text_pair": None, "label": "yes"},
@@ -233,3 +239,73 @@ def test_some_sentences_of_a_bitext_have_a_translation(prepared, right):
     else:
         with pytest.raises(DataError, match="toy/test/sw: no query has a right candidate to score"):
             prepared(rows, bucc)
+
+
+# --- several processes, and disks that cannot be written -----------------------------------------
+
+
+MANY = [
+    {"id": str(i), "text": str(i * 7919), "text_pair": None, "label": ("yes", "no")[i % 2]}
+    for i in range(5_000)
+]
+
+
+def _prepare(folder: Path) -> None:
+    prepare(
+        card(labels=("yes", "no")),
+        SCHEMAS["classification"],
+        "test",
+        "sw",
+        resources=folder,
+        mirror=folder,
+        checksums={},
+        stamp=folder / "examples/toy/test/sw.json",
+        spec="the same for all studies",
+    )
+
+
+def mirror(folder: Path, rows: list[dict[str, object]]) -> Path:
+    """Put rows into the mirror; return the stamp that their preparation makes."""
+    (folder / "toy-swa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "examples/toy/test/sw.json"
+
+
+def test_two_studies_may_prepare_the_same_examples_at_once(tmp_path):
+    """Whichever ends last, the stamp proves the file."""
+    stamp = mirror(tmp_path, MANY)
+    spawn = multiprocessing.get_context("spawn")
+    studies = [spawn.Process(target=_prepare, args=(tmp_path,)) for _ in range(2)]
+    for study in studies:
+        study.start()
+    for study in studies:
+        study.join()
+    assert [study.exitcode for study in studies] == [0, 0]
+    assert verify(stamp)["outcomes"] == {"rows": 5000}
+    assert sorted(path.name for path in stamp.parent.iterdir()) == ["sw.json", "sw.parquet"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path):
+    """The next run continues with what was downloaded."""
+    stamp = mirror(tmp_path, MANY)
+    raw = tmp_path / "raw/toy/swa.jsonl"
+    raw.parent.mkdir(parents=True)
+    raw.write_bytes((tmp_path / "toy-swa.jsonl").read_bytes())
+    with full_disk(10_000), pytest.raises(DataError) as refused:
+        _prepare(tmp_path)
+    assert str(refused.value) == (
+        f"{stamp}: cannot be written (File too large); free space on the disk, or make "
+        f"{stamp.parent} writable, then run again"
+    )
+    assert list(stamp.parent.iterdir()) == []
+    _prepare(tmp_path)
+    assert is_current(stamp, "the same for all studies")
+
+
+def test_a_read_only_folder_is_one_line(tmp_path):
+    stamp = mirror(tmp_path, MANY)
+    stamp.parent.mkdir(parents=True)
+    with read_only(tmp_path / "examples"), pytest.raises(DataError) as refused:
+        _prepare(tmp_path)
+    assert str(refused.value).startswith(
+        f"{stamp}: cannot be written (Permission denied); free space on the disk, or make "
+    )

@@ -14,7 +14,6 @@ import torch
 
 from support import tiny
 from xstilts.config.study import Evaluation
-from xstilts.data import examples
 from xstilts.errors import LineageError, TrainingError
 from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation import scores as score_files
@@ -442,14 +441,6 @@ def test_max_examples_scores_the_first_ones(job):
     evaluated(replace(only(job, "en"), evaluation=Evaluation(max_examples=5)))
     assert cell(job, "en")["n"] == 5
     assert [row["id"] for row in rows(job, "en")] == [f"c{i}" for i in range(5)]
-
-
-def test_max_examples_of_retrieval_keeps_the_right_candidates():
-    """Wherever they lie: a query without its answer would be a certain error."""
-    rows = tiny.translations(6)
-    assert [row["id"] for row in examples.first(rows, 2)] == ["q0", "q1", "c0", "c1"]
-    rows = rows[:6] + rows[:5:-1]
-    assert [row["id"] for row in examples.first(rows, 2)] == ["q0", "q1", "c1", "c0"]
 
 
 # --- without training ----------------------------------------------------------------------------

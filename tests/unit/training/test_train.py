@@ -11,90 +11,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from support import tiny
-from xstilts.data.examples import joined, subset
 from xstilts.errors import DataError, EncoderError, LineageError, TrainingError
 from xstilts.models import checkpoint
 from xstilts.models.network import weights
 from xstilts.provenance.files import read_json
 from xstilts.provenance.stamp import verify
 from xstilts.training.train import Training, run
-
-# --- subset --------------------------------------------------------------------------------------
-
-
-@given(st.permutations([{"id": str(i)} for i in range(12)]), st.integers(1, 12))
-def test_a_subset_does_not_depend_on_the_order_of_the_rows(rows, limit):
-    """The same ids are drawn, in the order in which they came."""
-    found = subset(rows, limit, "task")
-    ordered = subset(sorted(rows, key=lambda r: int(r["id"])), limit, "task")
-    assert len(found) == limit
-    assert {r["id"] for r in found} == {r["id"] for r in ordered}
-    assert found == [row for row in rows if row in found]
-
-
-def test_a_smaller_subset_is_part_of_a_larger_one():
-    """So that learning curves over max_examples are nested."""
-    rows = [{"id": str(i)} for i in range(50)]
-    drawn = [{r["id"] for r in subset(rows, n, "task")} for n in (5, 20, 50)]
-    assert drawn[0] < drawn[1] < drawn[2]
-
-
-def test_tasks_draw_differently():
-    """Ids of two tasks may be the same numbers."""
-    rows = [{"id": str(i)} for i in range(50)]
-    assert subset(rows, 10, "a") != subset(rows, 10, "b")
-
-
-def test_a_subset_of_retrieval_is_of_queries_with_their_candidates():
-    """A query without its right candidate could not be answered."""
-    rows = tiny.translations(9)
-    drawn = subset(rows, 4, "a")
-    queries = [row for row in drawn if row["side"] == "query"]
-    assert len(queries) == 4
-    wanted = {name for row in queries for name in row["relevant"]}
-    assert {row["id"] for row in drawn if row["side"] == "candidate"} == wanted
-    assert subset(rows, 9, "a") == rows
-
-
-def test_no_limit_takes_all():
-    """None, or one that is never reached."""
-    rows = [{"id": "1"}]
-    assert subset(rows, None, "a") == subset(rows, 5, "a") == rows
-
-
-# --- several stamps ------------------------------------------------------------------------------
-
-
-def test_parts_of_a_task_are_read_one_after_the_other(tmp_path):
-    """Their ids are told apart by the part's place, so that a subset draws from all of them."""
-    parts = [
-        tiny.split(tmp_path / f"{name}.json", "classification", tiny.sentences(n))
-        for name, n in (("one", 3), ("two", 2))
-    ]
-    assert [row["id"] for row in joined(parts)] == ["0:c0", "0:c1", "0:c2", "1:c0", "1:c1"]
-    assert [row["id"] for row in joined(parts[:1])] == ["c0", "c1", "c2"]
-
-
-def test_pairs_of_retrieval_hold_in_every_part(tmp_path):
-    """A query names its right candidates by the ids that these have after joining."""
-    parts = [
-        tiny.split(tmp_path / f"{name}.json", "retrieval", tiny.translations(n))
-        for name, n in (("de", 2), ("sw", 3))
-    ]
-    rows = joined(parts)
-    pairs = [(row["id"], row["relevant"]) for row in rows if row["side"] == "query"]
-    assert pairs == [
-        (f"{n}:q{i}", [f"{n}:c{i}"]) for n, i in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2))
-    ]
-    assert [row["id"] for row in subset(rows, 5, "a")] == [row["id"] for row in rows]
-    kept = subset(rows, 3, "a")
-    candidates = {row["id"] for row in kept if row["side"] == "candidate"}
-    assert candidates == {row["relevant"][0] for row in kept if row["side"] == "query"}
-    assert len(candidates) == 3
 
 
 def test_a_task_of_parts_trains_on_all_of_them(tmp_path):
