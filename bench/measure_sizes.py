@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING
 
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
-from xstilts.config.study import Mlm
 from xstilts.data import examples
 from xstilts.data.checksums import read_checksums
 from xstilts.data.prepare import prepare
 from xstilts.data.sources import available_offline
 from xstilts.errors import XstiltsError
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks import base
-from xstilts.tasks.mlm import model as mlm
+from xstilts.tasks.base import EncodingContext, load_model
 from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
@@ -106,13 +104,8 @@ def measured(
                 continue
             rows = examples.read(stamp.with_suffix(".parquet"))
             some = rows[:: max(1, len(rows) // ROWS)]
-            if card.task_type == "mlm":
-                how = Mlm()
-                features = mlm.encode(some, tokenizer, how.mask, how.max_length)
-            else:
-                features = base.get(card.task_type).encode(
-                    some, tokenizer, tuple(card.labels or ()), limits, training=False
-                )
+            context = EncodingContext(tokenizer, card.label_list, limits)
+            features = load_model(card.task_type).encode(some, context)
             counts.append(len(rows))
             tokens.append(sum(map(len, features.sequences)) / len(some))
     if not counts:

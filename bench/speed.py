@@ -28,7 +28,7 @@ from xstilts.grid.artefacts import open_grid
 from xstilts.models import checkpoint
 from xstilts.models.batch import by_tokens, pack
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, load_model
 from xstilts.training.train import Training
 from xstilts.workflow import jobs
 
@@ -109,13 +109,10 @@ def main() -> None:
     if not (folder / "stamp.json").exists() or not stamp.exists():
         sys.exit("run `snakemake --cores all download` first")
     labels = grid.cards.task(TASK).labels or []
-    features = base.get("classification").encode(
-        examples.read(stamp.with_suffix(".parquet")),
-        Tokenizer(folder),
-        labels,
-        grid.hyperparameters(TASK, "intermediate"),
-        training=True,
-    )
+    limits = grid.hyperparameters(TASK, "intermediate")
+    context = EncodingContext(Tokenizer(folder), labels, limits, training=True)
+    rows = examples.read(stamp.with_suffix(".parquet"))
+    features = load_model("classification").encode(rows, context)
     job = jobs.training_job(grid, encoder, TASK, 1, "intermediate")
     batches = [Training(job).plan.batch(step)[1] for step in range(STEPS)]
     items = np.arange(min(512, len(features)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.tables import read_table_if_present
 from xstilts.provenance import digests, files
 from xstilts.provenance.stamp import StampReader
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from xstilts.config.hyperparameters import Hyperparameters
     from xstilts.grid.artefacts import Grid
     from xstilts.models.tokenizer import Tokenizer
 
@@ -119,6 +119,8 @@ class Sizes:
         return tokens
 
     def _limits(self, task: str, split: str) -> Hyperparameters:
+        if self._grid.cards.schema(task).is_plain_text:
+            return Hyperparameters(max_length=self._grid.study.mlm.max_length)
         if split == "test" and task in self._grid.resolved.targets:
             return self._grid.limits(task)
         return self._grid.hyperparameters(task, "recipe")
@@ -129,19 +131,13 @@ def _count_tokens(
 ) -> float:
     """The mean tokens of a row, all windows and choices together, over a sample of rows."""
     from xstilts.data import examples
-    from xstilts.tasks import base
-    from xstilts.tasks.mlm import model as mlm
+    from xstilts.tasks.base import EncodingContext, load_model
 
     card = grid.cards.task(task)
     rows = examples.read(stamp.with_suffix(".parquet"))
     some = rows[:: max(1, len(rows) // sample)]
-    if card.task_type == "mlm":
-        how = grid.study.mlm
-        features = mlm.encode(some, _tokenizer(encoder), how.mask, how.max_length)
-    else:
-        features = base.get(card.task_type).encode(
-            some, _tokenizer(encoder), tuple(card.labels or ()), limits, training=False
-        )
+    context = EncodingContext(_tokenizer(encoder), card.label_list, limits)
+    features = load_model(card.task_type).encode(some, context)
     return round(sum(map(len, features.sequences)) / len(some), 2)
 
 

@@ -25,13 +25,14 @@ from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.run_record import RunRecord
 from xstilts.runtime.lock import artefact_lock
-from xstilts.tasks import base
+from xstilts.tasks.base import constant_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
+    from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
     from xstilts.evaluation.scores import Cell
 from xstilts.evaluation.predictor import Model, Texts
@@ -152,7 +153,7 @@ def _compute(
         "n": result.n,
         "metrics": result.metrics,
         "counts": result.counts,
-        "warnings": _warnings(job.task_type, result.predictions),
+        "warnings": _warnings(model.task_model.schema, result.predictions),
         "device": model.device.kind,
         "precision": model.device.precision,
         "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
@@ -162,7 +163,7 @@ def _compute(
     write_json(file.with_suffix(".json"), cell)
 
 
-def _warnings(task_type: str, predictions: list[dict[str, Any]]) -> list[str]:
-    """What makes a score suspect: a model that always says the same, where gold does not."""
-    of_classes = task_type in ("classification", "multiple_choice", "tagging")
-    return ["majority_class"] if of_classes and base.collapsed(predictions) else []
+def _warnings(schema: TaskSchema, predictions: list[dict[str, Any]]) -> list[str]:
+    """What makes a score suspect: a model that always gives one class, where gold does not."""
+    suspect = schema.is_classification and constant_prediction(predictions)
+    return ["majority_class"] if suspect else []

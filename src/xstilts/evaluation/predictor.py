@@ -21,7 +21,7 @@ from xstilts.models.forward import fitted
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import verify
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ class Model:
         """Verify and load the checkpoint; raises `LineageError` if its bytes are not as stamped."""
         self.job = job
         self.folder = job.encoder.parent
-        self.task_model = base.get(job.task_type)
+        self.task_model = load_model(job.task_type)
         self.device = Device.choose(job.compute)
         verify(job.encoder)
         self.checkpoint: Checkpoint | None = None
@@ -113,7 +113,7 @@ class Model:
 
     def encoded(self, rows: list[Example]) -> Texts:
         """Examples in tokens; a part that the language before had as well is not made again."""
-        chosen = [[rows[i] for i in part] for part in base.parts(self.task_model, rows)]
+        chosen = [[rows[i] for i in part] for part in self.task_model.parts(rows)]
         known = {part.key: part for part in self._encoded if part.key}
         self._encoded = []
         for part in chosen:
@@ -123,7 +123,8 @@ class Model:
 
     def _features(self, rows: list[Example]) -> Features:
         job = self.job
-        return self.task_model.encode(rows, self.tokenizer, job.labels, job.limits, training=False)
+        context = EncodingContext(self.tokenizer, job.labels, job.limits)
+        return self.task_model.encode(rows, context)
 
     # -- results ----------------------------------------------------------------------------------
 
@@ -137,13 +138,13 @@ class Model:
             official = [states[layer] for states in outputs]
         predictions = self._decoded(texts, official)
         threshold = None
-        if tunable := base.tuned(self.task_model, job.scorer):
+        if job.scorer in self.task_model.THRESHOLD_SCORERS:
             tuning, found = texts, predictions
             if texts.tuning:
                 tuning = texts.tuning
                 found = self._decoded(tuning, self.outputs(tuning))
-            threshold = tunable.tune(tuning.rows, found)
-            predictions = tunable.tuned(predictions, threshold)
+            threshold = self.task_model.choose_threshold(tuning.rows, found)
+            predictions = self.task_model.apply_threshold(predictions, threshold)
         n, metrics = self.task_model.score(texts.rows, predictions, job.scorer, language)
         if job.sweep:
             metrics |= self._by_layer(texts, outputs, language)

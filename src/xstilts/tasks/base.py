@@ -1,44 +1,62 @@
-"""The kinds of task. Each file owns its kind: features, head, loss, decoding and scoring.
+"""What a type of task must do with a model: features, head, loss, decoding and scoring.
 
-A format is a module with these names; `Format` is their type, `get` finds one by a card's name.
-Nothing is imported here that a single format does not need: the digest of a stage's code covers
-exactly the formats that the stage runs.
+A type is a folder: `schema.py` (a `TaskSchema`, without torch) and `model.py` (a `TaskModel`).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import numpy as np
     import torch
     from torch import nn
 
+    from xstilts.config.task_schema import TaskSchema
     from xstilts.data.examples import Example
     from xstilts.models.batch import Batch, Features
     from xstilts.models.tokenizer import Limits, Tokenizer
 
+    PredictionRow = dict[str, Any]
 
-class Format(Protocol):
-    """What every format module provides."""
 
-    def encode(
-        self,
-        examples: Sequence[Example],
-        tokenizer: Tokenizer,
-        labels: Sequence[str],
-        limits: Limits,
-        *,
-        training: bool,
-    ) -> Features:
-        """Tokenise examples. In training, items without a usable target are left out, counted."""
+@dataclass(frozen=True)
+class EncodingContext:
+    """What examples are encoded with.
 
+    ``labels``: of the head, in the order of its outputs. ``training``: leave out, and count, the
+    examples that cannot be trained on.
+    """
+
+    tokenizer: Tokenizer
+    labels: Sequence[str]
+    limits: Limits
+    training: bool = False
+
+
+class TaskModel(ABC):
+    """One type of task. It has no state: one instance, ``MODEL``, serves every task of the type."""
+
+    schema: TaskSchema
+    needs_whole_batch = False
+    """Whether the loss compares all items of a step, and so cannot be summed over parts of it."""
+    THRESHOLD_SCORERS: Collection[str] = ()
+    """Scorers that need a threshold, which is chosen before it is applied."""
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Example], context: EncodingContext) -> Features:
+        """Tokenise examples into items."""
+
+    @abstractmethod
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """A new head. Called with hidden states (T, H) and a `Batch`, it gives the outputs."""
 
+    @abstractmethod
     def loss(self, outputs: Any, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
         """The sum of the items' losses, each weighted as its features say.
 
@@ -46,8 +64,10 @@ class Format(Protocol):
         """
 
     def outputs(self, outputs: Any, batch: Batch) -> list[np.ndarray]:
-        """The head's outputs as one array per item."""
+        """The head's outputs as one array for each item; by default, an item is a row of them."""
+        return list(outputs.float().cpu().numpy())
 
+    @abstractmethod
     def decode(
         self,
         examples: Sequence[Example],
@@ -55,68 +75,56 @@ class Format(Protocol):
         outputs: Sequence[np.ndarray],
         labels: Sequence[str],
         scorer: str,
-    ) -> list[dict[str, Any]]:
-        """One prediction per scored example, as a row of the predictions file."""
+    ) -> list[PredictionRow]:
+        """One prediction for each scored example, as a row of the predictions file."""
 
+    @abstractmethod
     def score(
         self,
         examples: Sequence[Example],
-        predictions: Sequence[dict[str, Any]],
+        predictions: Sequence[PredictionRow],
         scorer: str,
         language: str,
     ) -> tuple[int, dict[str, float]]:
         """How many things were scored, and the metrics in per cent."""
 
-
-class Pooled(Format, Protocol):
-    """A format whose examples are encoded in parts, because languages may share some of them."""
-
     def parts(self, examples: Sequence[Example]) -> list[list[int]]:
-        """The places of each part's examples; every example is in one part."""
+        """The places of the examples that are encoded together; each example is in one part.
+
+        Languages of a target share the outputs of a part that both have. By default all examples
+        are one part.
+        """
+        return [list(range(len(examples)))]
+
+    def choose_threshold(
+        self, examples: Sequence[Example], predictions: Sequence[PredictionRow]
+    ) -> float:
+        """The threshold that is best for these predictions of these examples."""
+        raise NotImplementedError(f"{self.schema.name}: no scorer needs a threshold")
+
+    def apply_threshold(
+        self, predictions: Sequence[PredictionRow], threshold: float
+    ) -> list[PredictionRow]:
+        """The predictions, with what the threshold decides: only these can be scored."""
+        raise NotImplementedError(f"{self.schema.name}: no scorer needs a threshold")
 
 
-class Tuned(Format, Protocol):
-    """A format some of whose scorers need a number that is chosen on other examples."""
-
-    TUNED: Sequence[str]
-
-    def tune(self, examples: Sequence[Example], predictions: Sequence[dict[str, Any]]) -> float:
-        """The number that is best for these predictions of these examples."""
-
-    def tuned(
-        self, predictions: Sequence[dict[str, Any]], threshold: float
-    ) -> list[dict[str, Any]]:
-        """Predictions to which the number is applied: only these can be scored."""
+def load_model(name: str) -> TaskModel:
+    """The model of a type. It is imported by name, so that a job runs the types that it needs."""
+    return cast("TaskModel", import_module(f"xstilts.tasks.{name}.model").MODEL)
 
 
-def parts(form: Format, examples: Sequence[Example]) -> list[list[int]]:
-    """The places of the examples that are encoded together; one part where nothing is shared."""
-    if hasattr(form, "parts"):
-        return cast("Pooled", form).parts(examples)
-    return [list(range(len(examples)))]
+def constant_prediction(predictions: Sequence[PredictionRow]) -> bool:
+    """Whether all predictions are the same although the gold answers differ.
 
-
-def tuned(form: Format, scorer: str) -> Tuned | None:
-    """The format, if this scorer of it is tuned."""
-    return cast("Tuned", form) if scorer in getattr(form, "TUNED", ()) else None
-
-
-def get(name: str) -> Format:
-    """The format of this name (checked when its card was read)."""
-    return cast("Format", import_module(f"xstilts.tasks.{name}.model"))
-
-
-def collapsed(predictions: Sequence[dict[str, Any]]) -> bool:
-    """Whether a model says the same of everything where the gold answers differ.
-
-    Tags are compared one by one, everything else whole.
+    Predictions that are lists, as of tags, are compared by their members, others as a whole.
     """
-    said, gold = (
-        {str(x) for p in predictions for x in (p[side] if _tags(p) else [p[side]])}
+    predicted, gold = (
+        {str(x) for p in predictions for x in (p[side] if _is_list(p) else [p[side]])}
         for side in ("prediction", "gold")
     )
-    return len(said) == 1 and len(gold) > 1
+    return len(predicted) == 1 and len(gold) > 1
 
 
-def _tags(prediction: dict[str, Any]) -> bool:
+def _is_list(prediction: PredictionRow) -> bool:
     return isinstance(prediction["prediction"], list)

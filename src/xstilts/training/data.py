@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.errors import DataError
 from xstilts.models.network.weights import Weights
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, load_model
 from xstilts.training.schedule import MLM
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.models.batch import Features
-    from xstilts.tasks.base import Format
+    from xstilts.tasks.base import TaskModel
     from xstilts.training.job import MlmJob, TaskJob
 from xstilts.data.examples import joined, subset
 
@@ -36,11 +37,11 @@ class TrainingData:
         Raises `DataError` where a task has no example that it can be trained on.
         """
         self.tokenizer = Tokenizer(folder)
-        self.task_models: dict[str, Format] = {
-            task.name: base.get(task.task_type) for task in tasks
+        self.task_models: dict[str, TaskModel] = {
+            task.name: load_model(task.task_type) for task in tasks
         }
-        # no format of a card: it is only imported, and in the spec's code, where it is mixed in
-        self.mlm: Any = base.get("mlm") if mlm else None
+        # imported, and in the code of the spec, only where it is mixed in
+        self.mlm: Any = load_model("mlm") if mlm else None
         raw = {task.name: self._of_task(task) for task in tasks}
         raw |= {MLM: self._of_texts(mlm)} if mlm else {}
         self.rows = _all_rows(folder) if mlm else _rows_that_occur(raw.values())
@@ -51,7 +52,8 @@ class TrainingData:
         rows = joined(task.examples)
         rows = subset(rows, task.hyperparameters.max_examples, task.name)
         features = self.task_models[task.name].encode(
-            rows, self.tokenizer, task.labels, task.hyperparameters, training=True
+            rows,
+            EncodingContext(self.tokenizer, task.labels, task.hyperparameters, training=True),
         )
         if not len(features):
             where = ", ".join(map(str, task.examples))
@@ -63,9 +65,9 @@ class TrainingData:
         self.mask = self.tokenizer.mask  # which it must have
         parts = [joined([stamp]) for stamp in mlm.examples]  # one language each
         texts = [r for part in parts for r in subset(part, choices.max_examples, MLM)]
-        features: Features = self.mlm.encode(
-            texts, self.tokenizer, choices.mask, choices.max_length
-        )
+        limits = Hyperparameters(max_length=choices.max_length)
+        context = EncodingContext(self.tokenizer, (), limits, training=True)
+        features: Features = self.mlm.encode(texts, context, choices.mask)
         if not len(features):
             where = ", ".join(map(str, mlm.examples))
             raise DataError(f"{where}: no text for masked language modelling")

@@ -18,7 +18,7 @@ from xstilts.errors import DataError
 from xstilts.models import checkpoint
 from xstilts.models.batch import pack
 from xstilts.models.forward import fitted
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, constant_prediction, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,9 +57,8 @@ class Development:
         self._others = checkpoint.Untrained(folder, before, needed[~self._is_trained])
 
     def _encode(self, task: TaskJob, tokenizer: Tokenizer) -> Features:
-        encode = base.get(task.task_type).encode
-        rows, limits = self.rows[task.name], task.hyperparameters
-        return encode(rows, tokenizer, task.labels, limits, training=False)
+        context = EncodingContext(tokenizer, task.labels, task.hyperparameters)
+        return load_model(task.task_type).encode(self.rows[task.name], context)
 
     def score(
         self,
@@ -77,7 +76,7 @@ class Development:
         scores, collapsed = {}, []
         with self._all_rows(encoder, shrunk), torch.inference_mode():
             for task in self.tasks:
-                task_model, rows = base.get(task.task_type), self.rows[task.name]
+                task_model, rows = load_model(task.task_type), self.rows[task.name]
                 features = self.features[task.name]
                 head = heads[task.name]
                 outputs = _outputs(features, task, encoder, head, device, budget)
@@ -85,7 +84,7 @@ class Development:
                 language = task.dev[0].stem
                 _, metrics = task_model.score(rows, predictions, task.scorer, language)
                 scores[task.name] = float(metrics[task.primary])
-                if base.collapsed(predictions):
+                if constant_prediction(predictions):
                     collapsed.append(task.name)
         return scores, collapsed
 
@@ -112,7 +111,7 @@ def _outputs(
     device: Device,
     budget: int,
 ) -> list[np.ndarray]:
-    task_model = base.get(task.task_type)
+    task_model = load_model(task.task_type)
 
     def compute(items: list[int]) -> list[np.ndarray]:
         batch = pack(features, items).to(device.torch)

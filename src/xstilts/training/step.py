@@ -61,7 +61,7 @@ class Gradients:
         task_model = self._data.task_models.get(task)
         sum_up = (
             self._through_outputs
-            if getattr(task_model, "WHOLE_STEP", False)
+            if task_model is not None and task_model.needs_whole_batch
             else self._part_by_part
         )
         while True:

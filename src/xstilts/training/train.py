@@ -232,7 +232,7 @@ class Training:
         return head
 
     def _mlm_head(self) -> nn.Module:
-        head: nn.Module = self.data.mlm.Head(self.encoder.shape.hidden, len(self.data.rows))
+        head: nn.Module = self.data.mlm.head(self.encoder.shape.hidden, len(self.data.rows))
         self._initialise(head, MLM)
         found = self.data.mlm.pretrained(Weights(self._folder).body(), head)
         if found is not None:

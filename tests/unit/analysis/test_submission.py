@@ -19,7 +19,7 @@ from xstilts.grid.artefacts import Grid, open_grid
 from xstilts.models import device
 from xstilts.provenance import files
 from xstilts.provenance.stamp import verify
-from xstilts.tasks import base
+from xstilts.tasks.base import load_model
 
 if TYPE_CHECKING:
     from xstilts.config.resolve import Cell
@@ -60,11 +60,11 @@ def rows_of(target: str, seed: int) -> list[examples.Example]:
 def predict(target: str, rows, seed: int):
     """What a weak model says: predictions of the target's task type from random outputs."""
     task_type, scorer, _, labels = CARDS[target]
-    model, rng = base.get(task_type), np.random.default_rng(seed)
+    model, rng = load_model(task_type), np.random.default_rng(seed)
     if task_type == "retrieval":
         outputs = [rng.normal(size=6) for _ in rows]
         found = model.decode(rows, None, outputs, (), scorer)  # type: ignore[arg-type]
-        return base.tuned(model, scorer).tuned(found, 1.1) if scorer == "bucc" else found
+        return model.apply_threshold(found, 1.1) if scorer == "bucc" else found
     if task_type == "tagging":
         said = [[str(t) for t in rng.choice(labels, len(r["tags"]))] for r in rows]
         return [
@@ -136,7 +136,7 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
     read = examples.read(stamp.with_suffix(".parquet"))
     rows = examples.first(read, grid.study.evaluation.limit(cell.target))
     predictions = predict(cell.target, rows, seed)
-    n, metrics = base.get(task_type).score(rows, predictions, scorer, cell.language)
+    n, metrics = load_model(task_type).score(rows, predictions, scorer, cell.language)
     job = replace(
         tiny.evaluation_job(grid.results, tiny.training_job(grid.results), {}),
         task_type=task_type,

@@ -14,7 +14,7 @@ from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.models import checkpoint
 from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,10 @@ def folder(packaged_encoder) -> Path:
 
 
 def embeddings(folder: Path, texts: list[str]) -> np.ndarray:
-    retrieval = base.get("retrieval")
+    retrieval = load_model("retrieval")
     rows = [{"id": t, "side": "query", "text": f"passage: {t}", "relevant": []} for t in texts]
-    features = retrieval.encode(rows, Tokenizer(folder), (), Hyperparameters(), training=False)
+    context = EncodingContext(Tokenizer(folder), (), Hyperparameters())
+    features = retrieval.encode(rows, context)
     used = features.tokens_used()
     encoder = checkpoint.build(folder, None, torch.from_numpy(used).long()).eval()
     batch = pack(features.renumbered(used), range(len(features)))

@@ -22,6 +22,7 @@ from xstilts.models.batch import pack
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json
 from xstilts.provenance.stamp import write_stamp
+from xstilts.tasks.base import EncodingContext
 from xstilts.training import train
 
 LANGUAGES = {"en": "abcdefgh", "sw": "efgh1234", "th": "ไทยabกน今"}
@@ -145,9 +146,8 @@ def test_the_predictions_are_those_of_the_trained_network(job):
     whole = checkpoints.build(folder, saved, torch.arange(tiny.ROWS)).eval()
     model = predictor.Model(job)
     sentences = tiny.sentences(12)
-    features = model.task_model.encode(
-        sentences, model.tokenizer, job.labels, job.limits, training=False
-    )
+    context = EncodingContext(model.tokenizer, job.labels, job.limits)
+    features = model.task_model.encode(sentences, context)
     with torch.inference_mode():
         for number, row in enumerate(rows(job, "en")):
             batch = pack(features, [number])

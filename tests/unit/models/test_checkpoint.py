@@ -19,7 +19,7 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.models.dropout import AttentionDropout, Dropout
 from xstilts.models.network import registry, weights
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, load_model
 from xstilts.training.train import Training
 
 EVERY_ROW = torch.arange(tiny.ROWS)
@@ -203,9 +203,9 @@ class Dense:
         features = {}
         for task in job.tasks:
             rows = examples.read(task.examples[0].with_suffix(".parquet"))
-            features[task.name] = base.get(task.task_type).encode(
-                rows, tokenizer, task.labels, task.hyperparameters, training=True
-            )
+            limits = task.hyperparameters
+            context = EncodingContext(tokenizer, task.labels, limits, training=True)
+            features[task.name] = load_model(task.task_type).encode(rows, context)
         plan, h = Training(job).plan, job.tasks[0].hyperparameters
         named = [*self.encoder.named_parameters(), *heads.named_parameters()]
         decay = [p for n, p in named if not (n.endswith("bias") or "norm" in n)]
@@ -220,7 +220,7 @@ class Dense:
         )
         for step in range(plan.total):
             name, items = plan.batch(step)
-            model = next(base.get(t.task_type) for t in job.tasks if t.name == name)
+            model = next(load_model(t.task_type) for t in job.tasks if t.name == name)
             batch = pack(features[name], items)
             loss = model.loss(heads[name](self.encoder(batch), batch), batch)
             (loss / features[name].weights[items].sum()).backward()

@@ -20,7 +20,7 @@ from xstilts.models.network import weights as network_weights
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.files import read_json
 from xstilts.provenance.stamp import write_stamp
-from xstilts.tasks import base
+from xstilts.tasks.base import EncodingContext, load_model
 from xstilts.tasks.registry import SCHEMAS
 from xstilts.training import train
 
@@ -88,8 +88,9 @@ def features(job) -> Features:
     task = job.tasks[0]
     rows = examples.read(task.examples[0].with_suffix(".parquet"))
     tokenizer = Tokenizer(job.encoder.parent)
-    model = base.get(task.task_type)
-    return model.encode(rows, tokenizer, task.labels, task.hyperparameters, training=True)
+    model = load_model(task.task_type)
+    context = EncodingContext(tokenizer, task.labels, task.hyperparameters, training=True)
+    return model.encode(rows, context)
 
 
 def ours(job, item: int):
@@ -98,7 +99,7 @@ def ours(job, item: int):
     saved = Checkpoint.load(job.folder / checkpoint.FILE, folder)
     whole = checkpoint.build(folder, saved, torch.arange(tiny.ROWS)).eval()
     task = job.tasks[0]
-    head = base.get(task.task_type).head(16, task.labels).eval()
+    head = load_model(task.task_type).head(16, task.labels).eval()
     head.load_state_dict(saved.head(task.name))
     batch = pack(features(job), [item])
     with torch.inference_mode():
@@ -167,7 +168,7 @@ def test_a_head_gives_what_ours_gives(kind, task_type, auto, tmp_path):
             expected = ours(job, 2)[1]
         elif task_type == "tagging":
             theirs = model(inputs[0]).logits[0]
-            head = base.get(task_type).head(16, task.labels).eval()
+            head = load_model(task_type).head(16, task.labels).eval()
             saved = Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
             head.load_state_dict(saved.head(task.name))
             expected = head.token.out(ours(job, 2)[0])

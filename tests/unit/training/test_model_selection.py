@@ -15,6 +15,7 @@ from xstilts.evaluation import evaluate
 from xstilts.evaluation import scores as score_files
 from xstilts.models import checkpoint
 from xstilts.provenance.files import read_json
+from xstilts.tasks.base import EncodingContext
 from xstilts.training.log import LOG
 from xstilts.training.model_selection import Record, best_file
 from xstilts.training.train import Training, run
@@ -80,7 +81,8 @@ def test_rows_that_only_the_dev_data_need_are_those_of_the_checkpoint(tmp_path):
     folder, saved = first.encoder.parent, state.checkpoint()
     encode = state.data.task_models["t_classification"].encode
     task, rows = state.job.tasks[0], state._development.rows["t_classification"]
-    features = encode(rows, state.data.tokenizer, task.labels, task.hyperparameters, training=False)
+    context = EncodingContext(state.data.tokenizer, task.labels, task.hyperparameters)
+    features = encode(rows, context)
     used = torch.from_numpy(features.tokens_used()).long()
     assert torch.equal(inside, checkpoint.words(folder, saved, used))
     assert len(state.encoder.words.weight) == len(state.data.rows)  # training goes on with its own

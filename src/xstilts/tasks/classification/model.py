@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
@@ -13,7 +13,9 @@ from xstilts.metrics.accuracy import accuracy
 from xstilts.models.batch import Batch, Features, one_sequence_items
 from xstilts.models.device import uploaded
 from xstilts.models.heads import SentenceHead
-from xstilts.models.tokenizer import truncate_longest_first
+from xstilts.tasks.base import TaskModel
+from xstilts.tasks.classification.schema import SCHEMA
+from xstilts.tasks.text_pairs import sequence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,49 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from xstilts.data.examples import Example
-    from xstilts.models.tokenizer import Limits, Tokenizer, Tokens
-
-SCORERS = {"accuracy": ("accuracy",)}
-
-
-def encode(
-    examples: Sequence[Example],
-    tokenizer: Tokenizer,
-    labels: Sequence[str],
-    limits: Limits,
-    *,
-    training: bool,
-) -> Features:
-    """One sequence an example; pairs are cut by `truncate_longest_first`, which is counted."""
-    firsts = tokenizer(e["text"] for e in examples)
-    seconds = iter(tokenizer(e["text_pair"] for e in examples if e["text_pair"] is not None))
-    counts: Counter[str] = Counter()
-    sequences, second, targets = [], [], []
-    for example, first in zip(examples, firsts, strict=True):
-        pair = next(seconds) if example["text_pair"] is not None else None
-        ids, where, cut = sequence(tokenizer, first, pair, limits.max_length)
-        counts["truncated"] += cut
-        if training and example["label"] is None:
-            counts["unlabelled"] += 1
-            continue
-        sequences.append(ids)
-        second.append(where)
-        targets.append(labels.index(example["label"]) if example["label"] is not None else -1)
-    return one_sequence_items(sequences, second, targets, counts=+counts)
-
-
-def sequence(
-    tokenizer: Tokenizer, first: Tokens, second: Tokens | None, longest: int
-) -> tuple[np.ndarray, int, bool]:
-    """The ids of a text or pair, where its tokens of type 1 begin, and whether it was cut."""
-    layout = tokenizer.layout
-    if second is None:
-        room = longest - layout.single_specials
-        ids = tokenizer.single(first.ids[:room])
-        return ids, len(ids), len(first.ids) > room
-    room = longest - layout.pair_specials
-    a, b = truncate_longest_first(first.ids, second.ids, room)
-    return *tokenizer.pair(a, b), len(first.ids) + len(second.ids) > room
+    from xstilts.tasks.base import EncodingContext, PredictionRow
 
 
 class Head(nn.Module):
@@ -78,42 +38,64 @@ class Head(nn.Module):
         return self.sentence(hidden, batch)  # type: ignore[no-any-return]
 
 
-def head(hidden: int, labels: Sequence[str]) -> nn.Module:
-    """A new head with one output a class."""
-    return Head(hidden, len(labels))
+class ClassificationModel(TaskModel):
+    """Classification of a text or a pair of texts."""
+
+    schema = SCHEMA
+
+    def encode(self, examples: Sequence[Example], context: EncodingContext) -> Features:
+        """One sequence an example; pairs are cut by `truncate_longest_first`, which is counted."""
+        tokenizer = context.tokenizer
+        firsts = tokenizer(e["text"] for e in examples)
+        seconds = iter(tokenizer(e["text_pair"] for e in examples if e["text_pair"] is not None))
+        counts: Counter[str] = Counter()
+        sequences, second, targets = [], [], []
+        for example, first in zip(examples, firsts, strict=True):
+            pair = next(seconds) if example["text_pair"] is not None else None
+            ids, where, cut = sequence(tokenizer, first, pair, context.limits.max_length)
+            counts["truncated"] += cut
+            if context.training and example["label"] is None:
+                counts["unlabelled"] += 1
+                continue
+            sequences.append(ids)
+            second.append(where)
+            label = example["label"]
+            targets.append(-1 if label is None else context.labels.index(label))
+        return one_sequence_items(sequences, second, targets, counts=+counts)
+
+    def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
+        """A new head with one output a class."""
+        return Head(hidden, len(labels))
+
+    def loss(self, outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
+        """Cross entropy, summed over items."""
+        gold = uploaded(np.asarray(batch.targets), outputs.device)
+        return F.cross_entropy(outputs.float(), gold, reduction="sum", label_smoothing=smoothing)
+
+    def decode(
+        self,
+        examples: Sequence[Example],
+        features: Features,
+        outputs: Sequence[np.ndarray],
+        labels: Sequence[str],
+        scorer: str,
+    ) -> list[PredictionRow]:
+        """The class with the highest score; the first one on a tie."""
+        return [
+            {"id": e["id"], "prediction": labels[int(np.argmax(o))], "gold": e["label"]}
+            for e, o in zip(examples, outputs, strict=True)
+        ]
+
+    def score(
+        self,
+        examples: Sequence[Example],
+        predictions: Sequence[PredictionRow],
+        scorer: str,
+        language: str,
+    ) -> tuple[int, dict[str, float]]:
+        """Accuracy over all examples."""
+        gold = [e["label"] for e in examples]
+        return len(gold), {"accuracy": accuracy(gold, [p["prediction"] for p in predictions])}
 
 
-def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
-    """Cross entropy, summed over items."""
-    gold = uploaded(np.asarray(batch.targets), outputs.device)
-    return F.cross_entropy(outputs.float(), gold, reduction="sum", label_smoothing=smoothing)
-
-
-def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
-    """Class scores of each item."""
-    return list(outputs.float().cpu().numpy())
-
-
-def decode(
-    examples: Sequence[Example],
-    features: Features,
-    outputs: Sequence[np.ndarray],
-    labels: Sequence[str],
-    scorer: str,
-) -> list[dict[str, Any]]:
-    """The class with the highest score; the first one on a tie."""
-    return [
-        {"id": e["id"], "prediction": labels[int(np.argmax(o))], "gold": e["label"]}
-        for e, o in zip(examples, outputs, strict=True)
-    ]
-
-
-def score(
-    examples: Sequence[Example],
-    predictions: Sequence[dict[str, Any]],
-    scorer: str,
-    language: str,
-) -> tuple[int, dict[str, float]]:
-    """Accuracy over all examples."""
-    gold = [e["label"] for e in examples]
-    return len(gold), {"accuracy": accuracy(gold, [p["prediction"] for p in predictions])}
+MODEL = ClassificationModel()

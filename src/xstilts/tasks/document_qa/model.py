@@ -40,15 +40,16 @@ from xstilts.models.dropout import name_places
 from xstilts.models.heads import SentenceHead, TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
 from xstilts.seeds import rank
+from xstilts.tasks.base import TaskModel
+from xstilts.tasks.document_qa.schema import MEASURES, SCHEMA, TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.models.tokenizer import Limits, Tokenizer, Tokens
+    from xstilts.models.tokenizer import Tokenizer, Tokens
+    from xstilts.tasks.base import EncodingContext, PredictionRow
 
-TASKS, MEASURES = ("passage", "minimal"), ("f1", "precision", "recall")
-SCORERS = {"tydi": tuple(f"{task}_{measure}" for task in TASKS for measure in MEASURES)}
 NONE, YES, NO, MINIMAL, PASSAGE = range(5)
 MOST_PASSAGES, BEST, LONGEST_ANSWER = 45, 30, 100
 UNANSWERED_SHARE = 0.1
@@ -88,46 +89,6 @@ class Window:
     passage: np.ndarray
     offset: int
     gold: Gold
-
-
-# --- features ------------------------------------------------------------------------------------
-
-
-def encode(
-    examples: Sequence[Example],
-    tokenizer: Tokenizer,
-    labels: Sequence[str],
-    limits: Limits,
-    *,
-    training: bool,
-) -> Features:
-    """One item a window; in training all with an answer and a tenth of the others."""
-    questions = tokenizer(e["question"] for e in examples)
-    documents = _documents(examples, tokenizer)
-    counts: Counter[str] = Counter()
-    sequences, second, windows = [], [], []
-    layout = tokenizer.layout
-    longest_question = layout.question_room(limits)
-    for number, (example, document) in enumerate(zip(examples, documents, strict=True)):
-        question = questions[number].ids[-longest_question:]  # the end of it, as the baseline
-        counts["truncated_questions"] += len(questions[number].ids) > longest_question
-        counts["passages_not_read"] += max(0, len(example["passages"]) - MOST_PASSAGES)
-        answer = _answer(example, document)
-        counts["unreachable_answers"] += answer is None and _answered(example)
-        room = limits.max_length - layout.pair_specials - len(question)
-        offset = len(layout.prefix) + len(question) + len(layout.middle)
-        for begin, end in windows_of(len(document.ids), room, limits.doc_stride):
-            gold = _gold(answer, begin, end, offset)
-            if training and gold.kind == NONE and not _chosen(example["id"], begin):
-                continue
-            shown = slice(begin, end)
-            ids, where = tokenizer.pair(question, document.ids[shown])
-            sequences.append(ids)
-            second.append(where)
-            windows.append(
-                Window(number, document.spans[shown], document.passage[shown], offset, gold)
-            )
-    return one_sequence_items(sequences, second, windows, counts=+counts)
 
 
 def _documents(examples: Sequence[Example], tokenizer: Tokenizer) -> Iterator[Document]:
@@ -215,9 +176,6 @@ def _gold(answer: Gold | None, begin: int, end: int, offset: int) -> Gold:
     return Gold(answer.kind, answer.start - begin + offset, answer.end - begin + offset)
 
 
-# --- head and loss -------------------------------------------------------------------------------
-
-
 class Head(nn.Module):
     """A start and an end score for every token, five answer types for every window."""
 
@@ -232,56 +190,7 @@ class Head(nn.Module):
         return self.token(hidden, batch), self.sentence(hidden, batch)
 
 
-def head(hidden: int, labels: Sequence[str]) -> nn.Module:
-    """A new head."""
-    return Head(hidden)
-
-
-def loss(
-    outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch, smoothing: float = 0.0
-) -> torch.Tensor:
-    """Mean of the cross entropies of start, end and answer type, summed over windows."""
-    gold = uploaded(
-        np.array([(w.gold.start, w.gold.end, w.gold.kind) for w in batch.targets]),
-        outputs[0].device,
-    )
-    places = place_losses(outputs[0], gold[:, :2], batch, smoothing).sum()
-    types = nn.functional.cross_entropy(
-        outputs[1].float(), gold[:, 2], reduction="sum", label_smoothing=smoothing
-    )
-    return (places + types) / 3
-
-
-def outputs(outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch) -> list[np.ndarray]:
-    """For each window its five type scores, then start and end of every token: (5 + 2 length,)."""
-    types = outputs[1].float().cpu().numpy()
-    tokens = outputs[0].float().cpu().split(batch.lengths)  # type: ignore[no-untyped-call]
-    return [
-        np.concatenate([kind, window.numpy().ravel()])
-        for kind, window in zip(types, tokens, strict=True)
-    ]
-
-
 # --- predictions ---------------------------------------------------------------------------------
-
-
-def decode(
-    examples: Sequence[Example],
-    features: Features,
-    outputs: Sequence[np.ndarray],
-    labels: Sequence[str],
-    scorer: str,
-) -> list[dict[str, Any]]:
-    """Passage, byte span or yes/no, and the confidence in them, of each question."""
-    best: list[tuple[float, int, int, int, str]] = [(NOTHING, -1, -1, -1, "none")] * len(examples)
-    for window, values in zip(features.targets, outputs, strict=True):
-        found = best_span(values[5:].reshape(-1, 2), window)
-        if found and found[0] > best[window.example][0]:
-            value, passage, begin, end = found
-            kind = YES + int(values[YES:5].argmax())
-            word = {YES: "yes", NO: "no"}.get(kind, "none")
-            best[window.example] = (value, passage, begin, end, word)
-    return [_row(example, *found) for example, found in zip(examples, best, strict=True)]
 
 
 def _row(
@@ -335,23 +244,6 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int, int]
     )
 
 
-def score(
-    examples: Sequence[Example],
-    predictions: Sequence[dict[str, Any]],
-    scorer: str,
-    language: str,
-) -> tuple[int, dict[str, float]]:
-    """F1, precision and recall of both tasks, each at its best threshold for this language."""
-    golds = {e["id"]: [_annotation(a) for a in e["annotations"]] for e in examples}
-    said = {p["id"]: _prediction(p) for p in predictions}
-    found = (select_passages(golds, said), minimal_answers(golds, said))
-    return len(golds), {
-        f"{task}_{measure}": getattr(best, measure)
-        for task, best in zip(TASKS, found, strict=True)
-        for measure in MEASURES
-    }
-
-
 def _annotation(given: Mapping[str, Any]) -> Annotation:
     return Annotation(given["passage"], given["start"], given["end"], given["yes_no"])
 
@@ -361,3 +253,110 @@ def _prediction(row: Mapping[str, Any]) -> Prediction:
     return Prediction(
         row["passage"], row["start"], row["end"], row["yes_no"], confidence, confidence
     )
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+class DocumentQAModel(TaskModel):
+    """A passage of a document, and a span, yes or no in it."""
+
+    schema = SCHEMA
+
+    def encode(self, examples: Sequence[Example], context: EncodingContext) -> Features:
+        """One item a window; in training all with an answer and a tenth of the others."""
+        tokenizer = context.tokenizer
+        questions = tokenizer(e["question"] for e in examples)
+        documents = _documents(examples, tokenizer)
+        counts: Counter[str] = Counter()
+        sequences, second, windows = [], [], []
+        layout = tokenizer.layout
+        longest_question = layout.question_room(context.limits)
+        for number, (example, document) in enumerate(zip(examples, documents, strict=True)):
+            question = questions[number].ids[-longest_question:]  # the end of it, as the baseline
+            counts["truncated_questions"] += len(questions[number].ids) > longest_question
+            counts["passages_not_read"] += max(0, len(example["passages"]) - MOST_PASSAGES)
+            answer = _answer(example, document)
+            counts["unreachable_answers"] += answer is None and _answered(example)
+            room = context.limits.max_length - layout.pair_specials - len(question)
+            offset = len(layout.prefix) + len(question) + len(layout.middle)
+            for begin, end in windows_of(len(document.ids), room, context.limits.doc_stride):
+                gold = _gold(answer, begin, end, offset)
+                if context.training and gold.kind == NONE and not _chosen(example["id"], begin):
+                    continue
+                shown = slice(begin, end)
+                ids, where = tokenizer.pair(question, document.ids[shown])
+                sequences.append(ids)
+                second.append(where)
+                windows.append(
+                    Window(number, document.spans[shown], document.passage[shown], offset, gold)
+                )
+        return one_sequence_items(sequences, second, windows, counts=+counts)
+
+    def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
+        """A new head."""
+        return Head(hidden)
+
+    def loss(
+        self, outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch, smoothing: float = 0.0
+    ) -> torch.Tensor:
+        """Mean of the cross entropies of start, end and answer type, summed over windows."""
+        gold = uploaded(
+            np.array([(w.gold.start, w.gold.end, w.gold.kind) for w in batch.targets]),
+            outputs[0].device,
+        )
+        places = place_losses(outputs[0], gold[:, :2], batch, smoothing).sum()
+        types = nn.functional.cross_entropy(
+            outputs[1].float(), gold[:, 2], reduction="sum", label_smoothing=smoothing
+        )
+        return (places + types) / 3
+
+    def outputs(self, outputs: tuple[torch.Tensor, torch.Tensor], batch: Batch) -> list[np.ndarray]:
+        """For each window its five type scores, then start and end of every token: (5 + 2 n,)."""
+        types = outputs[1].float().cpu().numpy()
+        tokens = outputs[0].float().cpu().split(batch.lengths)  # type: ignore[no-untyped-call]
+        return [
+            np.concatenate([kind, window.numpy().ravel()])
+            for kind, window in zip(types, tokens, strict=True)
+        ]
+
+    def decode(
+        self,
+        examples: Sequence[Example],
+        features: Features,
+        outputs: Sequence[np.ndarray],
+        labels: Sequence[str],
+        scorer: str,
+    ) -> list[PredictionRow]:
+        """Passage, byte span or yes/no, and the confidence in them, of each question."""
+        best: list[tuple[float, int, int, int, str]] = [(NOTHING, -1, -1, -1, "none")] * len(
+            examples
+        )
+        for window, values in zip(features.targets, outputs, strict=True):
+            found = best_span(values[5:].reshape(-1, 2), window)
+            if found and found[0] > best[window.example][0]:
+                value, passage, begin, end = found
+                kind = YES + int(values[YES:5].argmax())
+                word = {YES: "yes", NO: "no"}.get(kind, "none")
+                best[window.example] = (value, passage, begin, end, word)
+        return [_row(example, *found) for example, found in zip(examples, best, strict=True)]
+
+    def score(
+        self,
+        examples: Sequence[Example],
+        predictions: Sequence[PredictionRow],
+        scorer: str,
+        language: str,
+    ) -> tuple[int, dict[str, float]]:
+        """F1, precision and recall of both tasks, each at its best threshold for this language."""
+        golds = {e["id"]: [_annotation(a) for a in e["annotations"]] for e in examples}
+        said = {p["id"]: _prediction(p) for p in predictions}
+        found = (select_passages(golds, said), minimal_answers(golds, said))
+        return len(golds), {
+            f"{task}_{measure}": getattr(best, measure)
+            for task, best in zip(TASKS, found, strict=True)
+            for measure in MEASURES
+        }
+
+
+MODEL = DocumentQAModel()

@@ -24,62 +24,17 @@ from torch.nn import functional as F
 from xstilts.models.batch import Batch, Features, one_sequence_items
 from xstilts.models.device import uploaded
 from xstilts.models.noise import column_noise, mixed
+from xstilts.tasks.mlm.schema import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.models.tokenizer import Tokenizer
+    from xstilts.tasks.base import EncodingContext
 
 _ROWS_AT_ONCE = 128  # of logits: 128 x 250,000 float32 are 128 MB
 _KEPT_MASK, _KEPT_RANDOM = 0.8, 0.9
-
-
-def encode(
-    examples: Sequence[Example], tokenizer: Tokenizer, mask: float, longest: int
-) -> Features:
-    """One sequence a text, cut at the longest length, which is counted; empty texts are left out.
-
-    A target is (place of the text's first token, its tokens, how many are chosen); an item weighs
-    as many tokens as are chosen.
-    """
-    layout = tokenizer.layout
-    room = longest - layout.single_specials
-    counts: Counter[str] = Counter()
-    sequences, targets = [], []
-    for tokens in tokenizer(e["text"] for e in examples):
-        ids = tokens.ids[:room]
-        counts["truncated"] += len(tokens.ids) > room
-        counts["empty"] += not len(ids)
-        if len(ids):
-            sequences.append(tokenizer.single(ids))
-            targets.append((len(layout.prefix), len(ids), max(1, round(mask * len(ids)))))
-    lengths = [len(s) for s in sequences]
-    weights = [chosen for _, _, chosen in targets]
-    return one_sequence_items(sequences, lengths, targets, weights, +counts)
-
-
-def masked(batch: Batch, mask_token: int, vocabulary: int) -> Batch:
-    """The batch with its chosen tokens hidden; a target becomes (places (n,), gold ids (n,)).
-
-    ``vocabulary``: number of tokens to draw random ones from. The batch needs its ``noise``, and
-    lies on the host.
-    """
-    if batch.noise is None:
-        raise ValueError("masks need the numbers of their tokens: pack the batch with them")
-    noise = batch.noise.numpy().view(np.uint64)
-    order, kind, other = (_numbers(noise, f"mlm.{name}") for name in ("order", "kind", "other"))
-    ids = batch.ids.numpy().copy()
-    first, targets = batch.first.tolist(), []
-    for begin, (place, size, chosen) in zip(first, batch.targets, strict=True):
-        text = np.arange(begin + place, begin + place + size)
-        places = np.sort(text[np.argsort(order[text], kind="stable")[:chosen]])
-        gold = ids[places]
-        share = kind[places] / 2.0**64
-        hidden = np.where(share < _KEPT_MASK, mask_token, other[places] % np.uint64(vocabulary))
-        ids[places] = np.where(share < _KEPT_RANDOM, hidden, gold)
-        targets.append((places, gold))
-    return replace(batch, ids=torch.from_numpy(ids), targets=targets)
+MASK_SHARE = 0.15
 
 
 def _numbers(noise: np.ndarray, purpose: str) -> np.ndarray:
@@ -112,29 +67,6 @@ _NAMES = {
 }
 
 
-def pretrained(tensors: Mapping[str, torch.Tensor], head: Head) -> dict[str, torch.Tensor] | None:
-    """The head that an encoder was pretrained with (XLM-R's or BERT's names), if it is there."""
-    found = {}
-    shapes = {name: parameter.shape for name, parameter in head.named_parameters()}
-    for ours, theirs in _NAMES.items():
-        name = next((name for name in theirs if name in tensors), None)
-        if name is None or tensors[name].shape != shapes[ours]:
-            return None
-        found[ours] = tensors[name].float()
-    return found
-
-
-def loss(outputs: torch.Tensor, batch: Batch, words: torch.Tensor, head: Head) -> torch.Tensor:
-    """Cross entropy over the whole vocabulary, summed over the chosen tokens.
-
-    ``words`` (V, H) is the embedding matrix. Products are in ``outputs``' precision, sums in
-    float32; the logits are made and used some rows at a time, so that they never lie there whole.
-    """
-    gold = uploaded(np.concatenate([gold for _, gold in batch.targets]), outputs.device)
-    arguments = (outputs, words, head.bias, gold)
-    return _SummedCrossEntropy.apply(*arguments)  # type: ignore[no-any-return, no-untyped-call]
-
-
 class _SummedCrossEntropy(torch.autograd.Function):
     """Computes the gradients along with the loss: a sum's are known before it is used."""
 
@@ -164,3 +96,90 @@ class _SummedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x_grad, words_grad, bias_grad = ctx.saved_tensors
         return x_grad * grad.to(x_grad.dtype), words_grad * grad, bias_grad * grad, None
+
+
+class MlmModel:
+    """Prediction of hidden tokens.
+
+    No `TaskModel`: its loss needs the embedding matrix, and it decodes and scores nothing.
+    """
+
+    schema = SCHEMA
+
+    def encode(
+        self, examples: Sequence[Example], context: EncodingContext, mask: float = MASK_SHARE
+    ) -> Features:
+        """One sequence a text, cut at the longest length; what is cut or empty is counted.
+
+        ``mask``: share of the tokens that are chosen. A target is (place of the text's first
+        token, its tokens, how many are chosen); an item weighs as many tokens as are chosen.
+        """
+        tokenizer = context.tokenizer
+        layout = tokenizer.layout
+        room = context.limits.max_length - layout.single_specials
+        counts: Counter[str] = Counter()
+        sequences, targets = [], []
+        for tokens in tokenizer(e["text"] for e in examples):
+            ids = tokens.ids[:room]
+            counts["truncated"] += len(tokens.ids) > room
+            counts["empty"] += not len(ids)
+            if len(ids):
+                sequences.append(tokenizer.single(ids))
+                targets.append((len(layout.prefix), len(ids), max(1, round(mask * len(ids)))))
+        lengths = [len(s) for s in sequences]
+        weights = [chosen for _, _, chosen in targets]
+        return one_sequence_items(sequences, lengths, targets, weights, +counts)
+
+    def masked(self, batch: Batch, mask_token: int, vocabulary: int) -> Batch:
+        """The batch with its chosen tokens hidden; a target becomes (places (n,), gold ids (n,)).
+
+        ``vocabulary``: number of tokens to draw random ones from. The batch needs its ``noise``,
+        and lies on the host.
+        """
+        if batch.noise is None:
+            raise ValueError("masks need the numbers of their tokens: pack the batch with them")
+        noise = batch.noise.numpy().view(np.uint64)
+        order, kind, other = (_numbers(noise, f"mlm.{name}") for name in ("order", "kind", "other"))
+        ids = batch.ids.numpy().copy()
+        first, targets = batch.first.tolist(), []
+        for begin, (place, size, chosen) in zip(first, batch.targets, strict=True):
+            text = np.arange(begin + place, begin + place + size)
+            places = np.sort(text[np.argsort(order[text], kind="stable")[:chosen]])
+            gold = ids[places]
+            share = kind[places] / 2.0**64
+            hidden = np.where(share < _KEPT_MASK, mask_token, other[places] % np.uint64(vocabulary))
+            ids[places] = np.where(share < _KEPT_RANDOM, hidden, gold)
+            targets.append((places, gold))
+        return replace(batch, ids=torch.from_numpy(ids), targets=targets)
+
+    def head(self, hidden: int, vocabulary: int) -> Head:
+        """A new head; ``vocabulary``: rows of the embedding matrix."""
+        return Head(hidden, vocabulary)
+
+    def pretrained(
+        self, tensors: Mapping[str, torch.Tensor], head: Head
+    ) -> dict[str, torch.Tensor] | None:
+        """The head an encoder was pretrained with (XLM-R's or BERT's names), if it has one."""
+        found = {}
+        shapes = {name: parameter.shape for name, parameter in head.named_parameters()}
+        for ours, theirs in _NAMES.items():
+            name = next((name for name in theirs if name in tensors), None)
+            if name is None or tensors[name].shape != shapes[ours]:
+                return None
+            found[ours] = tensors[name].float()
+        return found
+
+    def loss(
+        self, outputs: torch.Tensor, batch: Batch, words: torch.Tensor, head: Head
+    ) -> torch.Tensor:
+        """Cross entropy over the whole vocabulary, summed over the chosen tokens.
+
+        ``words`` (V, H) is the embedding matrix. Products are in ``outputs``' precision, sums in
+        float32; the logits are computed some rows at a time, so that they are never all in memory.
+        """
+        gold = uploaded(np.concatenate([gold for _, gold in batch.targets]), outputs.device)
+        arguments = (outputs, words, head.bias, gold)
+        return _SummedCrossEntropy.apply(*arguments)  # type: ignore[no-any-return, no-untyped-call]
+
+
+MODEL = MlmModel()

@@ -33,50 +33,15 @@ from xstilts.metrics.bitext import (
 from xstilts.metrics.ranking import mean_average_precision, rank
 from xstilts.models.batch import Batch, Features, one_sequence_items
 from xstilts.models.device import uploaded
+from xstilts.tasks.base import TaskModel
 from xstilts.tasks.nearest_neighbours import nearest
+from xstilts.tasks.retrieval.schema import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.models.tokenizer import Limits, Tokenizer
-
-SCORERS = {
-    "nearest": ("accuracy",),
-    "bucc": ("f1", "precision", "recall"),
-    "map20": ("map_at_20",),
-}
-TUNED = ("bucc",)
-"""Scorers whose threshold is chosen before it is applied."""
-
-
-def parts(examples: Sequence[Example]) -> list[list[int]]:
-    """Queries and candidates apart: the languages of a target may share their candidates."""
-    query = [e["side"] == "query" for e in examples]
-    places = range(len(examples))
-    return [list(compress(places, query)), list(compress(places, [not q for q in query]))]
-
-
-def encode(
-    examples: Sequence[Example],
-    tokenizer: Tokenizer,
-    labels: Sequence[str],
-    limits: Limits,
-    *,
-    training: bool,
-) -> Features:
-    """One sequence a sentence, cut at the longest length, which is counted.
-
-    In training an item is a query and its first right candidate.
-    """
-    room = limits.max_length - tokenizer.layout.single_specials
-    tokens = tokenizer(e["text"] for e in examples)
-    sequences = [tokenizer.single(t.ids[:room]) for t in tokens]
-    counts = Counter(truncated=sum(len(t.ids) > room for t in tokens))
-    if training:
-        return _pairs_to_train(examples, sequences, counts)
-    lengths = [len(s) for s in sequences]
-    return one_sequence_items(sequences, lengths, [None] * len(sequences), counts=+counts)
+    from xstilts.tasks.base import EncodingContext, PredictionRow
 
 
 def _pairs_to_train(
@@ -105,73 +70,8 @@ class Head(nn.Module):
         return batch.padded(hidden.float(), 0.0).sum(1) / batch.sizes[:, None]
 
 
-def head(hidden: int, labels: Sequence[str]) -> nn.Module:
-    """The pooling."""
-    return Head()
-
-
-WHOLE_STEP = True
-"""The loss compares every item of a step with every other: it cannot be summed over parts."""
 SCALE = 20.0
 """What cosines are multiplied by before the softmax (our choice: papers do not say theirs)."""
-
-
-def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
-    """In-batch softmax over the step's candidates, summed over its queries.
-
-    ``outputs`` (2I, H): query, candidate, query, candidate ... Candidates with the same id as a
-    query's own are no wrong answers and are left out of its sum.
-    """
-    queries, candidates = (
-        F.normalize(outputs.float(), dim=1).view(-1, 2, outputs.shape[1]).unbind(1)
-    )
-    scores = SCALE * queries @ candidates.T
-    names = np.asarray(batch.targets)
-    twins = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
-    scores = scores.masked_fill(uploaded(twins, scores.device), float("-inf"))
-    gold = torch.arange(len(names), device=scores.device)
-    if smoothing:
-        raise TrainingError("retrieval cannot be trained with label_smoothing: set it to 0")
-    return F.cross_entropy(scores, gold, reduction="sum")
-
-
-def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
-    """One vector a sentence."""
-    return list(outputs.cpu().numpy())
-
-
-def decode(
-    examples: Sequence[Example],
-    features: Features,
-    outputs: Sequence[np.ndarray],
-    labels: Sequence[str],
-    scorer: str,
-) -> list[dict[str, Any]]:
-    """What the queries found: the nearest candidate, the twenty nearest, or the mined pairs.
-
-    Of equals the first one is taken. Mined pairs, best first, have a ``score`` and are all there
-    are with a positive margin: `tuned` says which are kept.
-    """
-    queries, candidates = (
-        [(e, o) for e, o in zip(examples, outputs, strict=True) if e["side"] == side]
-        for side in ("query", "candidate")
-    )
-    if not queries or not candidates:
-        raise DataError("retrieval needs at least one query and one candidate")
-    if scorer == "bucc":
-        return _mined(queries, candidates)
-    found, pool = ([o for _, o in side] for side in (queries, candidates))
-    names = [e["id"] for e, _ in candidates]
-    if scorer == "map20":
-        answers: list[Any] = rank(found, pool, names, search=nearest)
-    elif scorer == "nearest":
-        answers = [names[best] for best in nearest_foreign(np.stack(found), np.stack(pool))]
-    else:
-        raise DataError(unknown("scorer", scorer, SCORERS))
-    return [
-        {"id": query["id"], "prediction": answer, "gold": query["relevant"]}
-        for (query, _), answer in zip(queries, answers, strict=True)
-    ]
 
 
 def _mined(
@@ -189,35 +89,129 @@ def _mined(
     ]
 
 
-def tune(examples: Sequence[Example], predictions: Sequence[dict[str, Any]]) -> float:
-    """The threshold with the best F1 for these examples' mined pairs."""
-    candidates = [Candidate(p["score"], p["id"], p["prediction"]) for p in predictions]
-    return tune_threshold(candidates, _pairs(examples))
-
-
-def tuned(predictions: Sequence[dict[str, Any]], threshold: float) -> list[dict[str, Any]]:
-    """The mined pairs with ``kept``: whether their score is at least the threshold."""
-    return [p | {"kept": p["score"] >= threshold} for p in predictions]
-
-
 def _pairs(examples: Sequence[Example]) -> set[tuple[str, str]]:
     return {(e["id"], name) for e in examples if e["side"] == "query" for name in e["relevant"]}
 
 
-def score(
-    examples: Sequence[Example],
-    predictions: Sequence[dict[str, Any]],
-    scorer: str,
-    language: str,
-) -> tuple[int, dict[str, float]]:
-    """Accuracy over queries, F1 over pairs, or mean average precision at 20 over queries."""
-    if scorer == "bucc":
-        gold = _pairs(examples)
-        kept = ((p["id"], p["prediction"]) for p in predictions if p["kept"])
-        return len(gold), pair_score(gold, kept)._asdict()
-    if scorer == "map20":
-        relevant = {p["id"]: p["gold"] for p in predictions}
-        ranked = {p["id"]: p["prediction"] for p in predictions}
-        return len(relevant), {"map_at_20": mean_average_precision(relevant, ranked)}
-    right = sum(p["prediction"] in p["gold"] for p in predictions)
-    return len(predictions), {"accuracy": 100.0 * right / len(predictions)}
+class RetrievalModel(TaskModel):
+    """Pooled hidden states, compared by cosine."""
+
+    schema = SCHEMA
+    needs_whole_batch = True  # the other items of a step are a query's wrong answers
+    THRESHOLD_SCORERS = ("bucc",)
+
+    def parts(self, examples: Sequence[Example]) -> list[list[int]]:
+        """Queries and candidates apart: the languages of a target may share their candidates."""
+        query = [e["side"] == "query" for e in examples]
+        places = range(len(examples))
+        return [list(compress(places, query)), list(compress(places, [not q for q in query]))]
+
+    def encode(self, examples: Sequence[Example], context: EncodingContext) -> Features:
+        """One sequence a sentence, cut at the longest length, which is counted.
+
+        In training an item is a query and its first right candidate.
+        """
+        tokenizer = context.tokenizer
+        room = context.limits.max_length - tokenizer.layout.single_specials
+        tokens = tokenizer(e["text"] for e in examples)
+        sequences = [tokenizer.single(t.ids[:room]) for t in tokens]
+        counts = Counter(truncated=sum(len(t.ids) > room for t in tokens))
+        if context.training:
+            return _pairs_to_train(examples, sequences, counts)
+        lengths = [len(s) for s in sequences]
+        return one_sequence_items(sequences, lengths, [None] * len(sequences), counts=+counts)
+
+    def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
+        """The pooling."""
+        return Head()
+
+    def loss(self, outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
+        """In-batch softmax over the step's candidates, summed over its queries.
+
+        ``outputs`` (2I, H): query, candidate, query, candidate ... Candidates with the same id as a
+        query's own are no wrong answers and are left out of its sum.
+        """
+        queries, candidates = (
+            F.normalize(outputs.float(), dim=1).view(-1, 2, outputs.shape[1]).unbind(1)
+        )
+        scores = SCALE * queries @ candidates.T
+        names = np.asarray(batch.targets)
+        twins = (names[:, None] == names[None, :]) & ~np.eye(len(names), dtype=bool)
+        scores = scores.masked_fill(uploaded(twins, scores.device), float("-inf"))
+        gold = torch.arange(len(names), device=scores.device)
+        if smoothing:
+            raise TrainingError("retrieval cannot be trained with label_smoothing: set it to 0")
+        return F.cross_entropy(scores, gold, reduction="sum")
+
+    def outputs(self, outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
+        """One vector a sentence."""
+        return list(outputs.cpu().numpy())
+
+    def decode(
+        self,
+        examples: Sequence[Example],
+        features: Features,
+        outputs: Sequence[np.ndarray],
+        labels: Sequence[str],
+        scorer: str,
+    ) -> list[PredictionRow]:
+        """What the queries found: the nearest candidate, the twenty nearest, or the mined pairs.
+
+        Of equals the first one is taken. Mined pairs, best first, have a ``score`` and are all
+        that have a positive margin: `apply_threshold` says which are kept.
+        """
+        queries, candidates = (
+            [(e, o) for e, o in zip(examples, outputs, strict=True) if e["side"] == side]
+            for side in ("query", "candidate")
+        )
+        if not queries or not candidates:
+            raise DataError("retrieval needs at least one query and one candidate")
+        if scorer == "bucc":
+            return _mined(queries, candidates)
+        found, pool = ([o for _, o in side] for side in (queries, candidates))
+        names = [e["id"] for e, _ in candidates]
+        if scorer == "map20":
+            answers: list[Any] = rank(found, pool, names, search=nearest)
+        elif scorer == "nearest":
+            answers = [names[best] for best in nearest_foreign(np.stack(found), np.stack(pool))]
+        else:
+            raise DataError(unknown("scorer", scorer, SCHEMA.scorers))
+        return [
+            {"id": query["id"], "prediction": answer, "gold": query["relevant"]}
+            for (query, _), answer in zip(queries, answers, strict=True)
+        ]
+
+    def choose_threshold(
+        self, examples: Sequence[Example], predictions: Sequence[PredictionRow]
+    ) -> float:
+        """The threshold with the best F1 for these examples' mined pairs."""
+        candidates = [Candidate(p["score"], p["id"], p["prediction"]) for p in predictions]
+        return tune_threshold(candidates, _pairs(examples))
+
+    def apply_threshold(
+        self, predictions: Sequence[PredictionRow], threshold: float
+    ) -> list[PredictionRow]:
+        """The mined pairs with ``kept``: whether their score is at least the threshold."""
+        return [p | {"kept": p["score"] >= threshold} for p in predictions]
+
+    def score(
+        self,
+        examples: Sequence[Example],
+        predictions: Sequence[PredictionRow],
+        scorer: str,
+        language: str,
+    ) -> tuple[int, dict[str, float]]:
+        """Accuracy over queries, F1 over pairs, or mean average precision at 20 over queries."""
+        if scorer == "bucc":
+            gold = _pairs(examples)
+            kept = ((p["id"], p["prediction"]) for p in predictions if p["kept"])
+            return len(gold), pair_score(gold, kept)._asdict()
+        if scorer == "map20":
+            relevant = {p["id"]: p["gold"] for p in predictions}
+            ranked = {p["id"]: p["prediction"] for p in predictions}
+            return len(relevant), {"map_at_20": mean_average_precision(relevant, ranked)}
+        right = sum(p["prediction"] in p["gold"] for p in predictions)
+        return len(predictions), {"accuracy": 100.0 * right / len(predictions)}
+
+
+MODEL = RetrievalModel()

@@ -25,18 +25,15 @@ from xstilts.models.batch import Batch, Features, one_sequence_items
 from xstilts.models.device import uploaded
 from xstilts.models.heads import TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
+from xstilts.tasks.base import TaskModel
+from xstilts.tasks.span_qa.schema import METRICS, REBUILT, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.models.tokenizer import Limits, Tokenizer
+    from xstilts.tasks.base import EncodingContext, PredictionRow
 
-METRICS = ("em_f1", "exact_match", "f1")
-LEGACY = "legacy_words"
-SCORERS = dict.fromkeys(
-    ("squad", "mlqa", "squad2"), (*METRICS, *(f"{m}_{LEGACY}" for m in METRICS))
-)
 BEST, LONGEST_ANSWER = 20, 30  # n_best_size and max_answer_length of the official scripts
 NO_ANSWER = "empty"  # what the official scripts answer when no span is possible
 
@@ -98,50 +95,6 @@ def bare(text: str) -> str:
 _NO_WIDTH = "\ufeff\u200b\u2060"
 _NOT_SEEN = "".join(c for c in map(chr, range(0x10000)) if c.isspace()) + _NO_WIDTH
 _ENDS_A_WORD = re.compile(rf"[{_NO_WIDTH}]+(?!\S)")
-
-
-def encode(
-    examples: Sequence[Example],
-    tokenizer: Tokenizer,
-    labels: Sequence[str],
-    limits: Limits,
-    *,
-    training: bool,
-) -> Features:
-    """One item a window; the first gold answer is the one that is trained towards."""
-    questions = tokenizer(e["question"] for e in examples)
-    contexts = tokenizer(e["context"] for e in examples)
-    counts: Counter[str] = Counter()
-    sequences, second, windows = [], [], []
-    longest_question = tokenizer.layout.question_room(limits)
-    for number, example in enumerate(examples):
-        question = questions[number].ids[:longest_question]
-        counts["truncated_questions"] += len(questions[number].ids) > longest_question
-        spans = contexts[number].spans
-        answer = _answer_tokens(example["answers"][0], spans) if example["answers"] else None
-        counts.update(_unattainable(example, spans))
-        if training and answer is None and example["answers"]:
-            counts["unreachable_answers"] += 1
-            continue
-        room = limits.max_length - tokenizer.layout.pair_specials - len(question)
-        offset = len(tokenizer.layout.prefix) + len(question) + len(tokenizer.layout.middle)
-        cuts = list(windows_of(len(spans), room, limits.doc_stride))
-        shown = False
-        for cut, deciding in zip(cuts, _deciding(len(spans), cuts), strict=True):
-            begin, end = cut
-            ids, where = tokenizer.pair(question, contexts[number].ids[begin:end])
-            sequences.append(ids)
-            second.append(where)
-            gold = _within(answer, begin, end, offset)
-            shown |= gold != (0, 0)
-            context_ids = contexts[number].ids[begin:end]
-            windows.append(
-                Window(
-                    number, spans[begin:end], offset, deciding, gold, context_ids, tokenizer.spelt
-                )
-            )
-        counts["unreachable_answers"] += bool(example["answers"]) and not shown
-    return one_sequence_items(sequences, second, windows, counts=+counts)
 
 
 def _deciding(tokens: int, cuts: Sequence[tuple[int, int]]) -> list[np.ndarray]:
@@ -207,53 +160,6 @@ class Head(nn.Module):
         return self.token(hidden, batch)  # type: ignore[no-any-return]
 
 
-def head(hidden: int, labels: Sequence[str]) -> nn.Module:
-    """A new head."""
-    return Head(hidden)
-
-
-def loss(outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
-    """Mean of the cross entropies of start and end over a window's tokens, summed over items."""
-    gold = uploaded(np.array([w.gold for w in batch.targets]), outputs.device)  # (S, 2)
-    return place_losses(outputs, gold, batch, smoothing).sum() / 2
-
-
-def outputs(outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
-    """(length, 2) scores of each window."""
-    return np.split(outputs.float().cpu().numpy(), np.cumsum(batch.lengths)[:-1])
-
-
-def decode(
-    examples: Sequence[Example],
-    features: Features,
-    outputs: Sequence[np.ndarray],
-    labels: Sequence[str],
-    scorer: str,
-) -> list[dict[str, Any]]:
-    """The text of the best span of each question, over all its windows."""
-    best: list[tuple[float, Window | None, int, int]] = [(float("-inf"), None, 0, 0)] * len(
-        examples
-    )
-    null = [float("inf")] * len(examples)
-    for window, scores in zip(features.targets, outputs, strict=True):
-        number = window.example
-        null[number] = min(null[number], float(scores[0, 0]) + float(scores[0, 1]))
-        found = best_span(scores, window)
-        if found and found[0] > best[number][0]:
-            best[number] = (found[0], window, *found[1:])
-    rows = []
-    for example, (value, window, begin, end), nothing in zip(examples, best, null, strict=True):
-        text = legacy = NO_ANSWER
-        if scorer == "squad2" and nothing - value > 0.0:
-            text = legacy = ""
-        elif window:
-            text = window.text(example["context"], begin, end)
-            legacy = window.legacy_text(example["context"], begin, end)
-        gold = [a["text"] for a in example["answers"]]
-        rows.append({"id": example["id"], "prediction": text, "gold": gold, LEGACY: legacy})
-    return rows
-
-
 def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | None:
     """The best allowed span of a window: its score and its context tokens ``[begin, end)``.
 
@@ -279,26 +185,6 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | No
     return float(total[i, j]), int(starts[i]), int(ends[j]) + 1
 
 
-def score(
-    examples: Sequence[Example],
-    predictions: Sequence[dict[str, Any]],
-    scorer: str,
-    language: str,
-) -> tuple[int, dict[str, float]]:
-    """Exact match and F1 of the official scorer, and their mean, which XTREME averages.
-
-    Of the texts that the spans cover, and of those rebuilt from whitespace words.
-    """
-    golds = {e["id"]: [a["text"] for a in e["answers"]] for e in examples}
-    metrics: dict[str, float] = {}
-    for column, suffix in (("prediction", ""), (LEGACY, f"_{LEGACY}")):
-        answers = {p["id"]: p[column] for p in predictions}
-        exact, f1 = _scored(golds, answers, scorer, language)
-        values = ((exact + f1) / 2, exact, f1)
-        metrics |= {m + suffix: value for m, value in zip(METRICS, values, strict=True)}
-    return len(golds), metrics
-
-
 def _scored(
     golds: Mapping[str, list[str]], answers: Mapping[str, str], scorer: str, language: str
 ) -> AnswerScore:
@@ -306,3 +192,119 @@ def _scored(
         report = squad_v2(golds, answers)
         return AnswerScore(report["exact"], report["f1"])
     return mlqa(golds, answers, language) if scorer == "mlqa" else squad(golds, answers)
+
+
+class SpanQAModel(TaskModel):
+    """A span of the context, or no answer."""
+
+    schema = SCHEMA
+
+    def encode(self, examples: Sequence[Example], context: EncodingContext) -> Features:
+        """One item a window; the first gold answer is the one that is trained towards."""
+        tokenizer = context.tokenizer
+        questions = tokenizer(e["question"] for e in examples)
+        contexts = tokenizer(e["context"] for e in examples)
+        counts: Counter[str] = Counter()
+        sequences, second, windows = [], [], []
+        longest_question = tokenizer.layout.question_room(context.limits)
+        for number, example in enumerate(examples):
+            question = questions[number].ids[:longest_question]
+            counts["truncated_questions"] += len(questions[number].ids) > longest_question
+            spans = contexts[number].spans
+            answer = _answer_tokens(example["answers"][0], spans) if example["answers"] else None
+            counts.update(_unattainable(example, spans))
+            if context.training and answer is None and example["answers"]:
+                counts["unreachable_answers"] += 1
+                continue
+            room = context.limits.max_length - tokenizer.layout.pair_specials - len(question)
+            offset = len(tokenizer.layout.prefix) + len(question) + len(tokenizer.layout.middle)
+            cuts = list(windows_of(len(spans), room, context.limits.doc_stride))
+            shown = False
+            for cut, deciding in zip(cuts, _deciding(len(spans), cuts), strict=True):
+                begin, end = cut
+                ids, where = tokenizer.pair(question, contexts[number].ids[begin:end])
+                sequences.append(ids)
+                second.append(where)
+                gold = _within(answer, begin, end, offset)
+                shown |= gold != (0, 0)
+                context_ids = contexts[number].ids[begin:end]
+                windows.append(
+                    Window(
+                        number,
+                        spans[begin:end],
+                        offset,
+                        deciding,
+                        gold,
+                        context_ids,
+                        tokenizer.spelt,
+                    )
+                )
+            counts["unreachable_answers"] += bool(example["answers"]) and not shown
+        return one_sequence_items(sequences, second, windows, counts=+counts)
+
+    def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
+        """A new head."""
+        return Head(hidden)
+
+    def loss(self, outputs: torch.Tensor, batch: Batch, smoothing: float = 0.0) -> torch.Tensor:
+        """Mean of the cross entropies of start and end over a window's tokens, over items a sum."""
+        gold = uploaded(np.array([w.gold for w in batch.targets]), outputs.device)  # (S, 2)
+        return place_losses(outputs, gold, batch, smoothing).sum() / 2
+
+    def outputs(self, outputs: torch.Tensor, batch: Batch) -> list[np.ndarray]:
+        """(length, 2) scores of each window."""
+        return np.split(outputs.float().cpu().numpy(), np.cumsum(batch.lengths)[:-1])
+
+    def decode(
+        self,
+        examples: Sequence[Example],
+        features: Features,
+        outputs: Sequence[np.ndarray],
+        labels: Sequence[str],
+        scorer: str,
+    ) -> list[PredictionRow]:
+        """The text of the best span of each question, over all its windows."""
+        best: list[tuple[float, Window | None, int, int]] = [(float("-inf"), None, 0, 0)] * len(
+            examples
+        )
+        null = [float("inf")] * len(examples)
+        for window, scores in zip(features.targets, outputs, strict=True):
+            number = window.example
+            null[number] = min(null[number], float(scores[0, 0]) + float(scores[0, 1]))
+            found = best_span(scores, window)
+            if found and found[0] > best[number][0]:
+                best[number] = (found[0], window, *found[1:])
+        rows = []
+        for example, (value, window, begin, end), nothing in zip(examples, best, null, strict=True):
+            text = legacy = NO_ANSWER
+            if scorer == "squad2" and nothing - value > 0.0:
+                text = legacy = ""
+            elif window:
+                text = window.text(example["context"], begin, end)
+                legacy = window.legacy_text(example["context"], begin, end)
+            gold = [a["text"] for a in example["answers"]]
+            rows.append({"id": example["id"], "prediction": text, "gold": gold, REBUILT: legacy})
+        return rows
+
+    def score(
+        self,
+        examples: Sequence[Example],
+        predictions: Sequence[PredictionRow],
+        scorer: str,
+        language: str,
+    ) -> tuple[int, dict[str, float]]:
+        """Exact match and F1 of the official scorer, and their mean, which XTREME averages.
+
+        Of the texts that the spans cover, and of those rebuilt from whitespace words.
+        """
+        golds = {e["id"]: [a["text"] for a in e["answers"]] for e in examples}
+        metrics: dict[str, float] = {}
+        for column, suffix in (("prediction", ""), (REBUILT, f"_{REBUILT}")):
+            answers = {p["id"]: p[column] for p in predictions}
+            exact, f1 = _scored(golds, answers, scorer, language)
+            values = ((exact + f1) / 2, exact, f1)
+            metrics |= {m + suffix: value for m, value in zip(METRICS, values, strict=True)}
+        return len(golds), metrics
+
+
+MODEL = SpanQAModel()

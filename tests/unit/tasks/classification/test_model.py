@@ -7,7 +7,8 @@ import pytest
 
 from support import tiny
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks.classification import model as classification
+from xstilts.tasks.base import EncodingContext
+from xstilts.tasks.classification.model import MODEL
 
 LABELS = ("yes", "no", "maybe")
 
@@ -23,7 +24,7 @@ def example(text="ab", pair=None, label="no", name="1"):
 
 def encoded(rows, tokenizer, training=False, max_length=16):
     limits = tiny.hyperparameters(max_length=max_length)
-    return classification.encode(rows, tokenizer, LABELS, limits, training=training)
+    return MODEL.encode(rows, EncodingContext(tokenizer, LABELS, limits, training=training))
 
 
 def test_perfect_outputs_score_100(letters):
@@ -31,25 +32,25 @@ def test_perfect_outputs_score_100(letters):
     rows = tiny.sentences(20)
     features = encoded(rows, letters)
     outputs = [np.eye(3)[gold] for gold in features.targets]
-    predictions = classification.decode(rows, features, outputs, LABELS, "accuracy")
+    predictions = MODEL.decode(rows, features, outputs, LABELS, "accuracy")
     assert [p["prediction"] for p in predictions] == [r["label"] for r in rows]
-    assert classification.score(rows, predictions, "accuracy", "en") == (20, {"accuracy": 100.0})
+    assert MODEL.score(rows, predictions, "accuracy", "en") == (20, {"accuracy": 100.0})
 
 
 def test_wrong_outputs_score_by_their_share(letters):
     """Accuracy is the percentage of right classes over all examples."""
     rows = [example(label="yes"), example(label="no", name="2")]
-    predictions = classification.decode(
+    predictions = MODEL.decode(
         rows, encoded(rows, letters), [np.array([1.0, 0, 0])] * 2, LABELS, "accuracy"
     )
-    assert classification.score(rows, predictions, "accuracy", "en") == (2, {"accuracy": 50.0})
+    assert MODEL.score(rows, predictions, "accuracy", "en") == (2, {"accuracy": 50.0})
 
 
 def test_on_a_tie_the_first_class_is_taken(letters):
     """As numpy's argmax, and so the official scripts, do."""
     rows = [example()]
     outputs = [np.array([0.0, 2.0, 2.0])]
-    (row,) = classification.decode(rows, encoded(rows, letters), outputs, LABELS, "accuracy")
+    (row,) = MODEL.decode(rows, encoded(rows, letters), outputs, LABELS, "accuracy")
     assert row == {"id": "1", "prediction": "no", "gold": "no"}
 
 

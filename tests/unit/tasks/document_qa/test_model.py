@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from support import tiny
 from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
+from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.document_qa import model as document_qa
-from xstilts.tasks.document_qa.model import MINIMAL, NO, NONE, PASSAGE, YES
+from xstilts.tasks.document_qa.model import MINIMAL, MODEL, NO, NONE, PASSAGE, YES
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,8 @@ def row(*passages, answers=(), name="1", between=" 今 ", question="ab"):
 
 def encoded(rows, tokenizer, training=False, **limits):
     limits = {"max_length": 64, "doc_stride": 8} | limits
-    return document_qa.encode(
-        rows, tokenizer, (), tiny.hyperparameters(**limits), training=training
-    )
+    limits = tiny.hyperparameters(**limits)
+    return MODEL.encode(rows, EncodingContext(tokenizer, (), limits, training=training))
 
 
 def perfect(features):
@@ -66,7 +66,7 @@ def perfect(features):
 
 
 def predictions(rows, features):
-    return document_qa.decode(rows, features, perfect(features), (), "tydi")
+    return MODEL.decode(rows, features, perfect(features), (), "tydi")
 
 
 # --- features ------------------------------------------------------------------------------------
@@ -175,9 +175,9 @@ def test_perfect_outputs_score_100(letters):
     rows = tiny.articles(24)
     features = encoded(rows, letters, max_length=20)
     assert len(features) > len(rows)
-    n, metrics = document_qa.score(rows, predictions(rows, features), "tydi", "sw")
+    n, metrics = MODEL.score(rows, predictions(rows, features), "tydi", "sw")
     assert n == 24
-    assert metrics == dict.fromkeys(document_qa.SCORERS["tydi"], 100.0)
+    assert metrics == dict.fromkeys(MODEL.schema.scorers["tydi"], 100.0)
 
 
 def test_yes_and_no_have_no_span(letters):
@@ -193,7 +193,7 @@ def test_a_span_of_nothing_but_white_space_is_wrong_and_no_more():
     rows = [row("a  b", answers=[(0, "b")] * 3)]
     spaces = document_qa._row(rows[0], 1.0, 0, 2, 4, "none")
     assert rows[0]["document"].encode()[spaces["start"] : spaces["end"]] == b"  "
-    n, metrics = document_qa.score(rows, [spaces], "tydi", "sw")
+    n, metrics = MODEL.score(rows, [spaces], "tydi", "sw")
     assert (n, metrics["passage_f1"], metrics["minimal_f1"]) == (1, 100.0, 0.0)
 
 
@@ -252,8 +252,8 @@ def test_the_loss_is_the_mean_of_three_cross_entropies(letters):
         for side, place in enumerate((gold.start, gold.end)):
             expected += torch.nn.functional.cross_entropy(own[:, side], torch.tensor(place))
         expected += torch.nn.functional.cross_entropy(types[number], torch.tensor(gold.kind))
-    torch.testing.assert_close(document_qa.loss((scores, types), batch), expected / 3)
-    sizes = [len(o) for o in document_qa.outputs((scores, types), batch)]
+    torch.testing.assert_close(MODEL.loss((scores, types), batch), expected / 3)
+    sizes = [len(o) for o in MODEL.outputs((scores, types), batch)]
     assert sizes == [5 + 2 * n for n in batch.lengths]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from xstilts.models.batch import pack
 from xstilts.models.checkpoint import Checkpoint
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.files import read_json
+from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.mlm import model as mlm
+from xstilts.tasks.mlm.model import MODEL
 from xstilts.training.job import MlmJob
 from xstilts.training.schedule import MLM
 from xstilts.training.train import Training, run
@@ -31,8 +34,12 @@ def letters(tmp_path_factory) -> Tokenizer:
     return Tokenizer(tiny.tokenizer_file(tmp_path_factory.mktemp("letters")))
 
 
+def context(tokenizer, longest):
+    return EncodingContext(tokenizer, (), SimpleNamespace(max_length=longest))
+
+
 def encoded(tokenizer, n=40, mask=0.15, longest=20):
-    return mlm.encode(tiny.texts(n), tokenizer, mask, longest)
+    return MODEL.encode(tiny.texts(n), context(tokenizer, longest), mask)
 
 
 def mixed_job(folder, n=9, name="trained", choices=None, **changes):
@@ -51,7 +58,7 @@ def test_a_share_of_the_texts_tokens_is_chosen_one_at_least(letters):
     """Never a special token; the item weighs as many as are chosen."""
     features = encoded(letters)
     batch = pack(features, range(len(features)), stream=1)
-    hidden = mlm.masked(batch, letters.mask, letters.vocabulary)
+    hidden = MODEL.masked(batch, letters.mask, letters.vocabulary)
     for i, (places, gold) in enumerate(hidden.targets):
         ids = features.sequences[i]
         inside = places - batch.first[i].item()
@@ -67,9 +74,9 @@ def test_a_share_of_the_texts_tokens_is_chosen_one_at_least(letters):
 def test_of_the_chosen_most_are_hidden_some_replaced_some_kept(letters):
     """80, 10 and 10 %; the replacements come from the whole vocabulary."""
     rows = [{"id": str(i), "text": "abcdefgh" * 3} for i in range(500)]
-    features = mlm.encode(rows, letters, 0.5, 30)
+    features = MODEL.encode(rows, context(letters, 30), 0.5)
     batch = pack(features, range(500), stream=3)
-    hidden = mlm.masked(batch, letters.mask, letters.vocabulary)
+    hidden = MODEL.masked(batch, letters.mask, letters.vocabulary)
     places = np.concatenate([places for places, _ in hidden.targets])
     now, gold = hidden.ids[places].numpy(), batch.ids[places].numpy()
     n = len(places)
@@ -87,19 +94,19 @@ def test_of_the_chosen_most_are_hidden_some_replaced_some_kept(letters):
 def test_masks_depend_on_step_and_item_alone(letters):
     """Not on what else is in the batch, nor on its order."""
     features = encoded(letters)
-    alone = mlm.masked(pack(features, [7], stream=1), letters.mask, letters.vocabulary)
+    alone = MODEL.masked(pack(features, [7], stream=1), letters.mask, letters.vocabulary)
     batch = pack(features, [20, 7, 3], stream=1)
-    among = mlm.masked(batch, letters.mask, letters.vocabulary)
+    among = MODEL.masked(batch, letters.mask, letters.vocabulary)
     begin = int(batch.first[1])
     assert torch.equal(alone.ids, among.ids[begin : begin + len(alone.ids)])
-    other = mlm.masked(pack(features, [7], stream=2), letters.mask, letters.vocabulary)
+    other = MODEL.masked(pack(features, [7], stream=2), letters.mask, letters.vocabulary)
     assert not torch.equal(alone.ids, other.ids)
 
 
 def test_long_texts_are_cut_and_empty_ones_left_out(letters):
     """Both are counted."""
     rows = [{"id": str(i), "text": text} for i, text in enumerate(["abc" * 9, "ab", " "])]
-    features = mlm.encode(rows, letters, 0.15, 12)
+    features = MODEL.encode(rows, context(letters, 12))
     assert len(features) == 2
     assert dict(features.counts) == {"truncated": 1, "empty": 1}
     assert len(features.sequences[0]) == 12
@@ -113,7 +120,7 @@ def test_the_loss_and_its_gradients_are_those_of_the_whole_softmax(n, monkeypatc
     """However many rows of logits are made at once."""
     monkeypatch.setattr(mlm, "_ROWS_AT_ONCE", 64)
     torch.manual_seed(0)
-    head = mlm.Head(8, 50)
+    head = MODEL.head(8, 50)
     nn.init.normal_(head.bias)
     x = torch.randn(n, 8, requires_grad=True)
     words = torch.randn(50, 8, requires_grad=True)
@@ -122,10 +129,10 @@ def test_the_loss_and_its_gradients_are_those_of_the_whole_softmax(n, monkeypatc
     batch = replace(batch, targets=[(None, gold.numpy())])
     for scale in (1.0, 0.25):
         arguments = (x, words, head.bias)
-        ours = torch.autograd.grad(scale * mlm.loss(x, batch, words, head), arguments)
+        ours = torch.autograd.grad(scale * MODEL.loss(x, batch, words, head), arguments)
         whole = F.cross_entropy(x @ words.T + head.bias, gold, reduction="sum")
         theirs = torch.autograd.grad(scale * whole, arguments)
-        torch.testing.assert_close(mlm.loss(x, batch, words, head), whole)
+        torch.testing.assert_close(MODEL.loss(x, batch, words, head), whole)
         for a, b in zip(ours, theirs, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 

@@ -9,7 +9,8 @@ import torch
 from support import tiny
 from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks.multiple_choice import model as multiple_choice
+from xstilts.tasks.base import EncodingContext
+from xstilts.tasks.multiple_choice.model import MODEL
 
 
 @pytest.fixture(scope="module")
@@ -19,24 +20,22 @@ def letters(tmp_path_factory) -> Tokenizer:
 
 def encoded(rows, tokenizer, training=False, max_length=16):
     limits = tiny.hyperparameters(max_length=max_length)
-    return multiple_choice.encode(rows, tokenizer, (), limits, training=training)
+    return MODEL.encode(rows, EncodingContext(tokenizer, (), limits, training=training))
 
 
 def test_perfect_outputs_score_100(letters):
     """Scores that are highest at the gold choice decode to it, however many choices there are."""
     rows = tiny.choices(12)
     outputs = [np.eye(len(r["choices"]))[r["label"]] for r in rows]
-    predictions = multiple_choice.decode(rows, encoded(rows, letters), outputs, (), "accuracy")
+    predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "accuracy")
     assert [p["prediction"] for p in predictions] == [r["label"] for r in rows]
-    assert multiple_choice.score(rows, predictions, "accuracy", "en") == (12, {"accuracy": 100.0})
+    assert MODEL.score(rows, predictions, "accuracy", "en") == (12, {"accuracy": 100.0})
 
 
 def test_on_a_tie_the_first_choice_is_taken(letters):
     """As in the official script."""
     rows = tiny.choices(1)
-    (row,) = multiple_choice.decode(
-        rows, encoded(rows, letters), [np.array([1.0, 1.0])], (), "accuracy"
-    )
+    (row,) = MODEL.decode(rows, encoded(rows, letters), [np.array([1.0, 1.0])], (), "accuracy")
     assert row["prediction"] == 0
 
 
@@ -55,10 +54,10 @@ def test_a_batch_of_different_numbers_of_choices(letters):
     """Every item has as many scores as it has choices, in the batch's own order."""
     features = encoded(tiny.choices(3), letters)
     batch = pack(features, [2, 0, 1])
-    head = multiple_choice.head(8, ()).eval()
+    head = MODEL.head(8, ()).eval()
     hidden = torch.randn(len(batch.ids), 8)
     scores = head(hidden, batch).detach()
-    found = multiple_choice.outputs(scores, batch)
+    found = MODEL.outputs(scores, batch)
     assert [len(o) for o in found] == [4, 2, 3]
     assert np.array_equal(np.concatenate(found), head.sentence(hidden, batch).detach().squeeze(-1))
 
@@ -73,7 +72,7 @@ def test_the_loss_is_the_cross_entropy_over_the_choices(letters, smoothing):
         torch.nn.functional.cross_entropy(s[None], torch.tensor([g]), label_smoothing=smoothing)
         for s, g in zip(scores.split([2, 3]), golds, strict=True)
     )
-    found = multiple_choice.loss(scores, batch, smoothing)
+    found = MODEL.loss(scores, batch, smoothing)
     torch.testing.assert_close(found, expected)
     gradients = (torch.autograd.grad(loss, scores)[0] for loss in (found, expected))
     torch.testing.assert_close(*gradients)

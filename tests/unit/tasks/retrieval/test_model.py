@@ -10,7 +10,9 @@ from support import tiny
 from xstilts.errors import DataError
 from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
+from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.retrieval import model as retrieval
+from xstilts.tasks.retrieval.model import MODEL
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def letters(tmp_path_factory) -> Tokenizer:
 
 def encoded(rows, tokenizer, max_length=16):
     limits = tiny.hyperparameters(max_length=max_length)
-    return retrieval.encode(rows, tokenizer, (), limits, training=False)
+    return MODEL.encode(rows, EncodingContext(tokenizer, (), limits, training=False))
 
 
 def row(name, side, relevant=(), text="a"):
@@ -32,10 +34,10 @@ def test_perfect_vectors_score_100(letters):
     rows = tiny.translations(8)
     vectors = np.random.default_rng(0).normal(size=(8, 5))
     outputs = [*vectors, *(3 * vectors)]
-    predictions = retrieval.decode(rows, encoded(rows, letters), outputs, (), "nearest")
+    predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "nearest")
     assert [p["id"] for p in predictions] == [f"q{i}" for i in range(8)]
     assert [p["prediction"] for p in predictions] == [f"c{i}" for i in range(8)]
-    assert retrieval.score(rows, predictions, "nearest", "sw") == (8, {"accuracy": 100.0})
+    assert MODEL.score(rows, predictions, "nearest", "sw") == (8, {"accuracy": 100.0})
 
 
 def test_ids_not_places_tell_what_is_right(letters):
@@ -48,19 +50,19 @@ def test_ids_not_places_tell_what_is_right(letters):
         row("z", "candidate"),
     ]
     outputs = [np.array(v, float) for v in ([1, 0], [1, 0.1], [0, 1], [1, 0], [-1, 0])]
-    predictions = retrieval.decode(rows, encoded(rows, letters), outputs, (), "nearest")
+    predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "nearest")
     assert [(p["id"], p["prediction"], p["gold"]) for p in predictions] == [
         ("a", "x", ["z", "x"]),
         ("b", "x", ["y"]),
     ]
-    assert retrieval.score(rows, predictions, "nearest", "sw") == (2, {"accuracy": 50.0})
+    assert MODEL.score(rows, predictions, "nearest", "sw") == (2, {"accuracy": 50.0})
 
 
 def test_on_a_tie_the_first_candidate_is_taken(letters):
     """As in faiss: the lowest index."""
     rows = [row("a", "query", ["y"]), row("x", "candidate"), row("y", "candidate")]
     outputs = [np.array([1.0, 1.0])] * 3
-    (found,) = retrieval.decode(rows, encoded(rows, letters), outputs, (), "nearest")
+    (found,) = MODEL.decode(rows, encoded(rows, letters), outputs, (), "nearest")
     assert found["prediction"] == "x"
 
 
@@ -70,7 +72,7 @@ def test_vectors_are_means_over_all_tokens_special_ones_too(letters):
     features = encoded(rows, letters)
     batch = pack(features, [0, 1])
     hidden = torch.randn(len(batch.ids), 4)
-    found = retrieval.outputs(retrieval.head(4, ())(hidden, batch), batch)
+    found = MODEL.outputs(MODEL.head(4, ())(hidden, batch), batch)
     np.testing.assert_allclose(found[0], hidden[:7].mean(0), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found[1], hidden[7:].mean(0), rtol=1e-5, atol=1e-6)
 
@@ -92,9 +94,9 @@ def test_twenty_candidates_are_ranked_and_scored_by_average_precision(letters):
     rows += [row(f"c{i}", "candidate") for i in range(25)]
     angles = [0.0, 0.0, *(0.01 * i for i in range(25))]
     outputs = [np.array([np.cos(a), np.sin(a)]) for a in angles]
-    predictions = retrieval.decode(rows, encoded(rows, letters), outputs, (), "map20")
+    predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "map20")
     assert predictions[0]["prediction"] == [f"c{i}" for i in range(20)]
-    assert retrieval.score(rows, predictions, "map20", "en") == (
+    assert MODEL.score(rows, predictions, "map20", "en") == (
         2,
         {"map_at_20": 100 * ((1 / 2 + 2 / 4) / 2 + 0) / 2},
     )
@@ -116,19 +118,19 @@ def corpora(n, partners, seed=0):
 
 
 def mined(rows, outputs, letters):
-    return retrieval.decode(rows, encoded(rows, letters), outputs, (), "bucc")
+    return MODEL.decode(rows, encoded(rows, letters), outputs, (), "bucc")
 
 
 def test_pairs_are_mined_and_kept_above_the_threshold(letters):
     """Found on one set of sentences, applied to another."""
     dev, test = corpora(40, 10), corpora(60, 12, seed=1)
-    threshold = retrieval.tune(dev[0], mined(*dev, letters))
-    found = retrieval.tuned(mined(*test, letters), threshold)
+    threshold = MODEL.choose_threshold(dev[0], mined(*dev, letters))
+    found = MODEL.apply_threshold(mined(*test, letters), threshold)
     kept = {(p["id"], p["prediction"]) for p in found if p["kept"]}
     assert kept <= {(f"x{i}", f"en{i}") for i in range(12)}
     assert len(kept) > 8
     assert all((p["score"] >= threshold) == p["kept"] for p in found)
-    n, metrics = retrieval.score(test[0], found, "bucc", "de")
+    n, metrics = MODEL.score(test[0], found, "bucc", "de")
     assert (n, metrics["precision"], metrics["recall"]) == (12, 100.0, len(kept) / 12 * 100)
 
 
@@ -137,7 +139,7 @@ def test_a_threshold_of_other_sentences_may_be_wrong(letters):
     rows, outputs = corpora(40, 10)
     predictions = mined(rows, outputs, letters)
     for threshold, recall in ((99.0, 0.0), (0.0, 100.0)):
-        _, metrics = retrieval.score(rows, retrieval.tuned(predictions, threshold), "bucc", "de")
+        _, metrics = MODEL.score(rows, MODEL.apply_threshold(predictions, threshold), "bucc", "de")
         assert metrics["recall"] == recall
     assert metrics["precision"] < 50
 
@@ -155,7 +157,7 @@ def test_repeated_sentences_are_left_out_of_the_pairs(letters):
 def test_queries_and_candidates_are_parts_of_their_own():
     """In the order in which they come."""
     rows = [row("x", "candidate"), row("a", "query"), row("y", "candidate")]
-    assert retrieval.parts(rows) == [[1], [0, 2]]
+    assert MODEL.parts(rows) == [[1], [0, 2]]
 
 
 @pytest.mark.parametrize("side", ["query", "candidate"])
@@ -163,21 +165,21 @@ def test_one_side_alone_is_refused(side, letters):
     """Nothing could be found."""
     rows = [row("a", side)]
     with pytest.raises(DataError, match="at least one query and one candidate"):
-        retrieval.decode(rows, encoded(rows, letters), [np.ones(2)], (), "nearest")
+        MODEL.decode(rows, encoded(rows, letters), [np.ones(2)], (), "nearest")
 
 
 def test_the_scorers_are_those_that_cards_may_name(letters):
     """With the metrics that each of them gives."""
     rows, outputs = corpora(12, 4)
-    for scorer, metrics in retrieval.SCORERS.items():
-        found = retrieval.decode(rows, encoded(rows, letters), outputs, (), scorer)
-        if scorer in retrieval.TUNED:
-            found = retrieval.tuned(found, 1.0)
+    for scorer, metrics in MODEL.schema.scorers.items():
+        found = MODEL.decode(rows, encoded(rows, letters), outputs, (), scorer)
+        if scorer in MODEL.THRESHOLD_SCORERS:
+            found = MODEL.apply_threshold(found, 1.0)
         if scorer == "map20":
             found = [p for p in found if p["gold"]]
-        assert tuple(retrieval.score(rows, found, scorer, "de")[1]) == metrics
+        assert tuple(MODEL.score(rows, found, scorer, "de")[1]) == metrics
     with pytest.raises(DataError, match="unknown scorer 'farthest'"):
-        retrieval.decode(rows, encoded(rows, letters), outputs, (), "farthest")
+        MODEL.decode(rows, encoded(rows, letters), outputs, (), "farthest")
 
 
 class TestTraining:
@@ -190,7 +192,7 @@ class TestTraining:
             row("c2", "candidate", text="ee"),
         ]
         limits = tiny.hyperparameters(max_length=16)
-        return retrieval.encode(rows, letters, (), limits, training=True)
+        return MODEL.encode(rows, EncodingContext(letters, (), limits, training=True))
 
     def test_an_item_is_a_query_and_its_first_candidate(self, letters):
         """A query whose candidate is not there is left out, counted."""
@@ -205,7 +207,7 @@ class TestTraining:
         class Step:
             targets = names
 
-        return float(retrieval.loss(torch.tensor(vectors), Step()))
+        return float(MODEL.loss(torch.tensor(vectors), Step()))
 
     def test_every_other_candidate_of_the_step_is_wrong(self):
         """Softmax over scaled cosines."""

@@ -16,7 +16,9 @@ from xstilts.data.readers import afriqa, squad_json
 from xstilts.metrics.question_answering import normalize_squad
 from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer, windows_of
+from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.span_qa import model as span_qa
+from xstilts.tasks.span_qa.model import MODEL
 
 GRAPHEMES = [
     *(
@@ -62,7 +64,8 @@ def example(context, answer=None, question="ab", start=None, name="1"):
 
 def encoded(rows, tokenizer, training=False, **limits):
     limits = {"max_length": 24, "doc_stride": 6} | limits
-    return span_qa.encode(rows, tokenizer, (), tiny.hyperparameters(**limits), training=training)
+    limits = tiny.hyperparameters(**limits)
+    return MODEL.encode(rows, EncodingContext(tokenizer, (), limits, training=training))
 
 
 def perfect(features):
@@ -76,7 +79,7 @@ def perfect(features):
 
 
 def answers(rows, features, outputs, scorer="squad"):
-    return [p["prediction"] for p in span_qa.decode(rows, features, outputs, (), scorer)]
+    return [p["prediction"] for p in MODEL.decode(rows, features, outputs, (), scorer)]
 
 
 # --- windows -------------------------------------------------------------------------------------
@@ -276,16 +279,16 @@ def test_perfect_outputs_score_100(scorer, letters):
         rows.append(example("abc", name="none"))
     features = encoded(rows, letters)
     assert len(features) > len(rows)
-    predictions = span_qa.decode(rows, features, perfect(features), (), scorer)
-    n, metrics = span_qa.score(rows, predictions, scorer, "en")
+    predictions = MODEL.decode(rows, features, perfect(features), (), scorer)
+    n, metrics = MODEL.score(rows, predictions, scorer, "en")
     assert n == len(rows)
-    assert metrics == dict.fromkeys(span_qa.SCORERS[scorer], 100.0)
+    assert metrics == dict.fromkeys(MODEL.schema.scorers[scorer], 100.0)
 
 
 def test_em_f1_is_the_mean_of_both():
     """XTREME averages exact match and F1."""
     rows = [example("big cat", "big cat")]
-    n, metrics = span_qa.score(
+    n, metrics = MODEL.score(
         rows, [{"id": "1", "prediction": "cat", "legacy_words": "big cat"}], "squad", "en"
     )
     assert (n, metrics["exact_match"]) == (1, 0.0)
@@ -418,8 +421,8 @@ def test_the_loss_is_the_mean_of_two_cross_entropies_over_a_windows_tokens(lette
         for side in (0, 1):
             gold = torch.tensor([window.gold[side]])
             expected += torch.nn.functional.cross_entropy(own[None, :, side], gold) / 2
-    torch.testing.assert_close(span_qa.loss(scores, batch), expected)
-    assert [o.shape for o in span_qa.outputs(scores, batch)] == [(n, 2) for n in batch.lengths]
+    torch.testing.assert_close(MODEL.loss(scores, batch), expected)
+    assert [o.shape for o in MODEL.outputs(scores, batch)] == [(n, 2) for n in batch.lengths]
 
 
 def test_an_answer_keeps_the_accent_of_its_last_letter():

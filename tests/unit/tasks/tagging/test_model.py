@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support import tiny
 from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
-from xstilts.tasks.tagging import model as tagging
+from xstilts.tasks.base import EncodingContext
+from xstilts.tasks.tagging.model import MODEL
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC")
 
@@ -27,7 +28,7 @@ def sentence(words, tags=None, name="1"):
 
 def encoded(rows, tokenizer, training=False, max_length=16, labels=LABELS):
     limits = tiny.hyperparameters(max_length=max_length)
-    return tagging.encode(rows, tokenizer, labels, limits, training=training)
+    return MODEL.encode(rows, EncodingContext(tokenizer, labels, limits, training=training))
 
 
 def perfect(features, labels=LABELS):
@@ -51,9 +52,9 @@ def test_every_word_of_every_sentence_is_scored(letters, drawn):
         for i, words in enumerate(drawn)
     ]
     features = encoded(rows, letters)
-    predictions = tagging.decode(rows, features, perfect(features), LABELS, "span_f1")
+    predictions = MODEL.decode(rows, features, perfect(features), LABELS, "span_f1")
     assert [p["prediction"] for p in predictions] == [r["tags"] for r in rows]
-    n, metrics = tagging.score(rows, predictions, "token_accuracy", "en")
+    n, metrics = MODEL.score(rows, predictions, "token_accuracy", "en")
     assert (n, metrics) == (len(rows), {"accuracy": 100.0})
 
 
@@ -99,14 +100,14 @@ def test_runs_are_joined_in_the_sentences_order(letters):
     rows = [sentence(["abcdefg"] * 3, ["B-PER", "I-PER", "B-LOC"])]
     features = encoded(rows, letters)
     assert len(features) == 2
-    (row,) = tagging.decode(rows, features, perfect(features), LABELS, "span_f1")
+    (row,) = MODEL.decode(rows, features, perfect(features), LABELS, "span_f1")
     assert row == {"id": "1", "prediction": rows[0]["tags"], "gold": rows[0]["tags"]}
 
 
 def test_on_a_tie_the_first_tag_is_taken(letters):
     """As numpy's argmax does."""
     rows = [sentence(["a"])]
-    (row,) = tagging.decode(
+    (row,) = MODEL.decode(
         rows, encoded(rows, letters), [np.array([[0, 1.0, 1.0, 0]])], LABELS, "span_f1"
     )
     assert row["prediction"] == ["B-PER"]
@@ -124,17 +125,17 @@ def test_each_scorer_has_its_metrics(scorer, metrics, letters):
     """All are 100 for perfect predictions, and they are the ones that the scorer promises."""
     rows = [sentence(["a", "b"], ["B-PER", "I-PER"])]
     predictions = [{"id": "1", "prediction": ["B-PER", "I-PER"]}]
-    n, found = tagging.score(rows, predictions, scorer, "en")
+    n, found = MODEL.score(rows, predictions, scorer, "en")
     assert n == 1
     assert found == dict.fromkeys(metrics, 100.0)
-    assert set(tagging.SCORERS[scorer]) == metrics
+    assert set(MODEL.schema.scorers[scorer]) == metrics
 
 
 def test_equal_neighbouring_pos_tags_are_one_chunk():
     """The official F1 of UD-POS merges runs; the accuracy beside it does not."""
     rows = [sentence("abcd", ["NOUN", "NOUN", "NOUN", "VERB"])]
     predictions = [{"id": "1", "prediction": ["NOUN", "ADJ", "NOUN", "VERB"]}]
-    _, found = tagging.score(rows, predictions, "chunk_f1_upos", "en")
+    _, found = MODEL.score(rows, predictions, "chunk_f1_upos", "en")
     assert found["f1"] == pytest.approx(100 / 3)
     assert found["accuracy"] == 75.0
 
@@ -143,11 +144,11 @@ def test_the_head_reads_the_words_first_pieces(letters):
     """One row of scores a word, the words of all items one after the other, as `outputs` cuts."""
     features = encoded([sentence(["ab", "c"]), sentence(["de"], name="2")], letters)
     batch = pack(features, [1, 0])
-    head = tagging.head(4, LABELS).eval()
+    head = MODEL.head(4, LABELS).eval()
     hidden = torch.randn(len(batch.ids), 4)
     scores = head(hidden, batch)
     torch.testing.assert_close(scores, head.token.out(hidden[[1, 4 + 1, 4 + 3]]))
-    assert [o.shape for o in tagging.outputs(scores.detach(), batch)] == [(1, 4), (2, 4)]
+    assert [o.shape for o in MODEL.outputs(scores.detach(), batch)] == [(1, 4), (2, 4)]
 
 
 def test_training_leaves_out_what_has_no_tags(letters):
@@ -164,5 +165,5 @@ def test_a_tag_that_was_never_taught_is_an_error_of_the_prediction(letters):
     rows = [sentence(["ab", "c"], ["B-DATE", "B-PER"])]
     features = encoded(rows, letters)
     outputs = [np.asarray([[9, 0, 0, 0], [0, 9, 0, 0]])]
-    decoded = tagging.decode(rows, features, outputs, LABELS, "span_f1")
-    assert tagging.score(rows, decoded, "span_f1", "sw")[1]["recall"] == 50.0
+    decoded = MODEL.decode(rows, features, outputs, LABELS, "span_f1")
+    assert MODEL.score(rows, decoded, "span_f1", "sw")[1]["recall"] == 50.0
