@@ -32,7 +32,9 @@ class EncoderCard(Model):
     summary: Name
     licence: Name
     citation: Name
-    architecture: Architecture = Field(description="the network that computes it")
+    architecture: Architecture = Field(
+        description="the network that computes it: bert, modernbert or deberta"
+    )
     hub: Name | None = Field(None, description="repository on the Hugging Face Hub")
     revision: Name | None = Field(
         None, description="its commit; main where none is known: it is held at the first download"
