@@ -3,6 +3,7 @@
 ::
 
     XstiltsError
+    ├── UsageError          the command was called wrongly
     ├── StudyError          the study file or a card says something impossible
     ├── DataError           a raw file is missing, damaged or not what it claims to be
     │   ├── MissingFile     none of a file's sources could give it
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 class XstiltsError(Exception):
     """Base class: a command prints its message as one line and ends with status 1."""
+
+
+class UsageError(XstiltsError):
+    """The command was called wrongly, or in a wrong folder: it ends with status 2."""
 
 
 class StudyError(XstiltsError):

@@ -47,8 +47,8 @@ def test_the_study_is_valid(reader: Project):
         capture_output=True,
         check=True,
     )
-    assert done.stdout == "config/radio.yaml: ok, 4 cells from 3 trainings\n"
-    assert "`ok, 4 cells from 3 trainings`" in PAGE
+    assert done.stdout == "config/radio.yaml: ok, 4 scores from 3 trainings\n"
+    assert "`ok, 4 scores from 3 trainings`" in PAGE
 
 
 def test_data_are_fetched_beforehand_and_then_need_no_network(reader: Project):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from xstilts.errors import StudyError
+from xstilts.errors import StudyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def parse_overrides(entries: Sequence[str]) -> dict[str, Any]:
     """The values of ``--config KEY=VALUE ...``, typed as Snakemake types them.
 
     A value is a whole number, a number, True or False, a YAML list or mapping, or a text. Raises
-    `StudyError` for an entry without a key.
+    `UsageError` for an entry without a key.
 
     >>> parse_overrides(["study=small", "seeds=[1, 2]", "evaluation={batch_tokens: 512}"])
     {'study': 'small', 'seeds': ['1', '2'], 'evaluation': {'batch_tokens': '512'}}
@@ -89,7 +89,7 @@ def parse_overrides(entries: Sequence[str]) -> dict[str, Any]:
     for entry in entries:
         key, equals, text = entry.partition("=")
         if not (equals and re.fullmatch(r"[A-Za-z_][\w-]*", key)):
-            raise StudyError(f"--config: {entry!r} is not KEY=VALUE, for example 'seeds=[1,2]'")
+            raise UsageError(f"--config: {entry!r} is not KEY=VALUE, for example 'seeds=[1,2]'")
         config = merged(config, {key: _parsed(text)})
     return config
 

@@ -1,18 +1,15 @@
-"""The published schema, the page that explains it and the command are what the code says."""
+"""The published schema and the page that explains it are what the code says."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import jsonschema
 import pytest
 import yaml
 
 from support.world import ROOT, STUDY
-from xstilts.cli.main import main
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.resolve import resolve
@@ -115,61 +112,3 @@ class TestPage:
     def test_there_are_examples(self):
         """A part of a grid, low-resource languages, another recipe."""
         assert PAGE.count("```yaml\n") == 3
-
-
-class TestCommand:
-    def write(self, world, **changes):
-        path = world.folder / "mine.yaml"
-        path.write_text(yaml.safe_dump(world.study | changes))
-        return str(path)
-
-    def test_a_valid_study_is_counted(self, world, capsys):
-        """Cells, and the trainings that they take."""
-        assert main(["validate", "--cards", str(world.config), self.write(world)]) == 0
-        # 5 + 4 + 2 languages, 4 conditions, 2 seeds; 2 recipes in each and 3 first stages
-        assert capsys.readouterr().out.endswith("mine.yaml: ok, 88 cells from 22 trainings\n")
-
-    def test_the_count_is_the_grid_s(self, world):
-        """Of distinct training stages."""
-        from xstilts.cli.main import _count
-
-        grid = world.grid()
-        grid.table()
-        trainings = [key for key in grid._stages if key[0] == "training"]
-        assert _count(grid.resolved).endswith(f" {len(trainings)} trainings")
-
-    def test_a_problem_is_one_line_on_stderr(self, world, capsys):
-        """Status 1; the other studies are checked all the same."""
-        path = self.write(world, seeds=[1, 1], encoders=[])
-        assert main(["validate", "--cards", str(world.config), path, path]) == 1
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.splitlines() == 2 * [
-            f"xstilts: {path}: encoders: must not be empty",
-            f"xstilts: {path}: seeds: listed twice: 1",
-        ]
-
-    def test_a_file_that_is_not_there_is_named(self, world, capsys):
-        """With the system's reason."""
-        assert main(["validate", "--cards", str(world.config), "gone.yaml"]) == 1
-        assert capsys.readouterr().err == (
-            "xstilts: gone.yaml: cannot be read (No such file or directory)\n"
-        )
-
-    def test_without_arguments_all_studies_of_config_are_checked(self, capsys, monkeypatch):
-        """From the project's folder."""
-        monkeypatch.chdir(ROOT)
-        assert main(["validate"]) == 0
-        assert "config/config.yaml: ok, " in capsys.readouterr().out
-
-    def test_the_schema_is_printed(self, world, capsys):
-        """With the names of the cards that there are."""
-        assert main(["schema", "--cards", str(world.config)]) == 0
-        assert json.loads(capsys.readouterr().out) == study_schema(world.cards)
-
-    def test_it_is_run_as_a_module_too(self):
-        """Where the command is not on the path."""
-        command = [sys.executable, "-m", "xstilts.cli.main", "--help"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0
-        assert all(name in done.stdout for name in ("validate", "schema", "score"))

@@ -15,7 +15,7 @@ from snakemake.utils import update_config
 from support.world import STUDY
 from xstilts.config.resolve import resolve
 from xstilts.config.study_file import load_study, merged, parse_overrides
-from xstilts.errors import StudyError
+from xstilts.errors import StudyError, UsageError
 
 ON_ONE_WORLD = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 """The world is only read."""
@@ -230,7 +230,7 @@ class TestOverrides:
     @pytest.mark.parametrize("entry", ["seeds", "=1", "1a=2", "my.yaml", "a b=1"])
     def test_an_entry_without_a_key_is_refused(self, entry):
         """With an example."""
-        with pytest.raises(StudyError, match="is not KEY=VALUE, for example 'seeds="):
+        with pytest.raises(UsageError, match="is not KEY=VALUE, for example 'seeds="):
             parse_overrides([entry])
 
     def test_numbers_inside_lists_and_mappings_are_numbers(self, read):

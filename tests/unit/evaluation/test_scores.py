@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts.cli.main import main
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
 from xstilts.provenance.digests import canonical
@@ -105,29 +104,27 @@ def test_predictions_that_are_not_the_recorded_ones_are_refused(path):
     assert scores.intact(path, scores.read(path).values()) == set()
 
 
-class TestForget:
-    """`xstilts forget`: one's own way to have a cell made again."""
+class TestInvalidate:
+    """`xstilts invalidate`: the user's way to have a score computed again."""
 
-    def test_it_takes_out_line_and_predictions(self, path, tmp_path):
+    def test_it_deletes_line_and_predictions(self, path, tmp_path):
         """The others keep their bytes."""
-        assert main(["forget", str(path), "sw", "de"]) == 0
+        scores.forget(path, ["sw", "de"])
         alone = written(tmp_path / "alone/xnli.jsonl", "en")
         assert path.read_bytes() == alone.read_bytes()
         assert scores.archive(path).read_bytes() == scores.archive(alone).read_bytes()
 
-    def test_all_forgotten_leaves_no_file(self, path):
+    def test_deleting_all_leaves_no_file(self, path):
         """As if nothing had been computed."""
-        assert main(["forget", str(path), "sw", "de", "en"]) == 0
+        scores.forget(path, ["sw", "de", "en"])
         assert not path.exists()
         assert not scores.archive(path).exists()
 
-    def test_a_language_that_is_not_there_is_told(self, path, capsys):
-        """And nothing is taken out."""
+    def test_a_language_without_a_score_is_named(self, path):
+        """And nothing is deleted."""
         before = path.read_bytes()
-        assert main(["forget", str(path), "sw", "yo"]) == 1
-        assert capsys.readouterr().err == (
-            f"xstilts: {path}: has no cell of yo; it has de, en, sw\n"
-        )
+        with pytest.raises(LineageError, match="of yo; it has de, en, sw"):
+            scores.forget(path, ["sw", "yo"])
         assert path.read_bytes() == before
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import torch
 
 from support import tiny
-from xstilts.cli.main import main
 from xstilts.errors import EncoderError, LineageError
 from xstilts.models import checkpoint
 from xstilts.models.batch import Features, pack
@@ -205,53 +203,37 @@ def test_modernberts_heads_are_not_ours(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-class TestCommand:
+class TestFolder:
     @pytest.fixture
     def job(self, tmp_path):
-        return tiny.training_job(tmp_path, tiny.task(tmp_path, epochs=1))
-
-    def run(self, capsys, *arguments) -> tuple[int, str]:
-        status = main(["export", *map(str, arguments)])
-        return status, capsys.readouterr().err
-
-    def test_it_writes_a_folder_and_says_where_it_is_from(self, job, tmp_path, capsys):
-        """The checksums of the two stamps."""
+        job = tiny.training_job(tmp_path, tiny.task(tmp_path, epochs=1))
         train.run(job)
+        return job
+
+    def test_it_records_where_it_is_from(self, job, tmp_path):
+        """The checksums of the two stamps."""
         out = tmp_path / "out"
-        assert self.run(capsys, job.stamp, out, "--encoder", job.encoder) == (0, "")
-        says = read_json(out / "xstilts.json")
-        assert says["encoder"] == read_json(job.stamp)["inputs"]["encoder"]
-        assert says["head"] is None
+        export(job.stamp, job.encoder, out)
+        origin = read_json(out / "xstilts.json")
+        assert origin["encoder"] == read_json(job.stamp)["inputs"]["encoder"]
+        assert origin["head"] is None
         weights = network_weights.Weights(out)
         assert weights.words(torch.arange(tiny.ROWS)).shape == (tiny.ROWS, 16)
 
-    def test_a_head_that_the_checkpoint_has_not_is_told(self, job, tmp_path, capsys):
+    def test_a_head_that_the_checkpoint_lacks_is_refused(self, job, tmp_path):
         """With those that it has."""
-        train.run(job)
         with pytest.raises(EncoderError, match=r"unknown head 'x'\. Allowed: t_classification"):
             export(job.stamp, job.encoder, tmp_path / "out", Head("x", SCHEMAS["classification"]))
 
-    def test_a_folder_with_something_in_it_is_left_alone(self, job, tmp_path, capsys):
+    def test_a_folder_with_something_in_it_is_left_alone(self, job, tmp_path):
         """It may be somebody's."""
-        train.run(job)
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "mine.txt").write_text("mine")
-        status, says = self.run(capsys, job.stamp, tmp_path / "out", "--encoder", job.encoder)
-        assert status == 1
-        assert "out: is not empty" in says
+        with pytest.raises(EncoderError, match="out: is not empty"):
+            export(job.stamp, job.encoder, tmp_path / "out")
 
-    def test_another_encoder_than_it_was_trained_from_is_refused(self, job, tmp_path, capsys):
+    def test_another_encoder_than_it_was_trained_from_is_refused(self, job, tmp_path):
         """The bits of its rows would be made from the wrong ones."""
-        train.run(job)
         other = tiny.encoder(tmp_path / "other", seed=1)
         with pytest.raises(LineageError, match="was trained from another encoder than"):
             export(job.stamp, other, tmp_path / "out")
-
-    def test_without_its_encoder_it_says_where_it_looked(self, job, tmp_path, capsys, monkeypatch):
-        """Under resources/, by the name in the checkpoint's path."""
-        train.run(job)
-        monkeypatch.chdir(tmp_path)
-        status, says = self.run(capsys, job.stamp, tmp_path / "out")
-        assert status == 1
-        assert "resources/encoders/" in says
-        assert json.loads(job.stamp.read_text())["files"]

@@ -1,0 +1,51 @@
+"""``xstilts export``: write a checkpoint as a Hugging Face folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xstilts.cli import options
+from xstilts.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: options.Commands) -> None:
+    """Add the subcommand's parser."""
+    parser = commands.add_parser("export", help="write a checkpoint as a Hugging Face folder")
+    parser.add_argument("stamp", type=Path, metavar="STAMP", help="stamp.json of the checkpoint")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="new folder to write")
+    parser.add_argument("--head", metavar="TASK", help="write the head of this task as well")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="STAMP",
+        help="stamp of the encoder (default: resources/encoders/<encoder>/stamp.json)",
+    )
+    options.add_cards(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder."""
+    if not args.stamp.is_file():
+        raise UsageError(f"{args.stamp}: does not exist; give the stamp.json of a checkpoint")
+    from xstilts.models.export import Head, export
+
+    head = None
+    if args.head:
+        cards = options.open_cards(args.cards)
+        card = cards.task(args.head)
+        head = Head(card.task, cards.schema(card.task), tuple(card.label_list))
+    export(args.stamp, args.encoder or _encoder_of(args.stamp), args.folder, head)
+    print(f"{args.folder}: written")
+    return 0
+
+
+def _encoder_of(stamp: Path) -> Path:
+    """The stamp of the encoder that a checkpoint was trained from, by the checkpoint's path."""
+    # results/<study>/checkpoints/<encoder>/<condition>/seed<k>/<stage>/stamp.json
+    folders = stamp.absolute().parents
+    return Path("resources/encoders", folders[3].name if len(folders) > 3 else "", "stamp.json")

@@ -1,0 +1,32 @@
+"""``xstilts invalidate``: delete cached scores so that the next run recomputes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xstilts.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from xstilts.cli.options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand's parser."""
+    about = "delete cached scores so that the next run recomputes them"
+    parser = commands.add_parser("invalidate", help=about)
+    parser.add_argument("scores", type=Path, metavar="SCORES.jsonl", help="file of scores")
+    parser.add_argument("languages", nargs="+", metavar="LANGUAGE", help="whose scores to delete")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Delete the scores of the languages, and their predictions."""
+    from xstilts.evaluation import scores
+
+    if not args.scores.is_file():
+        raise UsageError(f"{args.scores}: does not exist; give a file of scores (<target>.jsonl)")
+    scores.forget(args.scores, args.languages)
+    return 0

@@ -1,0 +1,124 @@
+"""What subcommands share: options, opening of studies, cards and grids, printing of errors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xstilts.config.study_file import load_study, parse_overrides
+from xstilts.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from xstilts.config.catalogue import Catalogue
+    from xstilts.config.resolve import ResolvedStudy
+    from xstilts.config.study_file import LoadedStudy
+    from xstilts.errors import XstiltsError
+    from xstilts.grid.artefacts import Grid
+
+Commands = Any
+"""What `argparse.ArgumentParser.add_subparsers` returns; argparse gives its type no public name."""
+CARDS = Path("config")
+STUDY = Path("config/config.yaml")
+
+
+def add_cards(parser: argparse.ArgumentParser) -> None:
+    """The option ``--cards``."""
+    parser.add_argument(
+        "--cards",
+        type=Path,
+        default=CARDS,
+        metavar="FOLDER",
+        help=f"folder with tasks/, encoders/ and languages.tsv (default: ./{CARDS})",
+    )
+
+
+def add_studies(parser: argparse.ArgumentParser, default: str) -> None:
+    """Arguments for any number of studies, and the options of `add_study_options`."""
+    parser.add_argument(
+        "studies", nargs="*", type=Path, metavar="STUDY.yaml", help=f"default: {default}"
+    )
+    add_study_options(parser)
+
+
+def add_study_options(parser: argparse.ArgumentParser) -> None:
+    """``--configfile``, ``--config`` and ``--cards``."""
+    parser.add_argument(
+        "--configfile",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="one study in several files, merged as `snakemake --configfile` merges them",
+    )
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set keys of the study, as `snakemake --config` does",
+    )
+    add_cards(parser)
+
+
+def study_files(args: argparse.Namespace, default: Sequence[Path]) -> list[list[Path]]:
+    """The files of each study that the arguments name."""
+    merged = [args.configfile] if args.configfile else []
+    return [*([path] for path in args.studies), *merged] or [[path] for path in default]
+
+
+def load(files: Sequence[Path], args: argparse.Namespace) -> LoadedStudy:
+    """Read a study and set the keys that ``--config`` names."""
+    return load_study(files, parse_overrides(args.config))
+
+
+def open_study(loaded: LoadedStudy, cards: Path) -> ResolvedStudy:
+    """Check a study against its cards; raises `StudyError` with a line for each problem."""
+    from xstilts.config.resolve import resolve
+
+    return resolve(loaded.config, loaded.where, _catalogue_for(loaded, cards))
+
+
+def open_grid(loaded: LoadedStudy, cards: Path) -> Grid:
+    """The grid of a study, as Snakemake builds it in the folder of the project."""
+    from xstilts.grid import artefacts
+
+    _catalogue_for(loaded, cards)
+    lock = cards.parent / "envs" / "lock.txt"
+    if not lock.is_file():
+        raise UsageError(
+            f"{lock}: does not exist; run xstilts in the folder of the project, or give the "
+            f"project's folder of cards with --cards (default: ./{CARDS})"
+        )
+    return artefacts.open_grid(loaded.config, loaded.where, cards, lock)
+
+
+def open_cards(folder: Path) -> Catalogue:
+    """The cards of a folder; raises `UsageError` if it holds none."""
+    from xstilts.config.catalogue import Catalogue
+    from xstilts.tasks.registry import SCHEMAS
+
+    cards = Catalogue(folder, SCHEMAS)
+    if missing := cards.missing_parts():
+        raise UsageError(
+            f"no cards in {folder.absolute()}: it has no {', '.join(missing)}; run xstilts in the "
+            f"folder of the project, or name the folder of cards with --cards (default: ./{CARDS})"
+        )
+    return cards
+
+
+def _catalogue_for(loaded: LoadedStudy, folder: Path) -> Catalogue:
+    """The cards of a folder, which may lack them only if the study names a folder of its own."""
+    from xstilts.config.catalogue import Catalogue
+    from xstilts.tasks.registry import SCHEMAS
+
+    return Catalogue(folder, SCHEMAS) if loaded.config.get("cards") else open_cards(folder)
+
+
+def print_error(error: XstiltsError) -> None:
+    """Print an error on stderr, each of its lines after the name of the command."""
+    for line in str(error).splitlines():
+        print(f"xstilts: {line}", file=sys.stderr)

@@ -1,0 +1,48 @@
+"""``xstilts validate``: check studies against their cards; run nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xstilts.cli import options
+from xstilts.errors import StudyError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from xstilts.config.resolve import ResolvedStudy
+
+
+def add(commands: options.Commands) -> None:
+    """Add the subcommand's parser."""
+    parser = commands.add_parser("validate", help="check study files; run nothing")
+    options.add_studies(parser, "all studies in the folder of cards")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a line for each valid study; return 1 if one of the studies has a problem."""
+    studies = options.study_files(args, sorted(args.cards.glob("*.yaml")))
+    if not studies:
+        options.open_cards(args.cards)
+        raise UsageError(f"{args.cards}: holds no study (*.yaml); name the files of studies")
+    status = 0
+    for files in studies:
+        try:
+            loaded = options.load(files, args)
+            resolved = options.open_study(loaded, args.cards)
+        except StudyError as error:
+            options.print_error(error)
+            status = 1
+        else:
+            print(f"{loaded.where}: ok, {size(resolved)}")
+    return status
+
+
+def size(resolved: ResolvedStudy) -> str:
+    """How many scores a study asks for, and how many trainings they take."""
+    conditions = len(resolved.conditions)
+    # each condition trains every recipe; each but none has an intermediate stage as well
+    trainings = conditions * len(resolved.recipes()) + conditions - 1
+    trainings *= len(resolved.study.encoders) * len(resolved.study.seeds)
+    return f"{len(resolved.cells()):,} scores from {trainings:,} trainings"

@@ -1,0 +1,53 @@
+"""``xstilts export``."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import tiny
+from support.world import TEXTS, task_card
+from xstilts.cli.main import main
+from xstilts.provenance.files import read_json
+from xstilts.training import train
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A training that has ended."""
+    job = tiny.training_job(tmp_path, tiny.task(tmp_path, epochs=1))
+    train.run(job)
+    return job
+
+
+def test_it_writes_a_folder(job, tmp_path, capsys):
+    """And says so."""
+    out = tmp_path / "out"
+    assert main(["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]) == 0
+    assert capsys.readouterr().out == f"{out}: written\n"
+    assert read_json(out / "xstilts.json")["head"] is None
+
+
+def test_it_writes_a_head_by_its_card(job, world, tmp_path):
+    """Whose labels are those of the task."""
+    labels = list(job.tasks[0].labels)
+    world.write("tasks", task_card(job.tasks[0].name, TEXTS, {"train": ["en"]}, labels=labels))
+    out = tmp_path / "out"
+    command = ["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]
+    assert main([*command, "--head", job.tasks[0].name, "--cards", str(world.config)]) == 0
+    assert read_json(out / "xstilts.json")["head"] == job.tasks[0].name
+
+
+def test_a_stamp_that_does_not_exist_is_named(tmp_path, capsys):
+    """Not the encoder's, which is looked for by the path of the stamp."""
+    stamp = tmp_path / "stamp.json"
+    assert main(["export", str(stamp), str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        f"xstilts: {stamp}: does not exist; give the stamp.json of a checkpoint\n"
+    )
+
+
+def test_without_its_encoder_it_says_where_it_looked(job, tmp_path, capsys, monkeypatch):
+    """Under resources/, by the name in the checkpoint's path."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(job.stamp), str(tmp_path / "out")]) == 1
+    assert "resources/encoders/" in capsys.readouterr().err
