@@ -20,6 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from xstilts.errors import MissingPlugin
 from xstilts.seeds import rank
 
 if TYPE_CHECKING:
@@ -415,7 +416,7 @@ def _catalogues(language: str) -> Iterable[Path]:
     """Django's catalogues of a language: compiled ones, which hold no unreviewed entries."""
     spec = importlib.util.find_spec("django")
     if spec is None or spec.origin is None:
-        raise ImportError(f"the task ui_strings needs the package django: {INSTALL}")
+        raise MissingPlugin(f"the task ui_strings needs the package django: {INSTALL}")
     name = _DJANGO_NAME.get(language, language)
     root = Path(spec.origin).parent
     return sorted(

@@ -33,9 +33,7 @@ def load(group: str, name: str) -> Any:
     try:
         return entry.load()
     except ImportError as error:
-        raise MissingPlugin(
-            f"{group}: {name!r} cannot be used: {error}. {_remedy(group, name)}"
-        ) from error
+        raise MissingPlugin(f"{group}: {name!r} cannot be used: {error}") from error
 
 
 def module(group: str, name: str) -> str:
