@@ -1,41 +1,46 @@
 # Does English intermediate-task training help zero-shot transfer, also for low-resource languages?
 #
 #   raw files -> examples -> encoder -> intermediate checkpoint -> recipe checkpoint
-#     -> cells -> grid.parquet -> report.html
+#     -> scores -> grid.parquet -> report.html
 #
-# The study (config/config.yaml, or --configfile) says which grid; src/xstilts/grid/ lays it out.
+# The study (config/config.yaml, or --configfile) names the grid; src/xstilts/grid/ lays it out.
+#
+# Rules do not declare checkpoints, examples and scores as outputs, because Snakemake deletes a rule's
+# outputs before and after failed jobs. A rule's output is a mark in the folder of this run. Which jobs
+# must run is decided by src/xstilts/status/states.py, whatever is left of Snakemake's own records.
 import re
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 from xstilts.data import download_report
+from xstilts.workflow.inputs import RuleInputs
+from xstilts.workflow.run import open_run
 from xstilts.workflow.slurm import stop_timers
-from xstilts.workflow.dag import of_wildcards
-from xstilts.status.score_states import Gaps
-from xstilts.workflow.study import answer, begin, open_workflow_grid
-from xstilts.workflow.inputs import evaluation_inputs, missing_behind_the_table, training_inputs
+from xstilts.workflow.summary import summary
 
 min_version("9.27")
 
-
-# a study given with --configfile is taken alone: nothing of the default one may leak into it
-if not workflow.overwrite_configfiles:
-
-    configfile: "config/config.yaml"
+HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 
 
-grid = open_workflow_grid(workflow, config)
-study, resolved, gaps = grid.study, grid.resolved, Gaps(grid)
+# a study given with --configfile stands alone: nothing of the default one may leak into it
+if not workflow.overwrite_configfiles and not config:
+
+    configfile: HOME / "config/config.yaml"
 
 
-cells = [grid.cells(*evaluation) for evaluation in grid.evaluations()]
+run = open_run(workflow, config, HOME)
+needs = RuleInputs(run)
+study = run.grid.study
+RUN, RESULTS = run.folder, run.grid.paths.results
 
 
 wildcard_constraints:
-    encoder="|".join(study.encoders),
+    encoder="|".join(map(re.escape, study.encoders)),
     condition="|".join(map(re.escape, study.conditions)),
-    seed=r"\d+",
+    seed="|".join(map(str, study.seeds)),
+    target="|".join(map(re.escape, study.targets)),
 
 
 include: "workflow/rules/data.smk"
@@ -44,23 +49,18 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analyse.smk"
 
 
-files_before = download_report.count(grid.resources)
-
-
-onstart:
-    begin(grid, Path(workflow.basedir) / "config" / "costs")
+files_before = download_report.count(run.grid.paths.resources)
 
 
 rule all:
     default_target: True
     input:
-        grid.report().stamp,
-        missing_behind_the_table(grid),
+        run.grid.paths.report,
 
 
 onsuccess:
     stop_timers()
-    print(answer(grid, files_before))
+    print(summary(run.grid, files_before))
 
 
 onerror:

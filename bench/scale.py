@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,10 +31,13 @@ import yaml
 from xstilts.config.conditions import NONE
 from xstilts.config.yaml_models import read_yaml
 from xstilts.evaluation import scores
-from xstilts.grid.artefacts import Grid, open_grid
 from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.opening import open_grid
 from xstilts.provenance.digests import canonical, file_sha256
 from xstilts.provenance.files import write_json
+
+if TYPE_CHECKING:
+    from xstilts.grid.artefacts import Grid
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench" / "scale_90k.yaml"
@@ -103,25 +106,29 @@ def finish(study: Path) -> None:
     """Write every stamp and every cell of a grid, as if it had run; predictions are empty."""
     grid = grid_of(study)
     for encoder in grid.study.encoders:
-        write_json(grid.encoder_stamp(encoder), {})
-    for task, split, languages in grid.needed_examples():
+        write_json(grid.encoder(encoder).stamp, {})
+    for task, split, languages in grid.reads.needed_examples():
         for language in languages:
             write_json(grid.examples_stamp(task, split, language), {})
-    for key in grid.evaluations():
+    for key in grid.reads.evaluations():
         encoder, condition, seed, _ = key
         # in the order in which they are made: Snakemake compares times
         for stage in (*([INTERMEDIATE] if condition != NONE else []), *grid.resolved.recipes()):
             if not (stamp := grid.checkpoint_stamp(encoder, condition, seed, stage)).exists():
                 write_json(stamp, {})
-    for key in grid.evaluations():
+    for key in grid.reads.evaluations():
         _write_cells(grid, key)
-    for stage in (grid.table(), grid.report()):
+    for stage in (grid.table, grid.report):
         stage.stamp.write_text("")
 
 
 def _write_cells(grid: Grid, key: tuple[str, str, int, str]) -> None:
-    path, spec, checkpoint = grid.cells(*key), grid.evaluation(*key).digest, grid.evaluated(*key)
-    empty = grid.results / "empty"
+    path, spec, checkpoint = (
+        grid.paths.scores(key),
+        grid.evaluation(key).digest,
+        grid.evaluated(key),
+    )
+    empty = grid.paths.results / "empty"
     empty.write_bytes(b"")
     languages = grid.resolved.languages[key[3]]
     examples = file_sha256(grid.examples_stamp(key[3], "test", languages[0]))  # all the same

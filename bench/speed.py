@@ -24,7 +24,7 @@ import transformers
 
 from xstilts.config.yaml_models import read_yaml
 from xstilts.data import examples
-from xstilts.grid.artefacts import open_grid
+from xstilts.grid.opening import open_grid
 from xstilts.models import checkpoint
 from xstilts.models.batch import by_tokens, pack
 from xstilts.models.tokenizer import Tokenizer
@@ -104,12 +104,12 @@ def main() -> None:
     config["training"] = {"all": {"batch_size": BATCH, "max_steps": STEPS, "max_length": 128}}
     grid = open_grid(config, "bench", home / "config", home / "envs/lock.txt")
     (encoder,) = grid.study.encoders
-    folder = grid.encoder_stamp(encoder).parent
+    folder = grid.encoder(encoder).stamp.parent
     stamp = grid.examples_stamp(TASK, "train", "en")
     if not (folder / "stamp.json").exists() or not stamp.exists():
         sys.exit("run `snakemake --cores all download` first")
     labels = grid.cards.task(TASK).labels or []
-    limits = grid.hyperparameters(TASK, "intermediate")
+    limits = grid.reads.hyperparameters(TASK, "intermediate")
     context = EncodingContext(Tokenizer(folder), labels, limits, training=True)
     rows = examples.read(stamp.with_suffix(".parquet"))
     features = load_model("classification").encode(rows, context)

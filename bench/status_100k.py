@@ -15,11 +15,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xstilts.config.yaml_models import read_yaml
 from xstilts.evaluation import scores
-from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.grid.opening import open_grid
 from xstilts.provenance import digests, stamp
+
+if TYPE_CHECKING:
+    from xstilts.grid.artefacts import Grid
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench/scale_90k.yaml"
@@ -35,10 +39,10 @@ def make(folder: Path) -> tuple[Path, int]:
     study = folder / "study.yaml"
     study.write_text(json.dumps(says))
     grid = open_grid(says, str(study), HOME / "config", HOME / "envs/lock.txt")
-    for key in grid.trainings():
-        stage = grid.training(*key)
+    for key in grid.reads.trainings():
+        stage = grid.training(key)
         stamp.write_stamp(stage.stamp, spec=stage.digest, inputs={}, files=[])
-    return study, sum(_evaluate(grid, *of) for of in grid.evaluations())
+    return study, sum(_evaluate(grid, *of) for of in grid.reads.evaluations())
 
 
 def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) -> int:
@@ -69,7 +73,7 @@ def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) 
         }
         for place, language in enumerate(languages[:-1])
     ]
-    path = grid.cells(encoder, condition, seed, target)
+    path = grid.paths.scores(encoder, condition, seed, target)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{digests.canonical(cell)}\n" for cell in made))
     with scores.archive(path).open("wb") as predictions:

@@ -32,8 +32,8 @@ import torch
 import transformers
 
 from xstilts.config.yaml_models import read_yaml
-from xstilts.grid.artefacts import Grid, open_grid
 from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.opening import open_grid
 from xstilts.training.data import TrainingData
 from xstilts.training.log import LOG
 from xstilts.training.schedule import Schedule
@@ -43,6 +43,7 @@ from xstilts.workflow import jobs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xstilts.grid.artefacts import Grid
     from xstilts.models.batch import Features
     from xstilts.training.job import TrainingJob
 
@@ -240,7 +241,7 @@ def main() -> None:
     transformers.utils.logging.disable_progress_bar()
     config = read_yaml(HOME / "bench/trainer.yaml")
     grid = open_grid(config, "bench/trainer.yaml", HOME / "config", HOME / "envs/lock.txt")
-    stamps = [grid.encoder_stamp(grid.study.encoders[0])]
+    stamps = [grid.encoder(grid.study.encoders[0]).stamp]
     stamps += [grid.examples_stamp(task, "train", "en") for task in args.tasks]
     if missing := [str(stamp) for stamp in stamps if not stamp.exists()]:
         sys.exit(f"{missing[0]} is missing: run the download of the first line of this file")

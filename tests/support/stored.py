@@ -1,4 +1,4 @@
-"""Grids whose artefacts are there without anybody having trained: stamps over random bytes."""
+"""Grids whose artefacts exist although nothing was trained: true stamps over random bytes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 from support.world import ENCODER
 from xstilts.evaluation import scores
-from xstilts.provenance import digests, stamp
+from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey
+from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.stamp import write_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
     from support.world import World
-    from xstilts.grid.artefacts import Grid, Stage
+    from xstilts.grid.artefacts import Artefact, Grid
 
-KEY = ("tiny", "nli", 1, "qa")
-START = ("tiny", "nli", 1, "intermediate")
-WEIGHTS = 2**20 + 7  # enough to be linked
+KEY = EvaluationKey("tiny", "nli", 1, "xqa")
+RECIPE = TrainingKey("tiny", "nli", 1, "qa")
+START = TrainingKey("tiny", "nli", 1, "intermediate")
 
 
 def grid_in(world: World, folder: Path, **changes: object) -> Grid:
@@ -31,65 +33,86 @@ def grid_in(world: World, folder: Path, **changes: object) -> Grid:
     )
 
 
-def put_inputs(grid: Grid, key: tuple[str, str, int, str], salt: str = "") -> None:
-    """Make the encoder and the examples of a training; another salt gives other bytes."""
-    for stage in grid.training_inputs(*key):
-        if stage.spec["stage"] != "training" and not stage.stamp.exists():
-            folder = stage.stamp.parent
-            folder.mkdir(parents=True, exist_ok=True)
-            name = "model.safetensors" if stage.spec["stage"] == "encoder" else "en.parquet"
-            (folder / name).write_bytes(random.Random(f"{stage.digest}{salt}").randbytes(1000))
-            stamp.write_stamp(stage.stamp, spec=stage.digest, inputs={}, files=[folder / name])
+def _put(stamp: Path, name: str, spec: str, inputs: dict[str, str], salt: str) -> None:
+    file = stamp.parent / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(random.Random(f"{spec}{name}{salt}").randbytes(1000))
+    write_stamp(stamp, spec=spec, inputs=inputs, files=[file])
 
 
-def train(grid: Grid, *keys: tuple[str, str, int, str], salt: str = "") -> None:
-    """Leave what these trainings would leave."""
-    for key in keys:
-        put_inputs(grid, key)
-        stage = grid.training(*key)
-        inputs = {
-            f"role{place}": digests.file_sha256(source.stamp)
-            for place, source in enumerate(grid.training_inputs(*key))
-        }
-        weights = stage.stamp.parent / "weights.safetensors"
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        fresh = weights.with_name("fresh")
-        fresh.write_bytes(random.Random(f"{stage.digest}{inputs}{salt}").randbytes(WEIGHTS))
-        fresh.replace(weights)
-        stamp.write_stamp(stage.stamp, spec=stage.digest, inputs=inputs, files=[weights])
-        (weights.parent / "run.json").write_text('{"seconds": 12.5, "started": "then"}')
+def put_encoder(grid: Grid, name: str, salt: str = "") -> None:
+    """Leave what fetching an encoder would leave; another salt gives other bytes."""
+    artefact = grid.encoder(name)
+    _put(artefact.stamp, "model.safetensors", artefact.digest, {}, salt)
+
+
+def put_examples(grid: Grid, key: ExamplesKey, salt: str = "") -> None:
+    """Leave what preparing examples would leave."""
+    spec = grid.examples(key.task, key.split).digest
+    _put(grid.examples_stamp(key), f"{key.language}.parquet", spec, {}, salt)
+
+
+def train(grid: Grid, key: TrainingKey, salt: str = "") -> None:
+    """Leave what a training would leave, from the inputs on disk."""
+    artefact, reads = grid.training(key), grid.reads
+    examples = reads.examples_of_training(key.condition, key.stage)
+    sources = {"encoder": grid.encoder(key.encoder).stamp, "start": grid.start_of(key).stamp}
+    sources |= {f"examples.{i}": grid.examples_stamp(k) for i, k in enumerate(examples)}
+    inputs = {role: file_sha256(stamp) for role, stamp in sources.items()}
+    _put(artefact.stamp, "weights.safetensors", artefact.digest, inputs, salt)
+    (artefact.folder / "run.json").write_text('{"seconds": 12.5, "started": "then"}')
 
 
 def evaluate(
     grid: Grid,
-    *key: str | int,
+    key: EvaluationKey,
     spec: str | None = None,
     languages: Collection[str] | None = None,
 ) -> None:
-    """Leave the cells that an evaluation would leave; predictions are empty."""
-    nothing = grid.results / "nothing"
-    nothing.parent.mkdir(parents=True, exist_ok=True)
-    nothing.write_bytes(b"")
+    """Leave the scores that an evaluation would leave; predictions are empty."""
+    empty = grid.paths.results / "empty"
+    empty.parent.mkdir(parents=True, exist_ok=True)
+    empty.write_bytes(b"")
     made = {}
-    for language in languages or grid.resolved.languages[key[3]]:
-        inputs = {"checkpoint": grid.evaluated(*key)} | grid.cell_examples(key[3], language)
+    for language in languages or grid.resolved.languages[key.target]:
+        examples = grid.reads.score_inputs(key.target, language)
+        inputs = {"checkpoint": grid.evaluated(key).stamp}
+        inputs |= {role: grid.examples_stamp(k) for role, k in examples.items()}
         made[language] = {
-            "cell": scores.VERSION,
+            "version": scores.VERSION,
+            **key._asdict(),
             "language": language,
-            "spec": spec or grid.evaluation(*key).digest,
+            "spec": spec or grid.evaluation(key).digest,
             "inputs": {
-                role: digests.file_sha256(path) if path.exists() else "0" * 64
+                role: file_sha256(path) if path.exists() else "0" * 64
                 for role, path in inputs.items()
             },
+            "task_type": "classification",
+            "primary": "accuracy",
+            "n": 2,
+            "warnings": [],
             "metrics": {"accuracy": 50.0},
-            "predictions": {"sha256": digests.file_sha256(nothing), "bytes": 0},
+            "predictions": {"sha256": file_sha256(empty), "bytes": 0},
         }
-    scores.write(grid.cells(*key), made, dict.fromkeys(made, nothing))
+    scores.write(grid.paths.scores(key), made, dict.fromkeys(made, empty))
 
 
-def bytes_of(stage: Stage) -> bytes:
+def finish(grid: Grid) -> None:
+    """Leave every artefact of a grid, as if all jobs had run."""
+    for name in grid.study.encoders:
+        put_encoder(grid, name)
+    for task, split, languages in grid.reads.needed_examples():
+        for language in languages:
+            put_examples(grid, ExamplesKey(task, split, language))
+    for key in grid.reads.trainings():
+        train(grid, key)
+    for scored in grid.reads.evaluations():
+        evaluate(grid, scored)
+
+
+def bytes_of(artefact: Artefact) -> bytes:
     """Stamp and weights of a checkpoint."""
-    return stage.stamp.read_bytes() + (stage.stamp.parent / "weights.safetensors").read_bytes()
+    return artefact.stamp.read_bytes() + (artefact.folder / "weights.safetensors").read_bytes()
 
 
 def flip(path: Path) -> None:
@@ -100,6 +123,3 @@ def flip(path: Path) -> None:
         (byte,) = stream.read(1)
         stream.seek(-1, os.SEEK_CUR)
         stream.write(bytes([byte ^ 1]))
-
-
-__all__ = ["KEY", "START", "bytes_of", "evaluate", "flip", "grid_in", "put_inputs", "train"]

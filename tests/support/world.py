@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -13,8 +13,11 @@ import yaml
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.resolve import ResolvedStudy, resolve
 from xstilts.errors import StudyError
-from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.grid.opening import open_grid
 from xstilts.tasks.registry import SCHEMAS
+
+if TYPE_CHECKING:
+    from xstilts.grid.artefacts import Grid
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES = """# where the columns come from

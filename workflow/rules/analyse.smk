@@ -1,51 +1,86 @@
-# From cells to the answer.
+# From scores to the answer.
 
 
-rule table:
-    input:
-        cells=cells,
-        overlaps=grid.overlaps().stamp,
+rule mark_changes:
+    # asked for if the table or the report is of another study or of other scores, but nothing must be
+    # computed for it: this mark is newer than both, so Snakemake writes them again
     output:
-        table=grid.table().stamp,
+        touch(f"{RUN}/changed"),
     log:
-        f"{grid.results}/logs/table.log",
+        f"{RESULTS}/logs/mark_changes.log",
     localrule: True
     conda:
         "../../envs/environment.yaml"
-    params:
-        spec=lambda w: grid.table().digest,
-    script:
-        "../scripts/make_table.py"
+    message:
+        "The table or the report is out of date"
 
 
-rule report:
+rule collect_scores:
     input:
-        table=grid.table().stamp,
+        scores=lambda w: needs.table(),
+        contamination=lambda w: ancient(needs.contamination()),
     output:
-        report=grid.report().stamp,
+        table=report(
+            f"{RESULTS}/grid.parquet",
+            caption="../report/table.rst",
+            category="Results",
+        ),
     log:
-        f"{grid.results}/logs/report.log",
+        f"{RESULTS}/logs/collect_scores.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/collect_scores.tsv"
     localrule: True
     conda:
         "../../envs/environment.yaml"
-    params:
-        spec=lambda w: grid.report().digest,
+    message:
+        "Collecting all scores into one table"
     script:
-        "../scripts/make_report.py"
+        "../scripts/collect_scores.py"
+
+
+rule write_report:
+    input:
+        # the mark tells that the table is written again; file times tell nothing (a copied folder)
+        table=ancient(f"{RESULTS}/grid.parquet"),
+        changed=lambda w: needs.report(),
+    output:
+        report=report(
+            f"{RESULTS}/report.html",
+            caption="../report/report.rst",
+            category="Results",
+        ),
+    log:
+        f"{RESULTS}/logs/write_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_report.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Writing the report"
+    script:
+        "../scripts/write_report.py"
+
+
+rule write_submission:
+    input:
+        scores=lambda w: needs.evaluations(),
+    output:
+        mark=f"{RUN}/write_submission/study.json",
+    log:
+        f"{RESULTS}/logs/write_submission.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_submission.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Writing the predictions in the layout of XTREME's submissions"
+    script:
+        "../scripts/write_submission.py"
 
 
 rule submission:
     # asked for by name: `snakemake submission`
     input:
-        cells=cells,
-    output:
-        stamp=grid.submission().stamp,
-    log:
-        f"{grid.results}/logs/submission.log",
-    localrule: True
-    conda:
-        "../../envs/environment.yaml"
-    params:
-        spec=lambda w: grid.submission().digest,
-    script:
-        "../scripts/make_submission.py"
+        lambda w: needs.submission(),

@@ -2,77 +2,61 @@
 # These rules are the only ones that may use the network; on a cluster they run where snakemake runs.
 
 
-rule encoder:
-    input:
-        lambda w: grid.encoder_sources(w.encoder),
+rule fetch_encoder:
     output:
-        stamp=f"{grid.resources}/encoders/{{encoder}}/stamp.json",
+        mark=f"{RUN}/fetch_encoder/{{encoder}}.json",
     log:
-        f"{grid.resources}/logs/encoder/{{encoder}}.log",
+        f"{RESULTS}/logs/fetch_encoder/{{encoder}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_encoder/{{encoder}}.tsv"
     localrule: True
     conda:
         "../../envs/environment.yaml"
-    params:
-        spec=lambda w: grid.encoder(w.encoder).digest,
+    message:
+        "Fetching encoder {wildcards.encoder}"
     script:
         "../scripts/fetch_encoder.py"
 
 
-for task, split, languages in grid.needed_examples():
-
-    # one rule for each task and split: all languages in one job, and only the missing ones
-    rule:
-        name:
-            f"examples_{task}_{split}"
-        output:
-            stamps=update(
-                [str(grid.examples_stamp(task, split, code)) for code in languages]
-            ),
-        log:
-            f"{grid.resources}/logs/examples/{task}.{split}.log",
-        localrule: True
-        conda:
-            "../../envs/environment.yaml"
-        params:
-            spec=grid.examples(task, split).digest,
-            task=task,
-            split=split,
-        script:
-            "../scripts/prepare_examples.py"
-
-
-rule overlaps:
-    # as soon as the examples are there. Trainings do not wait for it, nor for a test set that cannot be
-    # had: its outcome decides nothing of theirs, and a language that is added would make all of them
-    # anew (behind an ancient() input Snakemake 9.27 overlooks changed params). Once it has refused the
-    # data none begins (scripts/train.py). The table waits for it.
-    input:
-        [
-            grid.examples_stamp(*of)
-            for split in ("train", "test")
-            for of in grid.examples_of(split)
-        ],
+rule prepare_examples:
+    # all languages of a task and split that the study reads, and of these only the missing ones
     output:
-        stamp=grid.overlaps().stamp,
+        mark=f"{RUN}/prepare_examples/{{task}}/{{split}}.json",
     log:
-        f"{grid.results}/logs/overlaps.log",
+        f"{RESULTS}/logs/prepare_examples/{{task}}/{{split}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_examples/{{task}}/{{split}}.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Preparing the {wildcards.split} examples of {wildcards.task}"
+    script:
+        "../scripts/prepare_examples.py"
+
+
+rule check_contamination:
+    # Trainings do not depend on this rule: otherwise adding a language would delay or stop all of them.
+    # train.py refuses to start once this check has refused the study's data; the table depends on it.
+    input:
+        lambda w: needs.all_examples("train", "test"),
+    output:
+        mark=f"{RUN}/check_contamination/study.json",
+    log:
+        f"{RESULTS}/logs/check_contamination.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/check_contamination.tsv"
     priority: 100
     localrule: True
     conda:
         "../../envs/environment.yaml"
-    params:
-        spec=grid.overlaps().digest,
+    message:
+        "Searching the training data for test items"
     script:
-        "../scripts/find_overlaps.py"
+        "../scripts/check_contamination.py"
 
 
 rule download:
-    # everything that a study needs from outside; with it present, no other rule uses the network
+    # everything that a study needs from outside; once it is complete, no other rule uses the network
     input:
-        grid.overlaps().stamp,
-        [grid.encoder_stamp(encoder) for encoder in study.encoders],
-        [
-            grid.examples_stamp(task, split, code)
-            for task, split, languages in grid.needed_examples()
-            for code in languages
-        ],
+        lambda w: needs.downloads(),

@@ -1,12 +1,11 @@
 """Fetch one encoder into an ordinary Hugging Face folder."""
 
-from pathlib import Path
-
 from xstilts.models import encoder
 from xstilts.workflow.job import job
-from xstilts.workflow.jobs import checked
+from xstilts.workflow.jobs import verified
 
-with job(snakemake) as grid:
+with job(snakemake) as this:
     name = snakemake.wildcards.encoder
-    stage = checked(grid, grid.encoder(name), snakemake.params.spec)
-    encoder.fetch(grid.cards.encoder(name), Path(stage.stamp), stage.digest, grid.resources)
+    artefact = verified(this.grid, this.grid.encoder(name))
+    card, resources = this.grid.cards.encoder(name), this.grid.paths.resources
+    encoder.fetch(card, artefact.stamp, artefact.digest, resources)

@@ -1,18 +1,23 @@
-"""Fine-tune an encoder on an intermediate task or a recipe, unless the shared store has it."""
+"""Fine-tune an encoder on an intermediate task or a recipe, unless the checkpoint exists."""
 
-from xstilts.store.run import give_one, take_one
+from xstilts.grid.keys import TrainingKey
 from xstilts.workflow.job import job
-from xstilts.workflow.jobs import checked, refuse_overlaps, training_job
+from xstilts.workflow.jobs import (
+    link_checkpoint,
+    refuse_contaminated,
+    training_job,
+    verified,
+)
 
-with job(snakemake) as grid:
+with job(snakemake) as this:
     w = snakemake.wildcards
-    key = (w.encoder, w.condition, int(w.seed), w.stage)
-    checked(grid, grid.training(*key), snakemake.params.spec)
-    refuse_overlaps(grid)
-    if not take_one(grid, key):
-        from xstilts.runtime.gpu_slots import gpu_slot
-        from xstilts.training import train
+    key = TrainingKey(w.encoder, w.condition, int(w.seed), w.stage)
+    verified(this.grid, this.grid.training(key))
+    refuse_contaminated(this.grid)
+    link_checkpoint(this.grid, key)
 
-        with gpu_slot():
-            train.run(training_job(grid, *key))
-        give_one(grid, key)
+    from xstilts.runtime.gpu_slots import gpu_slot
+    from xstilts.training import train
+
+    with gpu_slot():
+        train.run(training_job(this.grid, key, this.redo_before))

@@ -17,12 +17,14 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from xstilts.analysis import score_submission
-from xstilts.analysis.table import cells_of
+from xstilts.analysis.table import scores_of
 from xstilts.data import examples
 from xstilts.errors import StudyError
 from xstilts.evaluation import scores
+from xstilts.grid.keys import ExamplesKey
 from xstilts.provenance.files import write_text
 from xstilts.provenance.stamp import verify, write_stamp
+from xstilts.status.states import scores_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -50,18 +52,18 @@ def write(grid: Grid) -> None:
             f"study {grid.study.study!r}: no target is a task of XTREME or XTREME-R; "
             f"they are {', '.join(score_submission.TASKS)}"
         )
-    stamp = grid.submission().stamp
+    stamp = grid.submission.stamp
     home = stamp.parent
     shutil.rmtree(home, ignore_errors=True)
     files: dict[Path, str] = {}
-    for key in grid.evaluations():
-        encoder, condition, seed, target = key
+    for key in grid.reads.evaluations():
+        target = key.target
         if target not in tasks:
             continue
-        system = home / encoder / condition / f"seed{seed}"
-        for language, cell in cells_of(grid, key).items():
+        system = home / key.encoder / key.condition / f"seed{key.seed}"
+        for language, score in scores_of(grid, key).items():
             name = f"{target}/test-{language}.{score_submission.TASKS[target].suffix}"
-            rows = scores.predictions(grid.cells(*key), cell).to_pylist()
+            rows = scores.predictions(grid.paths.scores(key), score).to_pylist()
             files[system / name], files[home / "labels" / name] = texts(
                 grid, target, language, rows
             )
@@ -69,8 +71,8 @@ def write(grid: Grid) -> None:
         write_text(path, text)
     write_stamp(
         stamp,
-        spec=grid.submission().digest,
-        inputs={},
+        spec=grid.submission.digest,
+        inputs={"scores": scores_digest(grid)},
         files=sorted(files),
         outcomes={"tasks": tasks},
     )
@@ -79,7 +81,7 @@ def write(grid: Grid) -> None:
 def texts(grid: Grid, target: str, language: str, rows: Sequence[Row]) -> Texts:
     """A cell's prediction file and label file, from its predictions."""
     if target in _RETRIEVAL:
-        stamp = grid.examples_stamp(target, "test", language)
+        stamp = grid.examples_stamp(ExamplesKey(target, "test", language))
         verify(stamp)
         read = examples.read(stamp.with_suffix(".parquet"))
         given = examples.first(read, grid.study.evaluation.limit(target))

@@ -14,14 +14,16 @@ import pandas as pd
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
 from xstilts.provenance import files
+from xstilts.provenance.stamp import write_stamp
+from xstilts.status.states import scores_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from xstilts.evaluation.scores import Cell
+    from xstilts.evaluation.scores import Score
     from xstilts.grid.artefacts import Grid
-    from xstilts.grid.keys import Key
+    from xstilts.grid.keys import EvaluationKey
 
 
 COLUMNS = (
@@ -47,26 +49,30 @@ def collect(grid: Grid) -> pd.DataFrame:
     ``metric_<name>``, empty where a cell does not have it. Raises `LineageError`, which names the
     file, for a cell that is missing, cannot be read, or was not computed for this grid.
     """
-    rows = [row for key in grid.evaluations() for row in _rows_of(grid, key)]
+    rows = [row for key in grid.reads.evaluations() for row in _rows_of(grid, key)]
     metrics = sorted({key for row in rows for key in row} - set(COLUMNS))
     table = pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
     return table.astype({"score": "float64"} | dict.fromkeys(metrics, "float64"))
 
 
 def write(grid: Grid, path: Path) -> None:
-    """Write the table as parquet, atomically; the same cells give the same bytes."""
+    """Write the table as parquet, then its stamp; the same scores give the same bytes."""
     table = collect(grid)
+    scores_read = scores_digest(grid)
     with files.write_atomically(path) as temporary:
         table.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False)
+    artefact = grid.table
+    inputs = {"scores": scores_read}
+    write_stamp(artefact.stamp, spec=artefact.digest, inputs=inputs, files=[path])
 
 
-def cells_of(grid: Grid, key: Key) -> dict[str, Cell]:
-    """The cells of an evaluation by language; raises `LineageError` where one is not of this grid.
+def scores_of(grid: Grid, key: EvaluationKey) -> dict[str, Score]:
+    """The scores of an evaluation by language, in the order of the study.
 
-    ``key`` is encoder, condition, seed and target.
+    Raises `LineageError` for a score that is missing or was not computed as this grid asks.
     """
-    path, spec = grid.cells(*key), grid.evaluation(*key).digest
-    found, wanted = scores.read(path), grid.resolved.languages[key[3]]
+    path, spec = grid.paths.scores(key), grid.evaluation(key).digest
+    found, wanted = scores.read(path), grid.resolved.languages[key.target]
     for language in wanted:
         if language not in found:
             raise scores.missing(path, language)
@@ -74,17 +80,17 @@ def cells_of(grid: Grid, key: Key) -> dict[str, Cell]:
     return {language: found[language] for language in wanted}
 
 
-def _rows_of(grid: Grid, key: Key) -> Iterator[dict[str, Any]]:
-    for language, cell in cells_of(grid, key).items():
+def _rows_of(grid: Grid, key: EvaluationKey) -> Iterator[dict[str, Any]]:
+    for language, cell in scores_of(grid, key).items():
         try:
             yield _row(cell)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            where = f"{grid.cells(*key)}: {language}"
+            where = f"{grid.paths.scores(key)}: {language}"
             raise LineageError(f"{where}: not a whole cell: {problem}") from error
 
 
-def _check_belongs(where: str, cell: Cell, key: Key, spec: str) -> None:
+def _check_belongs(where: str, cell: Score, key: EvaluationKey, spec: str) -> None:
     for name, expected in zip(("encoder", "condition", "seed", "target"), key, strict=True):
         if cell.get(name) != expected:
             raise LineageError(
@@ -97,7 +103,7 @@ def _check_belongs(where: str, cell: Cell, key: Key, spec: str) -> None:
         )
 
 
-def _row(content: Cell) -> dict[str, Any]:
+def _row(content: Score) -> dict[str, Any]:
     metrics = {name: _number(name, value) for name, value in content["metrics"].items()}
     score = metrics.pop(content["primary"])
     n = content["n"]

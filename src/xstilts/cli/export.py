@@ -22,7 +22,7 @@ def add(commands: options.Commands) -> None:
         "--encoder",
         type=Path,
         metavar="STAMP",
-        help="stamp of the encoder (default: resources/encoders/<encoder>/stamp.json)",
+        help="stamp of its encoder (default: the one in resources/encoders/)",
     )
     options.add_cards(parser)
     parser.set_defaults(run=run)
@@ -45,7 +45,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _encoder_of(stamp: Path) -> Path:
-    """The stamp of the encoder that a checkpoint was trained from, by the checkpoint's path."""
-    # results/<study>/checkpoints/<encoder>/<condition>/seed<k>/<stage>/stamp.json
-    folders = stamp.absolute().parents
-    return Path("resources/encoders", folders[3].name if len(folders) > 3 else "", "stamp.json")
+    """The stamp of the encoder that a checkpoint was trained from, which lies beside it."""
+    from xstilts.provenance.digests import file_sha256
+    from xstilts.provenance.files import read_json
+
+    wanted = read_json(stamp).get("inputs", {}).get("encoder")
+    # resources/checkpoints/<encoder>/<name>-<digest>/stamp.json, maybe behind a link
+    encoders = Path(*stamp.resolve().parts[:-4], "encoders")
+    for candidate in encoders.glob("*/stamp.json"):
+        if file_sha256(candidate) == wanted:
+            return candidate
+    raise UsageError(
+        f"{encoders}: has no encoder that {stamp} was trained from; name its stamp with --encoder"
+    )

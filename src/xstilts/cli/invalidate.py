@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.scores.is_file():
         raise UsageError(f"{args.scores}: does not exist; give a file of scores (<target>.jsonl)")
-    scores.forget(args.scores, args.languages)
+    scores.invalidate(args.scores, args.languages)
     return 0

@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from xstilts.cli import export, invalidate, options, plan, schema, score, status, store, validate
+from xstilts.cli import export, gc, invalidate, options, plan, schema, score, status, validate
 from xstilts.errors import UsageError, XstiltsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBCOMMANDS = (validate, plan, status, export, score, invalidate, schema, store)
+SUBCOMMANDS = (validate, plan, status, export, score, invalidate, gc, schema)
 """Modules with ``add(commands)``, in the order of the help. Each adds a parser whose default
 ``run`` takes the parsed arguments and returns the exit status."""
 

@@ -84,7 +84,7 @@ def open_study(loaded: LoadedStudy, cards: Path) -> ResolvedStudy:
 
 def open_grid(loaded: LoadedStudy, cards: Path) -> Grid:
     """The grid of a study, as Snakemake builds it in the folder of the project."""
-    from xstilts.grid import artefacts
+    from xstilts.grid import opening
 
     _catalogue_for(loaded, cards)
     lock = cards.parent / "envs" / "lock.txt"
@@ -93,7 +93,7 @@ def open_grid(loaded: LoadedStudy, cards: Path) -> Grid:
             f"{lock}: does not exist; run xstilts in the folder of the project, or give the "
             f"project's folder of cards with --cards (default: ./{CARDS})"
         )
-    return artefacts.open_grid(loaded.config, loaded.where, cards, lock)
+    return opening.open_grid(loaded.config, loaded.where, cards, lock)
 
 
 def open_cards(folder: Path) -> Catalogue:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.tables import read_table_if_present
+from xstilts.grid.keys import ExamplesKey
 from xstilts.provenance import digests, files
 from xstilts.provenance.stamp import StampReader
 
@@ -55,7 +56,7 @@ class Sizes:
             (r["task"], r["split"]): r for r in read_table_if_present(costs / "tasks.tsv")
         }
         self._stamps = StampReader()
-        self._needed = grid.needed_examples()
+        self._needed = grid.reads.needed_examples()
         self.bases: dict[str, str] = {}
         """How what was asked for by `of_all` is known: the weakest of each task and split."""
         self._mean = cache(self._mean_over_languages)
@@ -72,7 +73,7 @@ class Sizes:
 
     def _of(self, encoder: str, task: str, split: str, language: str) -> Size:
         """The size of one split and language in an encoder's tokens."""
-        stamp = self._grid.examples_stamp(task, split, language)
+        stamp = self._grid.examples_stamp(ExamplesKey(task, split, language))
         known = self._known.get((task, split))
         rows, rows_basis = float(_ROWS), "guessed"
         if known:
@@ -98,12 +99,12 @@ class Sizes:
 
     def _counted(self, encoder: str, task: str, split: str, language: str) -> float | None:
         """Tokens of a row in one language; kept with what they were counted on."""
-        stamp = self._grid.examples_stamp(task, split, language)
-        pretrained = self._grid.encoder_stamp(encoder)
+        stamp = self._grid.examples_stamp(ExamplesKey(task, split, language))
+        pretrained = self._grid.encoder(encoder).stamp
         if not (stamp.is_file() and pretrained.is_file()):
             return None
         limits = self._limits(task, split)
-        note = self._grid.resources / "sizes" / encoder / task / split / f"{language}.json"
+        note = self._grid.paths.resources / "sizes" / encoder / task / split / f"{language}.json"
         of = {
             "examples": digests.file_sha256(stamp),
             "encoder": digests.file_sha256(pretrained),
@@ -122,8 +123,8 @@ class Sizes:
         if self._grid.cards.schema(task).is_plain_text:
             return Hyperparameters(max_length=self._grid.study.mlm.max_length)
         if split == "test" and task in self._grid.resolved.targets:
-            return self._grid.limits(task)
-        return self._grid.hyperparameters(task, "recipe")
+            return self._grid.reads.limits(task)
+        return self._grid.reads.hyperparameters(task, "recipe")
 
 
 def _count_tokens(

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Literal
 from xstilts.cost.dataset_sizes import Sizes
 from xstilts.cost.throughput import Rates
 from xstilts.cost.tokens import reading_tokens, training_tokens
-from xstilts.provenance.stamp import StampReader
-from xstilts.status.score_states import Gaps
+from xstilts.status.states import States
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.cost.throughput import Rate, Shape
     from xstilts.cost.tokens import Tokens
-    from xstilts.grid.artefacts import Grid, Stage
-    from xstilts.grid.keys import Key
+    from xstilts.grid.artefacts import Artefact, Grid
+    from xstilts.grid.keys import EvaluationKey, TrainingKey
 
 Rule = Literal["train", "evaluate"]
 
@@ -65,36 +64,35 @@ class Plan:
 def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = False) -> Plan:
     """Plan what is missing or stale. Reads stamps, cells and run records; changes nothing.
 
-    A checkpoint that is to be made makes its cells stale.
+    Scores that are done stay done if their checkpoint was deleted: it is not trained again.
     """
     sizes, rates = Sizes(grid, costs, count), Rates(grid, costs, device)
-    stamps = StampReader()
-    gaps = Gaps(grid, stamps)
+    states = States(grid)
     there: Counter[Rule] = Counter()
     trainings: dict[Path, Planned] = {}  # by the stamp that they will leave
     evaluations: list[Planned] = []
-    for key in grid.trainings():
-        stage, inputs = grid.training(*key), grid.training_inputs(*key)
-        waits = next((trainings[i.stamp].title for i in inputs if i.stamp in trainings), None)
-        if waits is None and stamps.spec(stage.stamp) == stage.digest:
+    for key in grid.reads.trainings():
+        artefact, start = grid.training(key), grid.start_of(key).stamp
+        waits = trainings[start].title if start in trainings else None
+        if artefact.stamp in trainings:  # another condition's training computes this checkpoint
+            continue
+        if states.training(key) == "done":
             there["train"] += 1
             continue
         tokens, rate = training_tokens(grid, key, sizes), rates.of(key[0])
         disk = _checkpoint_bytes(rates.shape(key[0]), tokens.trained)
-        trainings[stage.stamp] = _planned("train", key, stage, waits, tokens, rate, disk)
-    for key in grid.evaluations():
-        stage, before = grid.evaluation(*key), trainings.get(grid.evaluated(*key))
-        if before:
-            languages = grid.resolved.languages[key[3]]
-        else:
-            languages = [code for code, state in gaps.states(*key).items() if state != "done"]
+        trainings[artefact.stamp] = _planned("train", key, artefact, waits, tokens, rate, disk)
+    for scored in grid.reads.evaluations():
+        artefact, before = grid.evaluation(scored), trainings.get(grid.evaluated(scored).stamp)
+        encoder, target = scored.encoder, scored.target
+        languages = [code for code, state in states.scores(scored).items() if state != "done"]
         if not languages:
             there["evaluate"] += 1
             continue
-        tokens, rate = reading_tokens(grid, key[0], key[3], languages, sizes), rates.of(key[0])
-        disk = tokens.read / 30 * grid.cards.schema(key[3]).prediction_bytes
+        tokens, rate = reading_tokens(grid, encoder, target, languages, sizes), rates.of(encoder)
+        disk = tokens.read / 30 * grid.cards.schema(target).prediction_bytes
         waits = before.title if before else None
-        evaluations.append(_planned("evaluate", key, stage, waits, tokens, rate, disk))
+        evaluations.append(_planned("evaluate", scored, artefact, waits, tokens, rate, disk))
     jobs = [*trainings.values(), *evaluations]
     used = {job.encoder: rates.of(job.encoder) for job in jobs}
     return Plan(grid.study.study, there, jobs, sizes.bases, used)
@@ -102,17 +100,17 @@ def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = Fa
 
 def _planned(
     rule: Rule,
-    key: Key,
-    stage: Stage,
+    key: TrainingKey | EvaluationKey,
+    artefact: Artefact,
     needs: str | None,
     tokens: Tokens,
     rate: Rate,
     disk: float,
 ) -> Planned:
-    encoder, condition, seed, what = key
+    encoder, condition = key[:2]
     seconds = rate.start_up + tokens.trained / rate.train + tokens.read / rate.read
-    title = f"{rule} {encoder}/{condition}/seed{seed}/{what}"
-    return Planned(title, rule, encoder, condition, stage.digest, needs, *tokens, seconds, disk)
+    title = f"{rule} {key}"
+    return Planned(title, rule, encoder, condition, artefact.digest, needs, *tokens, seconds, disk)
 
 
 def _checkpoint_bytes(shape: Shape, tokens: float) -> float:

@@ -11,7 +11,6 @@ from xstilts.evaluation import scores
 from xstilts.provenance import files
 from xstilts.provenance.stamp import StampReader
 from xstilts.runtime.format import format_duration
-from xstilts.store.taken import taken_note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def frozen_path(grid: Grid) -> Path:
     """Where a run keeps what was planned before it."""
-    return grid.results / "plan.json"
+    return grid.paths.results / "plan.json"
 
 
 def freeze(grid: Grid, costs: Path) -> None:
@@ -66,7 +65,7 @@ def compare(grid: Grid) -> list[Compared]:
             found.append(Compared(rule, len(of), sum(row["seconds"] for row in of), took))
     if rows:
         says = {"by_rule": [asdict(row) for row in found], "jobs": rows}
-        files.write_json(grid.results / "plan_vs_truth.json", says)
+        files.write_json(grid.paths.results / "plan_vs_truth.json", says)
     return found
 
 
@@ -74,12 +73,13 @@ def _run_of(grid: Grid, title: str, job: dict[str, Any]) -> dict[str, Any] | Non
     """The record of a job's run after it was planned; None where it has not run here."""
     rule, _, place = title.partition(" ")
     if rule == "train":
-        stamp = grid.results / "checkpoints" / place / "stamp.json"
-        if taken_note(stamp).exists() or StampReader().spec(stamp) != job["spec"]:
+        stamp = grid.paths.results / "checkpoints" / place / "stamp.json"
+        if StampReader().spec(stamp) != job["spec"]:
             return None
         run = files.read_json_object(stamp.with_name("run.json"))
     else:
-        run = files.read_json_object(scores.run_record(grid.results / "cells" / f"{place}.jsonl"))
+        path = scores.run_record(grid.paths.results / "scores" / f"{place}.jsonl")
+        run = files.read_json_object(path)
     return run if run.get("started", "") >= job["planned"] else None
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts.config.tables import read_table_if_present
@@ -18,6 +17,8 @@ from xstilts.provenance import files
 from xstilts.training.log import last_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from xstilts.grid.artefacts import Grid
 
 START_UP = 20.0
@@ -36,7 +37,7 @@ class Shape:
 
 def shape_of(grid: Grid, encoder: str, costs: Path) -> Shape:
     """From the fetched encoder's ``config.json``, else from config/costs/encoders.tsv."""
-    config = files.read_json_object(grid.encoder_stamp(encoder).parent / "config.json")
+    config = files.read_json_object(grid.encoder(encoder).stamp.parent / "config.json")
     try:
         h, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         body = layers * (4.0 * h * h + 2.0 * h * int(config["intermediate_size"]))
@@ -95,8 +96,8 @@ class Rates:
     @cache  # noqa: B019 - an object of one command
     def _measured(self, encoder: str) -> tuple[float, float, int] | None:
         """Tokens a second, start-up and number of the latest trainings of any study."""
-        root = Path(self._grid.study.results)
-        curves = sorted(root.glob(f"*/checkpoints/{encoder}/*/*/*/log.jsonl"), key=_time)[-50:]
+        root = self._grid.paths.resources
+        curves = sorted(root.glob(f"checkpoints/{encoder}/*/log.jsonl"), key=_time)[-50:]
         tokens = seconds = start_up = runs = 0.0
         for curve in curves:
             last, run = last_line(curve) or {}, files.read_json_object(curve.with_name("run.json"))

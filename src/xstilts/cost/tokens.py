@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.grid.keys import kind_of
+from xstilts.grid.keys import stage_kind
 
 if TYPE_CHECKING:
     from xstilts.cost.dataset_sizes import Sizes
     from xstilts.grid.artefacts import Grid
-    from xstilts.grid.keys import Key
+    from xstilts.grid.keys import TrainingKey
 
 
 class Tokens(NamedTuple):
@@ -20,17 +20,17 @@ class Tokens(NamedTuple):
     read: float
 
 
-def training_tokens(grid: Grid, key: Key, sizes: Sizes) -> Tokens:
+def training_tokens(grid: Grid, key: TrainingKey, sizes: Sizes) -> Tokens:
     """Tokens that a training trains on, and tokens that it reads to select its checkpoint.
 
     Early stopping is not foreseen: where a checkpoint is selected on dev, it may end sooner.
     """
     encoder, condition, _, stage = key
-    tasks = grid.training_tasks(condition, stage)
+    tasks = grid.reads.training_tasks(condition, stage)
     trained = steps = 0.0
     for task in tasks:
-        h = grid.hyperparameters(task, kind_of(stage))
-        parts = sizes.of_all(encoder, grid.train_split(condition, stage, task))
+        h = grid.reads.hyperparameters(task, stage_kind(stage))
+        parts = sizes.of_all(encoder, grid.reads.train_split(condition, stage, task))
         rows = sum(size.rows for size in parts)
         mean = sum(size.rows * size.tokens for size in parts) / rows
         if h.max_examples:
@@ -42,17 +42,17 @@ def training_tokens(grid: Grid, key: Key, sizes: Sizes) -> Tokens:
             seen = min(seen, h.max_steps * h.batch_size)
         trained += seen * mean
         steps += seen / h.batch_size
-    if grid.mixes_mlm(condition, stage):
+    if grid.reads.mixes_mlm(condition, stage):
         mlm = grid.study.mlm
         more = steps * mlm.rate / (1 - mlm.rate)
-        texts = sizes.of_all(encoder, grid.mlm_text())
+        texts = sizes.of_all(encoder, grid.reads.mlm_text())
         mean = sum(size.tokens for size in texts) / len(texts)
         trained += more * mlm.batch_size * min(mean, mlm.max_length)
         steps += more
     read = 0.0
     for task in tasks:
-        dev = sizes.of_all(encoder, grid.dev_split(task, stage))
-        looks = math.ceil(steps / grid.hyperparameters(task, kind_of(stage)).eval_every)
+        dev = sizes.of_all(encoder, grid.reads.dev_split(task, stage))
+        looks = math.ceil(steps / grid.reads.hyperparameters(task, stage_kind(stage)).eval_every)
         read += looks * sum(size.rows * size.tokens for size in dev)
     return Tokens(trained, read)
 
@@ -64,6 +64,8 @@ def reading_tokens(
     limit = grid.study.evaluation.limit(target)
     if limit is not None:
         limit *= grid.cards.schema(target).rows_per_question
-    splits = [(target, split, code) for split in grid.read_of(target) for code in languages]
+    splits = [
+        (target, split, code) for split in grid.reads.splits_read(target) for code in languages
+    ]
     found = sizes.of_all(encoder, splits)
     return Tokens(0.0, sum(min(size.rows, limit or math.inf) * size.tokens for size in found))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
-    from xstilts.evaluation.scores import Cell
+    from xstilts.evaluation.scores import Score
 from xstilts.evaluation.predictor import Model, Texts
 
 
@@ -73,7 +73,7 @@ def _run(job: EvaluationJob, say: Callable[[str], None]) -> None:
     if failures:
         raise failures[0]
     new = {language: read_json(job.work / f"{language}.json") for language in todo}
-    fresh = {language: job.work / scores.member(language) for language in todo}
+    fresh = {language: job.work / scores.member_name(language) for language in todo}
     scores.write(job.cells, kept | new, fresh)
     if missing:
         record = scores.run_record(job.cells)
@@ -101,7 +101,7 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     if language in job.tuning:
         inputs["tuning"] = job.tuning[language]
     return {
-        "cell": scores.VERSION,
+        "version": scores.VERSION,
         **job.identity,
         "language": language,
         "spec": job.spec,
@@ -109,8 +109,10 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     }
 
 
-def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, Cell]:
+def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, Score]:
     """The cells that stay: whole, and true. Those of languages not asked for stay as well."""
+    if job.redo_before and job.cells.exists() and job.cells.stat().st_mtime < job.redo_before:
+        return {}  # the user forces this evaluation (snakemake -R evaluate)
     checkpoint = file_sha256(job.checkpoint)
     fit = {}
     for language, cell in scores.read(job.cells).items():
@@ -121,11 +123,11 @@ def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, 
             stays = stays and cell["inputs"]["checkpoint"] == checkpoint
         if stays:
             fit[language] = cell
-    whole = scores.intact(job.cells, fit.values())
+    whole = scores.verified_languages(job.cells, fit.values())
     return {language: cell for language, cell in fit.items() if language in whole}
 
 
-def _says(cell: Cell, expected: dict[str, Any]) -> bool:
+def _says(cell: Score, expected: dict[str, Any]) -> bool:
     return all(cell.get(key) == value for key, value in expected.items())
 
 
@@ -144,7 +146,7 @@ def _compute(
 ) -> None:
     """Predict, score and keep one language."""
     result = model.result(texts, language)
-    file = job.work / scores.member(language)
+    file = job.work / scores.member_name(language)
     with write_atomically(file) as temporary:
         pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
     cell = expected | {

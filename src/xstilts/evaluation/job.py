@@ -40,3 +40,5 @@ class EvaluationJob:
     tuning: Mapping[str, Path] = field(default_factory=dict)
     tuned_on: str | None = None  # the split of these
     sweep: bool = False
+    specs: Mapping[Path, str] = field(default_factory=dict)  # digest that each stamp must have
+    redo_before: float | None = None  # a score file older than this is computed again

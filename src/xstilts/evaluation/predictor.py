@@ -72,10 +72,11 @@ class Model:
         self.folder = job.encoder.parent
         self.task_model = load_model(job.task_type)
         self.device = Device.choose(job.compute)
-        verify(job.encoder)
+        verify(job.encoder, job.specs.get(job.encoder))
         self.checkpoint: Checkpoint | None = None
         if job.checkpoint != job.encoder:
-            if verify(job.checkpoint)["inputs"].get("encoder") != file_sha256(job.encoder):
+            stamp = verify(job.checkpoint, job.specs.get(job.checkpoint))
+            if stamp["inputs"].get("encoder") != file_sha256(job.encoder):
                 raise LineageError(
                     f"{job.checkpoint}: was trained from another {job.encoder} than there is now"
                 )
@@ -105,7 +106,7 @@ class Model:
         return Texts(found.rows, found.parts, self._texts(job.tuning[language]))
 
     def _texts(self, stamp: Path) -> Texts:
-        verify(stamp)
+        verify(stamp, self.job.specs.get(stamp))
         rows = examples.read(stamp.with_suffix(".parquet"))
         return self.encoded(
             examples.first(rows, self.job.evaluation.limit(self.job.identity["target"]))

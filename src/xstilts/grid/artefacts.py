@@ -1,111 +1,109 @@
-"""What decides every artefact of a grid: its stage.
+"""What decides every artefact of a grid: its spec, whose digest ends the artefact's path.
 
-A *stage* is one artefact's spec with the path of its stamp; its digest is the one decisive
-parameter of the Snakemake rule that makes it.
+A spec is plain JSON: the kind of artefact, resolved parameters, the seed, the specs of its inputs,
+the code that computes it and the environment's lock file. Its sha256 is the artefact's identity.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
-from xstilts.config.catalogue import Catalogue
-from xstilts.config.conditions import NONE
-from xstilts.config.resolve import ResolvedStudy, resolve
-from xstilts.grid.keys import INTERMEDIATE, kind_of
-from xstilts.grid.paths import Layout
+from xstilts.grid.dependencies import Dependencies
+from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey, stage_kind
+from xstilts.grid.paths import Paths
 from xstilts.provenance import digests, plugins
 from xstilts.provenance.code import LIBRARY, code_of
-from xstilts.tasks.registry import SCHEMAS, model_module, schema_module
+from xstilts.tasks.registry import model_module, schema_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from xstilts.config.encoder_card import EncoderCard
+    from xstilts.config.resolve import ResolvedStudy
     from xstilts.config.task_card import TaskCard
-    from xstilts.grid.keys import Examples
-
-P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One artefact to be made: its spec, the code that makes it, and where its stamp lies."""
+class Artefact:
+    """One artefact: its spec, the modules whose code computes it, and the path of its stamp."""
 
     stamp: Path
     spec: dict[str, Any]
     modules: tuple[str, ...]
+    digest: str
 
-    @cached_property
-    def digest(self) -> str:
-        """The spec digest: the artefact's identity."""
-        return digests.digest(self.spec)
-
-
-def _once(make: Callable[Concatenate[Grid, P], Stage]) -> Callable[Concatenate[Grid, P], Stage]:
-    """Work a stage out once for each grid; its key is the method's name with its arguments."""
-
-    @wraps(make)
-    def known(self: Grid, /, *args: P.args, **named: P.kwargs) -> Stage:
-        key = (make.__name__, *args, *named.values())
-        try:
-            return self._stages[key]
-        except KeyError:
-            return self._stages.setdefault(key, make(self, *args, **named))
-
-    return known
+    @property
+    def folder(self) -> Path:
+        """The folder that its files and its stamp lie in."""
+        return self.stamp.parent
 
 
-class Grid(Layout):
-    """All stages of a resolved study."""
+class Grid:
+    """All artefacts of a resolved study.
+
+    ``reads`` answers what depends on what, ``paths`` where it lies. Building a grid reads no file
+    but those of the library, whose code is a part of every spec.
+    """
 
     def __init__(
         self,
         resolved: ResolvedStudy,
         environment: str,
+        sources: Mapping[str, Mapping[str, str]] | None = None,
         code: Mapping[tuple[str, ...], str] | None = None,
     ) -> None:
-        """``environment`` is the digest of the lock file that the results are made with.
+        """Lay out the grid of ``resolved``.
 
-        ``code``: digests of code that are taken as they are, by the modules that a stage enters by.
+        ``environment``: sha256 of the lock file. ``sources``: sha256 of the files of encoders that
+        are folders on disk, by encoder and file name. ``code``: digests of code to be taken as
+        they are, by the modules that a job enters by.
         """
-        super().__init__(resolved)
-        self.environment = environment
-        self._stages: dict[tuple[Any, ...], Stage] = {}
+        self.resolved, self.study, self.cards = resolved, resolved.study, resolved.cards
+        self.reads, self.paths = Dependencies(resolved), Paths(resolved.study)
+        self.environment, self.sources = environment, dict(sources or {})
         self._code = dict(code or {})
-        # parts of specs that thousands of stages share
+        # every artefact is worked out once; parts of specs are shared by thousands of them
+        self.encoder, self.examples = cache(self._encoder), cache(self._examples)
+        self.training, self.evaluation = cache(self._training), cache(self._evaluation)
         self._learning, self._scoring = cache(self._learning_of), cache(self._scoring_of)
-        self.training_examples = cache(self._training_examples)
-        self.evaluation_examples = cache(self._evaluation_examples)
 
-    @_once
-    def encoder(self, encoder: str) -> Stage:
+    # -- shared artefacts -------------------------------------------------------------------------
+
+    def _encoder(self, encoder: str) -> Artefact:
         """Fetching an encoder and saving it as a Hugging Face folder."""
         card = self.cards.encoder(encoder)
+        spec = {
+            "card": card.model_dump(exclude=_NOT_THE_WEIGHTS),
+            "files": dict(self.sources.get(encoder, {})),
+        }
         unpacks = [plugins.module(plugins.ENCODERS, "e5s")] if card.weights else []
-        return self._stage(
-            "encoder",
-            self.encoder_stamp(encoder),
-            {"card": card.model_dump(exclude=_NOT_THE_WEIGHTS)},
-            ["xstilts.models.encoder", *unpacks],
-        )
+        modules = ["xstilts.models.encoder", *unpacks]
+        spec = self._spec("encoder", spec, modules)
+        digest = digests.digest(spec)
+        return Artefact(self.paths.encoder(encoder, digest), spec, tuple(modules), digest)
 
-    @_once
-    def examples(self, task: str, split: str) -> Stage:
-        """Reading one split of a task in all its languages. Its stamps are one per language."""
+    def _examples(self, task: str, split: str) -> Artefact:
+        """Reading one split of a task in all its languages; every language has its own stamp."""
         card = self.cards.task(task)
-        readers = {form.reader for form in card.splits[split].forms}  # type: ignore[index]
-        packages = {f.package.source for f in card.splits[split].files.values() if f.package}  # type: ignore[index]
-        return self._stage(
+        entry = card.splits[split]  # type: ignore[index]
+        readers = {form.reader for form in entry.forms}
+        packages = {file.package.source for file in entry.files.values() if file.package}
+        modules = [
+            "xstilts.data.prepare",
+            schema_module(card.task_type),
+            *(f"xstilts.data.readers.{reader}" for reader in sorted(readers)),
+            *(plugins.module(plugins.SOURCES, package) for package in sorted(packages)),
+        ]
+        spec = self._spec(
             "examples",
-            self.examples_stamp(task, split, "all"),
             {
                 "task": task,
                 "task_type": card.task_type,
-                # where a file comes from does not decide what it is: its stamp holds its sha256
-                "split": card.splits[split].model_dump(  # type: ignore[index]
+                # a file's address does not decide its content: the stamp holds its sha256
+                "split": entry.model_dump(
                     exclude_defaults=True,
                     exclude={
                         "languages": True,
@@ -116,56 +114,63 @@ class Grid(Layout):
                 "codes": dict(card.codes),
                 "labels": card.labels,
             },
-            [
-                "xstilts.data.prepare",
-                schema_module(card.task_type),
-                *(f"xstilts.data.readers.{reader}" for reader in sorted(readers)),
-            ]
-            + [plugins.module(plugins.SOURCES, package) for package in sorted(packages)],
+            modules,
         )
+        digest = digests.digest(spec)
+        stamp = self.paths.examples(task, split, digest) / "stamp.json"
+        return Artefact(stamp, spec, tuple(modules), digest)
 
-    @_once
-    def training(self, encoder: str, condition: str, seed: int, stage: str) -> Stage:
+    def examples_stamp(self, key: ExamplesKey) -> Path:
+        """Stamp of the examples of one task, split and language; the parquet lies beside it."""
+        return self.examples(key.task, key.split).folder / f"{key.language}.json"
+
+    def _training(self, key: TrainingKey) -> Artefact:
         """A fine-tuning: the intermediate stage of a condition, or a recipe after it."""
-        before = self.stage_before(condition, stage)
-        if before is None:
-            start = self.encoder(encoder).digest
-        else:
-            start = self.training(encoder, condition, seed, before).digest
-        return self._stage(
+        modules = [
+            "xstilts.training.train",
+            self._network(key.encoder),
+            *self._model_modules(self.reads.training_tasks(key.condition, key.stage)),
+            *([model_module("mlm")] if self.reads.mixes_mlm(key.condition, key.stage) else []),
+        ]
+        spec = self._spec(
             "training",
-            self.checkpoint_stamp(encoder, condition, seed, stage),
-            {"start": start, "seed": seed} | self._learning(condition, stage),
-            [
-                "xstilts.training.train",
-                self._network(encoder),
-                *self._model_modules(self.training_tasks(condition, stage)),
-                *([model_module("mlm")] if self.mixes_mlm(condition, stage) else []),
-            ],
+            {"start": self.start_of(key).digest, "seed": key.seed}
+            | self._learning(key.condition, key.stage),
+            modules,
         )
+        digest = digests.digest(spec)
+        return Artefact(self.paths.checkpoint(key, digest), spec, tuple(modules), digest)
+
+    def start_of(self, key: TrainingKey) -> Artefact:
+        """What a training starts from: an earlier checkpoint, or the encoder."""
+        before = self.reads.training_before(key)
+        return self.encoder(key.encoder) if before is None else self.training(before)
 
     def _learning_of(self, condition: str, stage: str) -> dict[str, Any]:
-        """What a training's spec says for every encoder and seed."""
-        tasks = self.training_tasks(condition, stage)
+        """The part of a training's spec that every encoder and seed share."""
+        tasks = self.reads.training_tasks(condition, stage)
+        mixes_mlm = self.reads.mixes_mlm(condition, stage)
         return {
             "tasks": [
                 {
                     "task": name,
                     "task_type": self.cards.task(name).task_type,
                     "labels": self.cards.task(name).labels,
-                    "examples": self._identified(self.train_split(condition, stage, name)),
-                    "dev": self._identified(self.dev_split(name, stage)),
+                    "examples": self._identified(self.reads.train_split(condition, stage, name)),
+                    "dev": self._identified(self.reads.dev_split(name, stage)),
                     "selected_by": self._selected_by(name, stage),
-                    "head_from": self.head_from(stage),
-                    "hyperparameters": self.hyperparameters(name, kind_of(stage)).model_dump(),
+                    "head_from": self.reads.head_from(stage),
+                    "hyperparameters": self.reads.hyperparameters(
+                        name, stage_kind(stage)
+                    ).model_dump(),
                 }
                 for name in tasks
             ],
             "multi": self.study.multi.model_dump(exclude={"tasks"}) if len(tasks) > 1 else None,
             "mlm": (
                 self.study.mlm.model_dump(exclude={"text", "languages"})
-                | {"examples": self._identified(self.mlm_text())}
-                if self.mixes_mlm(condition, stage)
+                | {"examples": self._identified(self.reads.mlm_text())}
+                if mixes_mlm
                 else None
             ),
             "compute": self.study.compute.model_dump(),
@@ -173,149 +178,116 @@ class Grid(Layout):
 
     def _selected_by(self, task: str, stage: str) -> list[str] | None:
         card = self.cards.task(task)
-        return [card.scorer, card.primary] if self.dev_split(task, stage) else None
+        return [card.scorer, card.primary] if self.reads.dev_split(task, stage) else None
 
-    def _identified(self, examples: list[Examples]) -> list[list[str]]:
-        """Examples by what decides them: the digest of their stage, and their language."""
-        return [[self.examples(task, split).digest, lang] for task, split, lang in examples]
+    def _identified(self, examples: Iterable[ExamplesKey]) -> list[list[str]]:
+        """Examples by what decides them: the digest of their artefact, and their language."""
+        return [[self.examples(key.task, key.split).digest, key.language] for key in examples]
 
-    @_once
-    def evaluation(self, encoder: str, condition: str, seed: int, target: str) -> Stage:
-        """Scoring a checkpoint on a target. Its artefacts are one cell per language."""
-        recipe = self.resolved.recipe_of(target)
-        if recipe:
-            start = self.training(encoder, condition, seed, self.resolved.stage_of(target)).digest
-        elif condition == NONE:
-            start = self.encoder(encoder).digest
-        else:
-            start = self.training(encoder, condition, seed, INTERMEDIATE).digest
-        return self._stage(
+    # -- results ----------------------------------------------------------------------------------
+
+    def _evaluation(self, key: EvaluationKey) -> Artefact:
+        """Scoring a checkpoint on a target, in one score a language; the path is the score file."""
+        modules = [
+            "xstilts.evaluation.evaluate",
+            self._network(key.encoder),
+            *self._model_modules([key.target]),
+        ]
+        spec = self._spec(
             "evaluation",
-            self.cells(encoder, condition, seed, target),
-            {"checkpoint": start, "retrieval_layer": self.retrieval_layer(encoder, target)}
-            | self._scoring(target),
-            [
-                "xstilts.evaluation.evaluate",
-                self._network(encoder),
-                *self._model_modules([target]),
-            ],
+            {
+                "checkpoint": self.evaluated(key).digest,
+                "retrieval_layer": self.reads.retrieval_layer(key.encoder, key.target),
+            }
+            | self._scoring(key.target),
+            modules,
         )
+        return Artefact(self.paths.scores(key), spec, tuple(modules), digests.digest(spec))
+
+    def evaluated(self, key: EvaluationKey) -> Artefact:
+        """What a target is scored on: a checkpoint, or the encoder itself."""
+        training = self.reads.evaluated_training(key)
+        return self.encoder(key.encoder) if training is None else self.training(training)
 
     def _scoring_of(self, target: str) -> dict[str, Any]:
-        """What an evaluation's spec says for every checkpoint."""
+        """The part of an evaluation's spec that every checkpoint shares."""
         return {
             "target": self.task_spec(target),
-            "examples": [self.examples(target, split).digest for split in self.read_of(target)],
-            "labels": self.cards.task(self.read_as(target)).labels,
-            "limits": self.limits(target).model_dump(
+            "examples": [
+                self.examples(target, split).digest for split in self.reads.splits_read(target)
+            ],
+            "labels": self.cards.task(self.reads.read_as(target)).labels,
+            "limits": self.reads.limits(target).model_dump(
                 include={"max_length", "doc_stride", "max_query_length"}
             ),
-            "layer_sweep": self.layer_sweep(target),
+            "layer_sweep": self.reads.layer_sweep(target),
             "max_examples": self.study.evaluation.limit(target),
             "batch_tokens": self.study.evaluation.batch_tokens,
             "compute": self.study.compute.model_dump(include={"precision", "threads"}),
         }
 
-    @_once
-    def table(self) -> Stage:
-        """The tidy table of all cells."""
-        return self._stage(
-            "table",
-            self.results / "grid.parquet",
-            {"cells": self._evaluations()},
-            ["xstilts.analysis.table"],
-        )
+    @cached_property
+    def table(self) -> Artefact:
+        """The tidy table of all scores."""
+        return self._result("table", {"scores": self._evaluations()}, ["xstilts.analysis.table"])
 
-    @_once
-    def report(self) -> Stage:
+    @cached_property
+    def report(self) -> Artefact:
         """The report."""
-        return self._stage(
+        templates = LIBRARY / "analysis" / "report"
+        return self._result(
             "report",
-            self.results / "report.html",
             {
-                "study": self.study_says(),
-                "cards": self.cards_say(),
-                "cells": self._evaluations(),
+                "study": self.study_as_json(),
+                "cards": self.cards_as_json(),
+                "scores": self._evaluations(),
                 "templates": {
                     path.name: digests.file_sha256(path)
-                    for path in sorted((LIBRARY / "analysis" / "report").iterdir())
+                    for path in sorted(templates.iterdir())
                     if path.suffix in (".html", ".css")
                 },
             },
             ["xstilts.analysis.report.page"],
         )
 
-    @_once
-    def submission(self) -> Stage:
-        """The predictions in the layout of XTREME's submissions; its stamp lies in their folder."""
-        return self._stage(
+    @cached_property
+    def submission(self) -> Artefact:
+        """The predictions in the layout of XTREME's submissions."""
+        return self._result(
             "submission",
-            self.results / "submission" / "stamp.json",
-            {"cells": self._evaluations()},
+            {"scores": self._evaluations()},
             ["xstilts.analysis.submission"],
+            self.paths.submission,
         )
 
-    @_once
-    def overlaps(self) -> Stage:
-        """Looking for test items in training data: done before anything is trained."""
-        compared = [*self.examples_of("train"), *self.examples_of("test")]
-        types = {schema_module(self.cards.task(task).task_type) for task, _, _ in compared}
-        return self._stage(
-            "overlaps",
-            self.results / "overlaps.json",
+    @cached_property
+    def contamination(self) -> Artefact:
+        """The search for test items in the training data."""
+        compared = [*self.reads.examples_of_split("train"), *self.reads.examples_of_split("test")]
+        types = {schema_module(self.cards.task(key.task).task_type) for key in compared}
+        return self._result(
+            "contamination",
             {
-                "training": self._identified(self.examples_of("train")),
-                "targets": self._identified(self.examples_of("test")),
+                "training": self._identified(self.reads.examples_of_split("train")),
+                "targets": self._identified(self.reads.examples_of_split("test")),
                 "own": {t: sorted(self.resolved.benchmark_tasks(t)) for t in self.resolved.targets},
             },
             ["xstilts.data.contamination", *sorted(types)],
+            self.paths.contamination,
         )
 
-    # -- what a job waits for ---------------------------------------------------------------------
+    def _result(
+        self, kind: str, spec: dict[str, Any], modules: list[str], stamp: Path | None = None
+    ) -> Artefact:
+        whole = self._spec(kind, spec, modules)
+        path = self.paths.stamp_of_result(kind) if stamp is None else stamp
+        return Artefact(path, whole, tuple(modules), digests.digest(whole))
 
-    def training_inputs(self, encoder: str, condition: str, seed: int, stage: str) -> list[Stage]:
-        """All that a training reads, each with the one stamp that it reads; the encoder first."""
-        before = self.stage_before(condition, stage)
-        inputs = [self.encoder(encoder)]
-        if before is not None:
-            inputs.append(self.training(encoder, condition, seed, before))
-        return inputs + [self._one(*of) for of in self.examples_of_training(condition, stage)]
-
-    def _one(self, task: str, split: str, language: str) -> Stage:
-        """The stage of examples with the stamp of one language."""
-        key = ("examples", task, split, language)
-        if key not in self._stages:
-            stamp = self.examples_stamp(task, split, language)
-            self._stages[key] = replace(self.examples(task, split), stamp=stamp)
-        return self._stages[key]
-
-    def encoder_for(self, encoder: str, start: Path) -> list[Path]:
-        """What a job that starts from ``start`` must wait for to have its encoder as well.
-
-        Nothing, if what it starts from is the encoder, or will be made and so waits for it. An edge
-        that says nothing new costs Snakemake as much as one that does.
-        """
-        stamp = self.encoder_stamp(encoder)
-        return [stamp] if start.exists() and not stamp.exists() else []
-
-    def _training_examples(self, condition: str, stage: str) -> list[Path]:
-        """StampReader of all examples that a training reads."""
-        return [self.examples_stamp(*of) for of in self.examples_of_training(condition, stage)]
-
-    def _evaluation_examples(self, target: str) -> list[Path]:
-        """What an evaluation waits for: of each split that it reads, one language's stamp.
-
-        One job makes the stamps of all languages, so that a single one stands for them: one that is
-        missing, if any is. With 50 edges instead of one for each evaluation, planning 90,000 cells
-        would take a minute more. Which examples a cell was computed from stands in the cell.
-        """
-        found = []
-        for split in self.read_of(target):
-            stamps = [
-                self.examples_stamp(target, split, x) for x in self.resolved.languages[target]
-            ]
-            found.append(next((stamp for stamp in stamps if not stamp.exists()), stamps[0]))
-        return found
+    def _evaluations(self) -> list[list[Any]]:
+        return [
+            [*key, self.evaluation(key).digest, self.resolved.languages[key.target]]
+            for key in self.reads.evaluations()
+        ]
 
     # -- parts of specs ---------------------------------------------------------------------------
 
@@ -324,13 +296,13 @@ class Grid(Layout):
         card: TaskCard = self.cards.task(task)
         return card.model_dump(include={"task", "task_type", "labels", "scorer", "primary"})
 
-    def study_says(self) -> dict[str, Any]:
+    def study_as_json(self) -> dict[str, Any]:
         """The study as JSON, its choice of languages spelt out by target."""
         return self.study.model_dump(exclude_unset=True) | {
             "languages": dict(self.resolved.languages)
         }
 
-    def cards_say(self) -> dict[str, Any]:
+    def cards_as_json(self) -> dict[str, Any]:
         """All that the cards say of what the study names, prose as well."""
         tasks = {
             *self.resolved.targets,
@@ -346,8 +318,8 @@ class Grid(Layout):
         tasks.update(*(self.resolved.benchmark_tasks(target) for target in self.resolved.targets))
         codes = {code for chosen in self.resolved.languages.values() for code in chosen}
         return {
-            "tasks": {name: _says(self.cards.task(name)) for name in sorted(tasks)},
-            "encoders": {name: _says(self.cards.encoder(name)) for name in self.study.encoders},
+            "tasks": {name: _as_json(self.cards.task(name)) for name in sorted(tasks)},
+            "encoders": {name: _as_json(self.cards.encoder(name)) for name in self.study.encoders},
             "languages": {
                 code: asdict(language)
                 for code, language in self.cards.languages().items()
@@ -362,15 +334,9 @@ class Grid(Layout):
         """The code of the types of some tasks, and of no other type."""
         return sorted({model_module(self.cards.task(task).task_type) for task in tasks})
 
-    def _evaluations(self) -> list[list[Any]]:
-        return [
-            [*key, self.evaluation(*key).digest, self.resolved.languages[key[3]]]
-            for key in self.evaluations()
-        ]
-
-    def _stage(self, name: str, stamp: Path, says: dict[str, Any], modules: list[str]) -> Stage:
-        about = {"stage": name, "code": self.code_digest(modules), "environment": self.environment}
-        return Stage(stamp, about | says, tuple(modules))
+    def _spec(self, kind: str, spec: dict[str, Any], modules: Iterable[str]) -> dict[str, Any]:
+        code = self.code_digest(modules)
+        return {"kind": kind, "code": code, "environment": self.environment} | spec
 
     def code_digest(self, modules: Iterable[str]) -> str:
         """Digest of the library code that a stage runs."""
@@ -380,20 +346,22 @@ class Grid(Layout):
         return self._code[entries]
 
     def all_code(self) -> dict[tuple[str, ...], str]:
-        """Digests of all code that a stage of the grid runs, by the modules that it enters by."""
-        for whole in (self.table, self.report, self.submission, self.overlaps):
-            whole()
-        return self._code
+        """Digests of all code that a job of the grid runs, by the modules that it enters by."""
+        _ = self.table, self.report, self.submission, self.contamination
+        return dict(self._code)
+
+    def artefacts(self) -> list[Artefact]:
+        """Every shared artefact of the grid: encoders, examples and checkpoints."""
+        return [
+            *(self.encoder(name) for name in self.study.encoders),
+            *(self.examples(task, split) for task, split, _ in self.reads.needed_examples()),
+            *(self.training(key) for key in self.reads.trainings()),
+        ]
 
 
 _WHERE_FROM: Any = {"__all__": {"mirror", "hub", "url", "member", "order"}}
 _NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer"}
 
 
-def _says(card: TaskCard | EncoderCard) -> dict[str, Any]:
+def _as_json(card: TaskCard | EncoderCard) -> dict[str, Any]:
     return card.model_dump(exclude_unset=True)
-
-
-def open_grid(config: dict[str, Any], where: str, cards: Path, lock: Path) -> Grid:
-    """Validate a study and lay out its grid."""
-    return Grid(resolve(config, where, Catalogue(cards, SCHEMAS)), digests.file_sha256(lock))

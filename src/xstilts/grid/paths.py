@@ -1,64 +1,89 @@
-"""Where every artefact of a grid lies: paths carry the identity of what they hold."""
+"""Where every artefact of a grid lies: a shared artefact's path ends in its digest.
+
+Encoders, examples and checkpoints lie under ``resources/`` as ``<name>-<digest>``, so that another
+spec is another path: a folder that exists is the one that was asked for, and studies that share
+``resources/`` share it. Scores, the table and the report lie under ``results/<study>/``.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xstilts.config.conditions import NONE
-from xstilts.config.encoder_card import ENCODER_FILES
-from xstilts.grid.dependencies import Flow
 from xstilts.grid.keys import INTERMEDIATE
 
 if TYPE_CHECKING:
-    from xstilts.config.resolve import ResolvedStudy
+    from xstilts.config.study import Study
+    from xstilts.grid.keys import EvaluationKey, TrainingKey
+
+DIGEST = 16
+"""Hexadecimal digits of a spec's digest in a path: 64 bits."""
 
 
-class Layout(Flow):
-    """The paths of a resolved study."""
+class Paths:
+    """The paths of one study. Nothing is looked up on disk."""
 
-    def __init__(self, resolved: ResolvedStudy) -> None:
-        """Look at no file."""
-        super().__init__(resolved)
-        self.results = Path(self.study.results) / self.study.study
-        self.resources = Path(self.study.resources)
+    def __init__(self, study: Study) -> None:
+        self.results = Path(study.results) / study.study
+        self.resources = Path(study.resources)
 
-    def encoder_stamp(self, encoder: str) -> Path:
-        """Stamp of a fetched encoder; the Hugging Face folder is the one that it lies in."""
-        return self.resources / "encoders" / encoder / "stamp.json"
+    # -- shared artefacts -------------------------------------------------------------------------
 
-    def examples_stamp(self, task: str, split: str, language: str) -> Path:
-        """Stamp of the examples of one task, split and language."""
-        return self.resources / "examples" / task / split / f"{language}.json"
+    def encoder(self, name: str, digest: str) -> Path:
+        """Stamp of a fetched encoder, in its Hugging Face folder."""
+        return self.resources / "encoders" / f"{name}-{digest[:DIGEST]}" / "stamp.json"
 
-    def checkpoint_stamp(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
-        """Stamp of a trained checkpoint; its weights lie beside it."""
-        return self.results / f"checkpoints/{encoder}/{condition}/seed{seed}/{stage}/stamp.json"
+    def examples(self, task: str, split: str, digest: str) -> Path:
+        """Folder of the examples of one task and split: a parquet file and a stamp a language."""
+        return self.resources / "examples" / f"{task}-{split}-{digest[:DIGEST]}"
 
-    def cells(self, encoder: str, condition: str, seed: int, target: str) -> Path:
-        """The cells of one evaluation, a line each (`xstilts.evaluation.scores`)."""
-        return self.results / f"cells/{encoder}/{condition}/seed{seed}/{target}.jsonl"
+    def checkpoint(self, key: TrainingKey, digest: str) -> Path:
+        """Stamp of a trained checkpoint; its weights and its log lie beside it."""
+        name = key.condition if key.stage == INTERMEDIATE else key.stage
+        folder = self.resources / "checkpoints" / key.encoder / f"{name}-{digest[:DIGEST]}"
+        return folder / "stamp.json"
 
-    def encoder_sources(self, encoder: str) -> list[Path]:
-        """The files of an encoder that is a folder on disk: replaced, they make it anew."""
-        folder = self.cards.encoder(encoder).folder
-        return [Path(folder) / name for name in ENCODER_FILES] if folder else []
+    # -- results ----------------------------------------------------------------------------------
 
-    def start_of(self, encoder: str, condition: str, seed: int, stage: str) -> Path:
-        """Stamp of what a training starts from: the encoder or an earlier checkpoint."""
-        before = self.stage_before(condition, stage)
-        if before is None:
-            return self.encoder_stamp(encoder)
-        return self.checkpoint_stamp(encoder, condition, seed, before)
+    def checkpoint_link(self, key: TrainingKey) -> Path:
+        """The link by which people find a checkpoint."""
+        return self.results / "checkpoints" / str(key)
 
-    def evaluated(self, encoder: str, condition: str, seed: int, target: str) -> Path:
-        """Stamp of the checkpoint that a target is evaluated on."""
-        stage = self.resolved.stage_of(target)
-        if stage == INTERMEDIATE and condition == NONE:
-            return self.encoder_stamp(encoder)
-        return self.checkpoint_stamp(encoder, condition, seed, stage)
+    def scores(self, key: EvaluationKey) -> Path:
+        """The score file of one evaluation, a line a language (`xstilts.evaluation.scores`)."""
+        return self.results / "scores" / f"{key}.jsonl"
 
-    def cell_examples(self, target: str, language: str) -> dict[str, Path]:
-        """StampReader of the examples of a cell, by the name that the cell's inputs give them."""
-        splits = zip(("examples", "tuning"), self.read_of(target), strict=False)
-        return {role: self.examples_stamp(target, split, language) for role, split in splits}
+    @property
+    def contamination(self) -> Path:
+        """What the search for test items in the training data found."""
+        return self.results / "contamination.json"
+
+    @property
+    def table(self) -> Path:
+        """The tidy table of all scores."""
+        return self.results / "grid.parquet"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.results / "report.html"
+
+    @property
+    def submission(self) -> Path:
+        """Stamp of the predictions in the layout of XTREME's submissions, in their folder."""
+        return self.results / "submission" / "stamp.json"
+
+    def stamp_of_result(self, name: str) -> Path:
+        """Stamp of a result whose own name people know (the table, the report)."""
+        return self.results / ".stamps" / f"{name}.json"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the copies that runs work from (`xstilts.grid.snapshot`)."""
+        return self.results / ".snapshots"
+
+    # -- jobs -------------------------------------------------------------------------------------
+
+    def log(self, rule: str, place: object) -> Path:
+        """Log of a job; the rules name the same path."""
+        return self.results / "logs" / rule / f"{place}.log"

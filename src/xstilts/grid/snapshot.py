@@ -1,7 +1,7 @@
-"""Frozen copies: what a run's jobs work from, whatever is edited meanwhile.
+"""Snapshots: the copy of a study that a run's jobs work from, whatever is edited meanwhile.
 
-Jobs rebuild their stage from the copy and refuse to work when the code that they would run is not
-the code that was frozen.
+A job rebuilds its artefact from the snapshot and refuses to work if the code that it would run is
+not the code that the snapshot names.
 """
 
 from __future__ import annotations
@@ -16,73 +16,90 @@ from xstilts.config.resolve import resolve
 from xstilts.config.task_card import TaskCard
 from xstilts.errors import LineageError
 from xstilts.grid.artefacts import Grid
-from xstilts.provenance import digests, files
+from xstilts.provenance.digests import digest
+from xstilts.provenance.files import read_json, write_json, write_text
 from xstilts.tasks.registry import SCHEMAS
 
+LATEST = "latest"
+"""A file beside the snapshots: the name of the one that the last run worked from."""
 
-def frozen(grid: Grid) -> dict[str, Any]:
-    """All that decides a grid, as JSON: study, cards, code and environment."""
+
+def as_json(grid: Grid) -> dict[str, Any]:
+    """All that decides a grid, as JSON: study, cards, code, environment, local encoders."""
     return {
-        "study": grid.study_says(),
-        **grid.cards_say(),
+        "study": grid.study_as_json(),
+        **grid.cards_as_json(),
         "config": str(grid.cards.folder),
         "environment": grid.environment,
-        "code": [[list(entries), digest] for entries, digest in sorted(grid.all_code().items())],
+        "sources": {name: dict(files) for name, files in sorted(grid.sources.items())},
+        "code": [[list(entries), code] for entries, code in sorted(grid.all_code().items())],
     }
 
 
-def frozen_path(grid: Grid) -> Path:
-    """Where the frozen copy of a grid lies: its name is the digest of what it says."""
-    return _path(grid, frozen(grid))
+def snapshot_path(grid: Grid) -> Path:
+    """Where the snapshot of a grid lies: its name is the digest of its content."""
+    return grid.paths.snapshots / f"{digest(as_json(grid))}.json"
 
 
-def _path(grid: Grid, says: dict[str, Any]) -> Path:
-    return grid.results / ".frozen" / f"{digests.digest(says)}.json"
-
-
-def freeze(grid: Grid) -> Path:
-    """Write the frozen copy that a run's jobs will work from, if it is not there; where it is."""
-    says = frozen(grid)
-    path = _path(grid, says)
+def save_snapshot(grid: Grid) -> Path:
+    """Write the snapshot of a grid, and note that it is the latest; return its path."""
+    path = snapshot_path(grid)
     if not path.exists():
-        files.write_json(path, says)
+        write_json(path, as_json(grid))
+    latest = path.with_name(LATEST)
+    if not latest.exists() or latest.read_text(encoding="utf-8").strip() != path.name:
+        write_text(latest, f"{path.name}\n")
     return path
 
 
-def thaw(path: Path) -> Grid:
-    """Rebuild a grid from its frozen copy, with the code digests of that time."""
-    says = files.read_json(path)
-    if digests.digest(says) != path.stem:
-        raise LineageError(f"{path}: was edited: its name is no longer the digest of its text")
-    resolved = resolve(says["study"], str(path), _FrozenCatalogue(says))
-    code = {tuple(entries): digest for entries, digest in says["code"]}
-    return Grid(resolved, says["environment"], code)
+def latest_snapshot(results: Path) -> Path | None:
+    """The snapshot that the last run of the study in this folder worked from, if there was one."""
+    try:
+        name = (results / ".snapshots" / LATEST).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return results / ".snapshots" / name
 
 
-class _FrozenCatalogue(Catalogue):
-    """Cards out of a frozen copy: later edits of the card files do not reach a running study."""
+def load_snapshot(path: Path) -> Grid:
+    """Rebuild a grid from its snapshot, with the code digests of that time.
 
-    def __init__(self, frozen: dict[str, Any]) -> None:
-        super().__init__(Path(frozen["config"]), SCHEMAS)
-        self._frozen = frozen
+    Raises `LineageError` if the file cannot be read or was edited.
+    """
+    content = read_json(path)
+    if digest(content) != path.stem:
+        raise LineageError(
+            f"{path}: was edited (its name is the digest of its content); start snakemake again"
+        )
+    resolved = resolve(content["study"], str(path), _SnapshotCatalogue(content))
+    code = {tuple(entries): digest for entries, digest in content["code"]}
+    return Grid(resolved, content["environment"], content["sources"], code)
+
+
+class _SnapshotCatalogue(Catalogue):
+    """Cards out of a snapshot: later edits of the card files do not reach a running study."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        super().__init__(Path(content["config"]), SCHEMAS)
+        self._content = content
 
     def of(self, folder: str) -> Catalogue:
-        """These very cards: they were the study's own when they were frozen."""
+        """This very catalogue: its cards were the study's own when the snapshot was taken."""
         return self
 
     @property
     def tasks(self) -> list[str]:
-        return sorted(self._frozen["tasks"])
+        return sorted(self._content["tasks"])
 
     @property
     def encoders(self) -> list[str]:
-        return sorted(self._frozen["encoders"])
+        return sorted(self._content["encoders"])
 
     def languages(self) -> dict[str, Language]:
-        return {code: Language(**says) for code, says in self._frozen["languages"].items()}
+        return {code: Language(**row) for code, row in self._content["languages"].items()}
 
     def _task(self, name: str) -> TaskCard:
-        return TaskCard.model_validate(self._frozen["tasks"][name])
+        return TaskCard.model_validate(self._content["tasks"][name])
 
     def _encoder(self, name: str) -> EncoderCard:
-        return EncoderCard.model_validate(self._frozen["encoders"][name])
+        return EncoderCard.model_validate(self._content["encoders"][name])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,13 +40,13 @@ def write_stamp(
     files: Iterable[Path],
     outcomes: Mapping[str, Json] | None = None,
 ) -> None:
-    """Write the stamp of an artefact whose files lie in the stamp's own folder.
+    """Write the stamp of an artefact; its files are named by their path from the stamp's folder.
 
     ``inputs`` gives the sha256 of each input's stamp by role; ``outcomes`` are deterministic values
     that others need without opening the artefact (rows, steps, final loss).
     """
     described = {
-        str(file.relative_to(path.parent)): {
+        os.path.relpath(file, path.parent): {
             "sha256": file_sha256(file),
             "bytes": file.stat().st_size,
         }

@@ -10,9 +10,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from xstilts.provenance.stamp import StampReader
 from xstilts.runtime.job_state import JobState, read_state
-from xstilts.status.score_states import Gaps
+from xstilts.status.states import States
 from xstilts.training.log import last_line
 
 if TYPE_CHECKING:
@@ -44,14 +43,14 @@ class Job:
 
 
 @dataclass
-class Picture:
+class Overview:
     """The state of a grid at one moment."""
 
     study: str
     trainings: Counter[State] = field(default_factory=Counter)
-    cells: Counter[State] = field(default_factory=Counter)
-    by_place: dict[tuple[str, str, str], Counter[State]] = field(default_factory=dict)
-    """Counts of cells by encoder, condition and target."""
+    scores: Counter[State] = field(default_factory=Counter)
+    by_condition: dict[tuple[str, str, str], Counter[State]] = field(default_factory=dict)
+    """Counts of scores by encoder, condition and target."""
     jobs: list[Job] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -59,67 +58,61 @@ class Picture:
         return {
             "study": self.study,
             "trainings": dict(self.trainings),
-            "cells": dict(self.cells),
-            "by_place": [
+            "scores": dict(self.scores),
+            "by_condition": [
                 {"encoder": e, "condition": c, "target": t, **counts}
-                for (e, c, t), counts in self.by_place.items()
+                for (e, c, t), counts in self.by_condition.items()
             ],
             "jobs": [asdict(job) for job in self.jobs],
         }
 
 
-def look(grid: Grid) -> Picture:
-    """See what is there."""
-    picture, stamps = Picture(grid.study.study), StampReader()
-    gaps = Gaps(grid, stamps)
-    for key in grid.trainings():
-        encoder, condition, seed, stage = key
-        training = grid.training(*key)
-        found = stamps.of(training.stamp)
-        state: State = "missing"
-        if found is not None:
-            state = "done" if found.spec == training.digest else "stale"
+def survey(grid: Grid) -> Overview:
+    """Look at every training and score of a grid, and at the jobs of those that are not done."""
+    overview, states = Overview(grid.study.study), States(grid)
+    for key in grid.reads.trainings():
+        state: State = states.training(key)
         if state != "done":
-            place = f"{encoder}/{condition}/seed{seed}/{stage}"
-            told = read_state(grid.results / "logs/train" / f"{place}.log")
-            state = _with_job(state, told)
-            if told and state in ("running", "failed"):
-                curve = training.stamp.parent / "log.jsonl" if state == "running" else None
-                picture.jobs.append(_job(f"train {place}", state, told, curve))
-        picture.trainings[state] += 1
-    for encoder, condition, seed, target in grid.evaluations():
-        counts = picture.by_place.setdefault((encoder, condition, target), Counter())
-        place = f"{encoder}/{condition}/seed{seed}/{target}"
-        states: list[State] = [*gaps.states(encoder, condition, seed, target).values()]
-        if any(state != "done" for state in states):
-            told = read_state(grid.results / "logs/evaluate" / f"{place}.log")
-            states = [s if s == "done" else _with_job(s, told) for s in states]
-            for kind in ("running", "failed"):
-                if told and kind in states:
-                    picture.jobs.append(_job(f"evaluate {place}", kind, told, None))
-        counts.update(states)
-    for counts in picture.by_place.values():
-        picture.cells.update(counts)
-    return picture
+            job_state = read_state(grid.paths.log("train", key))
+            state = _with_job(state, job_state)
+            if job_state and state in ("running", "failed"):
+                log = grid.training(key).folder / "log.jsonl" if state == "running" else None
+                overview.jobs.append(_job(f"train {key}", state, job_state, log))
+        overview.trainings[state] += 1
+    for scored in grid.reads.evaluations():
+        counts = overview.by_condition.setdefault(
+            (scored.encoder, scored.condition, scored.target), Counter()
+        )
+        of_scores: list[State] = [*states.scores(scored).values()]
+        if any(state != "done" for state in of_scores):
+            job_state = read_state(grid.paths.log("evaluate", scored))
+            of_scores = [s if s == "done" else _with_job(s, job_state) for s in of_scores]
+            for outcome in ("running", "failed"):
+                if job_state and outcome in of_scores:
+                    overview.jobs.append(_job(f"evaluate {scored}", outcome, job_state, None))
+        counts.update(of_scores)
+    for counts in overview.by_condition.values():
+        overview.scores.update(counts)
+    return overview
 
 
-def _with_job(state: State, told: JobState | None) -> State:
+def _with_job(state: State, job_state: JobState | None) -> State:
     """What a job's own word adds to what its files say."""
-    if told is None or told.outcome == "ok":
+    if job_state is None or job_state.outcome == "ok":
         return state
-    return "running" if told.outcome == "running" else "failed"
+    return "running" if job_state.outcome == "running" else "failed"
 
 
-def _job(title: str, state: State, told: JobState, curve: Path | None) -> Job:
+def _job(title: str, state: State, job_state: JobState, curve: Path | None) -> Job:
     now = last_line(curve) or {}
     return Job(
         title,
         state,
-        str(told.log),
-        told.host,
-        told.started,
-        told.reason,
-        told.slurm_job,
+        str(job_state.log),
+        job_state.host,
+        job_state.started,
+        job_state.reason,
+        job_state.slurm_job,
         now.get("step"),
         now.get("of"),
         now.get("seconds_left"),

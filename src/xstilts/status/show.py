@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from xstilts.runtime.format import format_duration
+from xstilts.status.overview import STATES, Job, Overview, State, survey
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from xstilts.grid.artefacts import Grid
-from xstilts.status.overview import STATES, Job, Picture, State, look
 
 _STYLES: dict[State, str] = {
     "done": "green",
@@ -27,30 +27,30 @@ _STYLES: dict[State, str] = {
 _SHOWN = 12
 
 
-def drawn(picture: Picture, width: int = 100) -> RenderableType:
-    """The picture for a terminal: totals, condition x target, what runs, what failed."""
+def render(overview: Overview, width: int = 100) -> RenderableType:
+    """The overview for a terminal: totals, condition x target, what runs, what failed."""
     from rich.console import Group
 
     parts: list[RenderableType] = [
-        _totals("trainings", picture.trainings),
-        _totals("cells", picture.cells),
+        _totals("trainings", overview.trainings),
+        _totals("scores", overview.scores),
     ]
-    for encoder in dict.fromkeys(encoder for encoder, _, _ in picture.by_place):
-        parts += _tables(picture, encoder, width)
+    for encoder in dict.fromkeys(encoder for encoder, _, _ in overview.by_condition):
+        parts += _tables(overview, encoder, width)
     for state in ("running", "failed"):
-        jobs = [job for job in picture.jobs if job.state == state]
+        jobs = [job for job in overview.jobs if job.state == state]
         parts += [_line(job) for job in jobs[:_SHOWN]]
         if len(jobs) > _SHOWN:
             parts.append(f"... and {len(jobs) - _SHOWN} more {state}; all: xstilts status --json")
     return Group(*parts)
 
 
-def _tables(picture: Picture, encoder: str, width: int) -> Iterator[RenderableType]:
-    """One encoder's per cent of done cells, in as many tables as the terminal's width needs."""
+def _tables(overview: Overview, encoder: str, width: int) -> Iterator[RenderableType]:
+    """One encoder's per cent of done scores, in as many tables as the terminal's width needs."""
     from rich.table import Table
 
-    conditions = list(dict.fromkeys(c for e, c, _ in picture.by_place if e == encoder))
-    targets = list(dict.fromkeys(t for e, _, t in picture.by_place if e == encoder))
+    conditions = list(dict.fromkeys(c for e, c, _ in overview.by_condition if e == encoder))
+    targets = list(dict.fromkeys(t for e, _, t in overview.by_condition if e == encoder))
     while targets:
         left, taken = width - max(len(encoder), *map(len, conditions)) - 2, 0
         while taken < len(targets) and (left := left - max(len(targets[taken]), 8) - 2) >= 0:
@@ -61,7 +61,7 @@ def _tables(picture: Picture, encoder: str, width: int) -> Iterator[RenderableTy
         for target in now:
             table.add_column(target, justify="right", no_wrap=True)
         for condition in conditions:
-            places = [picture.by_place[encoder, condition, target] for target in now]
+            places = [overview.by_condition[encoder, condition, target] for target in now]
             table.add_row(condition, *map(_place, places))
         yield table
 
@@ -106,24 +106,24 @@ def _line(job: Job) -> RenderableType:
 
 
 def show(grid: Grid, *, as_json: bool = False, watch: float | None = None) -> int:
-    """Print the picture once, or again and again until interrupted. Status 1 if a job failed."""
-    picture = look(grid)
+    """Print the overview once, or again and again until interrupted. Status 1 if a job failed."""
+    overview = survey(grid)
     if as_json:
-        print(json.dumps(picture.as_json(), ensure_ascii=False))
+        print(json.dumps(overview.as_json(), ensure_ascii=False))
     elif watch is None:
         from rich.console import Console
 
         console = Console()
-        console.print(drawn(picture, console.width))
+        console.print(render(overview, console.width))
     else:
         from rich.live import Live
 
         try:
-            with Live(drawn(picture), refresh_per_second=2) as live:
+            with Live(render(overview), refresh_per_second=2) as live:
                 while True:
-                    live.update(drawn(picture, live.console.width))
+                    live.update(render(overview, live.console.width))
                     time.sleep(watch)
-                    picture = look(grid)
+                    overview = survey(grid)
         except KeyboardInterrupt:
             pass
-    return 1 if picture.cells["failed"] or picture.trainings["failed"] else 0
+    return 1 if overview.scores["failed"] or overview.trainings["failed"] else 0

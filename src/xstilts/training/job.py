@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from xstilts.config.hyperparameters import Hyperparameters
@@ -55,6 +56,8 @@ class TrainingJob:
     seed: int
     mlm: MlmJob | None = None
     save_every: float = 120.0  # seconds between saved states
+    specs: Mapping[Path, str] = field(default_factory=dict)  # digest that each stamp must have
+    redo_before: float | None = None  # what is older than this is trained again
 
     @property
     def folder(self) -> Path:

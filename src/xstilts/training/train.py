@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
     from xstilts.training.job import TaskJob, TrainingJob
 
-MADE = "made.json"  # the stamp, once more, where Snakemake does not delete it
 STOPPED = 128 + signal.SIGTERM
 """Exit status of a training that saved its state and stopped because a signal asked it to."""
 
@@ -72,18 +71,17 @@ def stop_requested() -> Iterator[Callable[[], bool]]:
 
 
 def run(job: TrainingJob) -> None:
-    """Train, save the checkpoint and stamp it.
+    """Train, save the checkpoint and stamp it, unless this very checkpoint exists already.
 
-    Where this very checkpoint lies there whole, only its stamp is put back: Snakemake deletes a
-    stamp before it runs a job, also one that another process is finishing. Raises `TrainingError`
-    on an infinite loss, and where files cannot be written.
+    Another process may have trained it since this job was planned. Raises `TrainingError` on an
+    infinite loss, and if files cannot be written.
     """
     inputs = _verified_inputs(job)
     with _told_where(job), artefact_lock(job.folder):
-        if not _made_before(job, inputs):
+        if _already_trained(job, inputs):
+            print("the checkpoint exists: nothing to train", flush=True)
+        else:
             _train(job, inputs)
-        with write_atomically(job.stamp) as temporary:
-            shutil.copyfile(job.folder / MADE, temporary)
         (job.folder / STATE).unlink(missing_ok=True)
         model_selection.forget_others(job.folder, set())
 
@@ -96,15 +94,16 @@ def _told_where(job: TrainingJob) -> Iterator[None]:
         raise TrainingError(f"{job.folder}: cannot be written to ({error})") from error
 
 
-def _made_before(job: TrainingJob, inputs: dict[str, str]) -> bool:
+def _already_trained(job: TrainingJob, inputs: dict[str, str]) -> bool:
+    """Whether the job's checkpoint lies in its folder, whole, and of these inputs."""
+    for old in (job.stamp, job.folder / STATE):
+        if job.redo_before and old.exists() and old.stat().st_mtime < job.redo_before:
+            old.unlink()  # the user forces this training (snakemake -R train)
     try:
-        made = verify(job.folder / MADE)
+        stamp = verify(job.stamp, job.spec)
     except LineageError:
         return False
-    if made["spec"] != job.spec or made["inputs"] != inputs:
-        return False
-    print("made before: nothing to train", flush=True)
-    return True
+    return bool(stamp["inputs"] == inputs)
 
 
 def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
@@ -122,13 +121,15 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
     device = training.device.facts()
     clock.write(job.folder / "run.json", resumed_from=resumed_from, **device)
     outcomes = training.outcomes()
-    write_stamp(job.folder / MADE, spec=job.spec, inputs=inputs, files=[weights], outcomes=outcomes)
+    write_stamp(job.stamp, spec=job.spec, inputs=inputs, files=[weights], outcomes=outcomes)
 
 
 def _verified_inputs(job: TrainingJob) -> dict[str, str]:
     """Check the bytes of everything that is read; give the sha256 of each input's stamp."""
     inputs = _inputs(job)
-    stamps = {role: verify(stamp) for role, stamp in _input_stamps(job).items()}
+    stamps = {
+        role: verify(stamp, job.specs.get(stamp)) for role, stamp in _input_stamps(job).items()
+    }
     if job.start and stamps["start"]["inputs"].get("encoder") != inputs["encoder"]:
         raise LineageError(f"{job.start}: was trained from another {job.encoder} than there is now")
     return inputs

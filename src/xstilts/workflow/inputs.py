@@ -1,52 +1,138 @@
-"""What each rule waits for."""
+"""What each rule waits for: the marks of jobs that must run, the stamps of what is done."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
-    from xstilts.grid.artefacts import Grid
-    from xstilts.status.score_states import Gaps
+    from xstilts.workflow.run import Run
 
-
-def training_inputs(
-    grid: Grid, encoder: str, condition: str, seed: int, stage: str
-) -> dict[str, Any]:
-    """The inputs of a training, by name."""
-    start = grid.start_of(encoder, condition, seed, stage)
-    return {
-        "start": start,
-        "encoder": grid.encoder_for(encoder, start),
-        "examples": grid.training_examples(condition, stage),
-    }
+Inputs = dict[str, list[str]]
 
 
-def evaluation_inputs(workflow: Any, gaps: Gaps, key: tuple[str, str, int, str]) -> dict[str, Any]:
-    """The inputs of an evaluation, by name; it is forced to run if its cells have gaps.
+class RuleInputs:
+    """The inputs of every rule, as Snakemake asks for them while it plans."""
 
-    Snakemake asks for the inputs of every job of its DAG before it decides which ones must run. It
-    sees that a file is missing; that a cell is missing in a file it is told here, as by
-    ``--forcerun``.
-    """
-    grid = gaps.grid
-    if gaps.has(*key):
-        workflow.dag.forcefiles.add(str(grid.cells(*key)))
-    checkpoint = grid.evaluated(*key)
-    return {
-        "checkpoint": checkpoint,
-        "encoder": grid.encoder_for(key[0], checkpoint),
-        "examples": grid.evaluation_examples(key[3]),
-    }
+    def __init__(self, run: Run) -> None:
+        """Look at no file yet."""
+        self.run, self.grid, self.states = run, run.grid, run.states
+        self._first: dict[str, TrainingKey] = {}  # the training that computes a digest
+        for key in self.grid.reads.trainings():
+            self._first.setdefault(self.grid.training(key).digest, key)
+        self._languages = {
+            (task, split): languages for task, split, languages in self.grid.reads.needed_examples()
+        }
 
+    # -- one artefact: its stamp, or the mark of the job that computes it -------------------------
 
-def missing_behind_the_table(grid: Grid) -> list[Path]:
-    """Files of cells that are missing although the table is there.
+    def encoder(self, name: str) -> str:
+        """The stamp of an encoder, or the mark of the job that fetches it."""
+        run = self.run
+        if self.states.encoder(name) == "done" and not run.is_forced("fetch_encoder"):
+            return str(self.grid.encoder(name).stamp)
+        return run.mark("fetch_encoder", name)
 
-    Snakemake looks for a missing file only among the inputs of jobs that it runs anyway, so these
-    must be asked for by name.
-    """
-    if not grid.table().stamp.exists():
-        return []
-    return [path for key in grid.evaluations() if not (path := grid.cells(*key)).exists()]
+    def training(self, key: TrainingKey) -> str:
+        """The stamp of a checkpoint, or the mark of the job that trains it."""
+        artefact = self.grid.training(key)
+        if self.states.training(key) == "done" and not self.run.is_forced("train"):
+            return str(artefact.stamp)
+        return self.run.mark("train", self._first[artefact.digest])
+
+    def examples(self, keys: Iterable[ExamplesKey]) -> list[str]:
+        """For each task and split one stamp, or the mark of the job that prepares what lacks.
+
+        One job prepares all languages of a task and split, so one stamp stands for them: 50 edges
+        instead of one for each evaluation would take a minute more to plan for 90,000 scores.
+        """
+        chosen: dict[tuple[str, str], str] = {}
+        for key in keys:
+            place = (key.task, key.split)
+            mark = f"{key.task}/{key.split}"
+            if self.run.is_forced("prepare_examples") or self.states.examples(*key) != "done":
+                chosen[place] = self.run.mark("prepare_examples", mark)
+            else:
+                chosen.setdefault(place, str(self.grid.examples_stamp(key)))
+        return list(chosen.values())
+
+    def _start(self, encoder: str, training: TrainingKey | None) -> str:
+        return self.encoder(encoder) if training is None else self.training(training)
+
+    # -- rules ------------------------------------------------------------------------------------
+
+    def of_training(self, encoder: str, condition: str, seed: str, stage: str) -> Inputs:
+        """What ``train`` waits for."""
+        key = TrainingKey(encoder, condition, int(seed), stage)
+        reads = self.grid.reads
+        return {
+            "encoder": [self.encoder(encoder)],
+            "start": [self._start(encoder, reads.training_before(key))],
+            "examples": self.examples(reads.examples_of_training(condition, stage)),
+        }
+
+    def of_evaluation(self, encoder: str, condition: str, seed: str, target: str) -> Inputs:
+        """What ``evaluate`` waits for."""
+        key = EvaluationKey(encoder, condition, int(seed), target)
+        reads, languages = self.grid.reads, self.grid.resolved.languages[target]
+        needed = (
+            ExamplesKey(target, split, language)
+            for split in reads.splits_read(target)
+            for language in languages
+        )
+        return {
+            "encoder": [self.encoder(encoder)],
+            "checkpoint": [self._start(encoder, reads.evaluated_training(key))],
+            "examples": self.examples(needed),
+        }
+
+    def all_examples(self, *splits: str) -> list[str]:
+        """All examples of the grid, or those of some splits."""
+        return self.examples(
+            ExamplesKey(task, split, language)
+            for (task, split), languages in self._languages.items()
+            if not splits or split in splits
+            for language in languages
+        )
+
+    def contamination(self) -> list[str]:
+        """The search for test items in training data, or the mark of the job that does it."""
+        if self.states.contamination == "done" and not self.run.is_forced("check_contamination"):
+            return [str(self.grid.contamination.stamp)]
+        return [self.run.mark("check_contamination", "study")]
+
+    def evaluations(self) -> list[str]:
+        """The marks of all evaluations of which a score is missing or stale."""
+        everything = self.run.is_forced("evaluate")
+        return [
+            self.run.mark("evaluate", key)
+            for key in self.grid.reads.evaluations()
+            if everything or self.states.evaluation(key) != "done"
+        ]
+
+    def table(self) -> list[str]:
+        """What ``collect_scores`` waits for; no mark if the table is done."""
+        marks = self.evaluations()
+        if not marks and (self.states.table != "done" or self.run.is_forced("collect_scores")):
+            marks = [self.run.changed]
+        return marks
+
+    def report(self) -> list[str]:
+        """What ``write_report`` waits for beside the table; no mark if the report is done."""
+        stale = self.states.report != "done" or self.run.is_forced("write_report")
+        return [self.run.changed] if stale or self.table() else []
+
+    def downloads(self) -> list[str]:
+        """Everything that comes from outside, for ``download``."""
+        encoders = [self.encoder(name) for name in self.grid.study.encoders]
+        return [*self.contamination(), *encoders, *self.all_examples()]
+
+    def submission(self) -> list[str]:
+        """What ``submission`` asks for: its job's mark, unless it is done."""
+        marks = self.evaluations()
+        if not marks and self.states.submission == "done" and not self.run.forced:
+            return []
+        return [self.run.mark("write_submission", "study")]

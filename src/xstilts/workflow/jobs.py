@@ -1,188 +1,228 @@
-"""Jobs: from a stage of the grid to what the code that makes it needs to know.
+"""From a key of the grid to what the code that computes its artefact needs to know.
 
-The scripts of the workflow call these with their wildcards. Every job first imports the code of its
-stage and checks that it is the code that its spec names.
+The scripts of the workflow call these. Every job first imports the code of its artefact and checks
+that it is the code that the run started with.
 """
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts.config.task_card import FROM_DATA
-from xstilts.errors import LineageError
-from xstilts.grid.keys import kind_of
+from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey, stage_kind
 from xstilts.provenance import code, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
-    from xstilts.grid.artefacts import Grid, Stage
+    from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.training.job import TrainingJob
 
 
-def checked(grid: Grid, stage: Stage, promised: str) -> Stage:
-    """The stage, once the code on disk and its digest are what the workflow promised.
+def verified(grid: Grid, artefact: Artefact) -> Artefact:
+    """The artefact, once the code on disk is the code that its spec names.
 
-    Raises `LineageError` when the study or the library was edited after the run had started.
+    Raises `LineageError` if the library was edited after the run had started.
     """
-    for module in stage.modules:
+    for module in artefact.modules:
         import_module(module)
-    code.check_code(stage.modules, grid.code_digest(stage.modules))
-    if stage.digest != promised:
-        raise LineageError(
-            f"{stage.stamp}: this job would make {stage.digest[:12]}, the workflow asked for "
-            f"{promised[:12]}; the study was edited after the run had started: start it again"
-        )
-    return stage
+    code.check_code(artefact.modules, grid.code_digest(artefact.modules))
+    return artefact
 
 
-def training_job(grid: Grid, encoder: str, condition: str, seed: int, stage: str) -> TrainingJob:
+def training_job(grid: Grid, key: TrainingKey, redo_before: float | None = None) -> TrainingJob:
     """Everything that one training needs."""
     from xstilts.training.job import MlmJob, TaskJob, TrainingJob
 
-    def stamps(examples: list[tuple[str, str, str]]) -> tuple[Path, ...]:
-        return tuple(grid.examples_stamp(*of) for of in examples)
-
-    plan = grid.training(encoder, condition, seed, stage)
-    start = grid.start_of(encoder, condition, seed, stage)
-    pretrained = grid.encoder_stamp(encoder)
+    reads, (_, condition, seed, stage) = grid.reads, key
+    artefact, start, encoder = grid.training(key), grid.start_of(key), grid.encoder(key.encoder)
     tasks = tuple(
         TaskJob(
             name,
             grid.cards.task(name).task_type,
             labels_of(grid, name, condition, stage),
-            stamps(grid.train_split(condition, stage, name)),
-            grid.hyperparameters(name, kind_of(stage)),
+            _stamps(grid, reads.train_split(condition, stage, name)),
+            reads.hyperparameters(name, stage_kind(stage)),
             grid.cards.task(name).scorer,
             grid.cards.task(name).primary,
-            dev=stamps(grid.dev_split(name, stage)),
-            head_from=grid.head_from(stage),
+            dev=_stamps(grid, reads.dev_split(name, stage)),
+            head_from=reads.head_from(stage),
         )
-        for name in grid.training_tasks(condition, stage)
+        for name in reads.training_tasks(condition, stage)
     )
-    with_mlm = grid.mixes_mlm(condition, stage)
+    with_mlm = reads.mixes_mlm(condition, stage)
     return TrainingJob(
-        stamp=plan.stamp,
-        spec=plan.digest,
-        encoder=pretrained,
-        start=start if start != pretrained else None,
+        stamp=artefact.stamp,
+        spec=artefact.digest,
+        encoder=encoder.stamp,
+        start=start.stamp if start is not encoder else None,
         tasks=tasks,
         multi=grid.study.multi,
         compute=grid.study.compute,
         seed=seed,
-        mlm=MlmJob(stamps(grid.mlm_text()), grid.study.mlm) if with_mlm else None,
+        mlm=MlmJob(_stamps(grid, reads.mlm_text()), grid.study.mlm) if with_mlm else None,
+        specs=_specs(grid, [encoder, start], reads.examples_of_training(condition, stage)),
+        redo_before=redo_before,
     )
 
 
 def evaluation_job(
-    grid: Grid, encoder: str, condition: str, seed: int, target: str
+    grid: Grid, key: EvaluationKey, redo_before: float | None = None
 ) -> EvaluationJob:
     """Everything that one evaluation needs, in all languages of the target."""
     from xstilts.evaluation.job import EvaluationJob
 
-    plan = grid.evaluation(encoder, condition, seed, target)
-    card = grid.cards.task(target)
-    schema = grid.cards.schema(target)
-    learnt = grid.cards.task(grid.read_as(target))
-    languages = grid.resolved.languages[target]
+    reads, target = grid.reads, key.target
+    artefact, checkpoint, encoder = (
+        grid.evaluation(key),
+        grid.evaluated(key),
+        grid.encoder(key.encoder),
+    )
+    card, read_as = grid.cards.task(target), grid.cards.task(reads.read_as(target))
+    languages, splits = grid.resolved.languages[target], reads.splits_read(target)
+    examples = [ExamplesKey(target, split, code) for split in splits for code in languages]
     return EvaluationJob(
-        spec=plan.digest,
-        identity={"encoder": encoder, "condition": condition, "seed": seed, "target": target},
+        spec=artefact.digest,
+        identity=key._asdict(),
         task_type=card.task_type,
-        labels=labels_of(grid, learnt.task, condition, grid.resolved.stage_of(target)),
+        labels=labels_of(grid, read_as.task, key.condition, grid.resolved.stage_of(target)),
         scorer=card.scorer,
         primary=card.primary,
-        encoder=grid.encoder_stamp(encoder),
-        checkpoint=grid.evaluated(encoder, condition, seed, target),
-        head=learnt.task if schema.trained_by_recipe else None,
-        layer=grid.retrieval_layer(encoder, target),
-        limits=grid.limits(target),
+        encoder=encoder.stamp,
+        checkpoint=checkpoint.stamp,
+        head=read_as.task if grid.cards.schema(target).trained_by_recipe else None,
+        layer=reads.retrieval_layer(key.encoder, target),
+        limits=reads.limits(target),
         evaluation=grid.study.evaluation,
         compute=grid.study.compute,
-        cells=plan.stamp,
-        examples={lang: grid.examples_stamp(target, "test", lang) for lang in languages},
-        work=Path(grid.results) / "work" / plan.digest,
+        cells=artefact.stamp,
+        examples={
+            code: grid.examples_stamp(ExamplesKey(target, "test", code)) for code in languages
+        },
+        work=grid.paths.results / "work" / artefact.digest,
         tuning={
-            lang: grid.examples_stamp(target, split, lang)
-            for split in grid.read_of(target)[1:]
-            for lang in languages
+            code: grid.examples_stamp(ExamplesKey(target, split, code))
+            for split in splits[1:]
+            for code in languages
         },
         tuned_on=card.tuned_on,
-        sweep=grid.layer_sweep(target),
+        sweep=reads.layer_sweep(target),
+        specs=_specs(grid, [encoder, checkpoint], examples),
+        redo_before=redo_before,
     )
+
+
+def _stamps(grid: Grid, examples: Iterable[ExamplesKey]) -> tuple[Path, ...]:
+    return tuple(map(grid.examples_stamp, examples))
+
+
+def _specs(
+    grid: Grid, artefacts: Iterable[Artefact], examples: Iterable[ExamplesKey]
+) -> dict[Path, str]:
+    """The digest that each stamp must have, which a job reads."""
+    specs = {artefact.stamp: artefact.digest for artefact in artefacts}
+    for key in examples:
+        specs[grid.examples_stamp(key)] = grid.examples(key.task, key.split).digest
+    return specs
 
 
 def labels_of(grid: Grid, task: str, condition: str, stage: str) -> tuple[str, ...]:
     """The labels that a training stage learns for a task: its card's, or those of its examples.
 
     The latter stand in the stamps of the training examples, so that a training and an evaluation
-    take them from data that both name. Raises `LineageError` where such a stamp is missing.
+    read them from data that both name. Raises `LineageError` if such a stamp is missing.
     """
     card = grid.cards.task(task)
     if card.labels != FROM_DATA:
         return tuple(card.label_list)
-    stamps = (grid.examples_stamp(*of) for of in grid.train_split(condition, stage, task))
+    stamps = _stamps(grid, grid.reads.train_split(condition, stage, task))
     outcomes = [files.read_json(path)["outcomes"] for path in stamps]
     return tuple(sorted({label for outcome in outcomes for label in outcome["labels"]}))
 
 
-def find_overlaps(grid: Grid, stage: Stage, say: Callable[[str], None] = print) -> None:
-    """Look for test items in the training data; refuse a study whose scores would tell nothing."""
+def link_checkpoint(grid: Grid, key: TrainingKey) -> None:
+    """Leave the link by which people find a checkpoint: ``checkpoints/<encoder>/...``."""
+    link, folder = grid.paths.checkpoint_link(key), grid.training(key).folder
+    target = os.path.relpath(folder, link.parent)
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    new = link.with_name(f".{link.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(link)
+
+
+def check_contamination(grid: Grid, artefact: Artefact, log: Callable[[str], None] = print) -> None:
+    """Look for test items in the training data; refuse a study whose scores would mean nothing."""
     from xstilts.data.contamination import Part, Target, check
 
-    def known(of: tuple[str, str, str]) -> tuple[str, TaskSchema, str, Path]:
-        return of[0], grid.cards.schema(of[0]), of[2], grid.examples_stamp(*of)
+    def known(key: ExamplesKey) -> tuple[str, TaskSchema, str, Path]:
+        return key.task, grid.cards.schema(key.task), key.language, grid.examples_stamp(key)
 
-    training = [Part(*known(of)) for of in grid.examples_of("train")]
+    training = [Part(*known(key)) for key in grid.reads.examples_of_split("train")]
     targets = [
-        Target(*known(of), frozenset(grid.resolved.benchmark_tasks(of[0])))
-        for of in grid.examples_of("test")
+        Target(*known(key), frozenset(grid.resolved.benchmark_tasks(key.task)))
+        for key in grid.reads.examples_of_split("test")
     ]
-    for found in check(training, targets, stage.stamp, stage.digest):
-        say(str(found))
+    for overlap in check(training, targets, artefact.stamp, artefact.digest):
+        log(str(overlap))
 
 
-def refuse_overlaps(grid: Grid) -> None:
-    """Before a training: raise `DataError` if rule ``overlaps`` has refused this study's data."""
+def refuse_contaminated(grid: Grid) -> None:
+    """Before a training: raise `DataError` if ``check_contamination`` has refused these data."""
     from xstilts.data.contamination import refuse_if_found
 
-    stage = grid.overlaps()
-    refuse_if_found(stage.stamp, stage.digest)
+    refuse_if_found(grid.contamination.stamp, grid.contamination.digest)
 
 
 def prepare_examples(
-    grid: Grid, stage: Stage, task: str, split: str, say: Callable[[str], None] = print
+    grid: Grid,
+    artefact: Artefact,
+    task: str,
+    split: str,
+    redo_before: float | None = None,
+    log: Callable[[str], None] = print,
 ) -> None:
-    """Prepare the examples of every language whose stamp is missing or stale."""
+    """Prepare the examples of every language whose stamp is missing or stale.
+
+    ``redo_before``: examples that are older than this (seconds since 1970) are prepared again.
+    """
     from xstilts.data.checksums import read_checksums
     from xstilts.data.download_report import ProgressPrinter
     from xstilts.data.prepare import is_current, prepare
 
     card = grid.cards.task(task)
     mirror = Path(grid.study.mirror) if grid.study.mirror else None
-    known = grid.cards.folder / "downloads.tsv"  # a folder of one's own cards may have none
+    known = grid.cards.folder / "downloads.tsv"  # a user's own folder of cards may have none
     checksums = read_checksums(known) if known.is_file() else {}
-    (languages,) = (ls for t, s, ls in grid.needed_examples() if (t, s) == (task, split))
+    (languages,) = (
+        languages
+        for name, part, languages in grid.reads.needed_examples()
+        if (name, part) == (task, split)
+    )
     printer = ProgressPrinter()
     for language in languages:
-        stamp = grid.examples_stamp(task, split, language)
-        if is_current(stamp, stage.digest):
-            say(f"{language}: up to date")
+        stamp = grid.examples_stamp(ExamplesKey(task, split, language))
+        old = redo_before is not None and stamp.exists() and stamp.stat().st_mtime < redo_before
+        if not old and is_current(stamp, artefact.digest):
+            log(f"{language}: up to date")
             continue
         prepare(
             card,
             grid.cards.schema(task),
             split,
             language,
-            resources=grid.resources,
+            resources=grid.paths.resources,
             mirror=mirror,
             checksums=checksums,
             stamp=stamp,
-            spec=stage.digest,
+            spec=artefact.digest,
             progress=printer.report,
         )
-        say(f"{language}: prepared")
+        log(f"{language}: prepared")

@@ -38,6 +38,19 @@ def title(rule: str, wildcards: dict[str, Any]) -> str:
     return f"{rule.replace('_', ' ', 1)} {'/'.join(parts)}".strip()
 
 
+def _training_log(mark: Path) -> Path | None:
+    """The log of the training whose mark is ``<results>/.runs/<run>/train/<place>.json``.
+
+    The job links its checkpoint's folder at ``<results>/checkpoints/<place>`` when it starts.
+    """
+    try:
+        runs = next(parent for parent in mark.parents if parent.name == ".runs")
+    except StopIteration:
+        return None
+    place = Path(*mark.relative_to(runs).with_suffix("").parts[2:])
+    return runs.parent / "checkpoints" / place / "log.jsonl"
+
+
 @dataclass
 class _Job:
     title: str
@@ -106,7 +119,7 @@ class LogHandler(LogHandlerBase):
     def _started(self, record: Any) -> None:
         log = Path(str(record.log[0])) if record.log else None
         output = str(record.output[0]) if record.output else ""
-        curve = Path(output).parent / "log.jsonl" if record.rule_name == "train" else None
+        curve = _training_log(Path(output)) if record.rule_name == "train" else None
         name = title(record.rule_name, dict(record.wildcards or {}))
         job = _Job(name, weight(record.rule_name), log, curve, time.monotonic())
         if self._bars:

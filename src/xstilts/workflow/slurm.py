@@ -12,25 +12,9 @@ import sys
 import threading
 import time
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any
 
 PLUGIN = "snakemake_executor_plugin_slurm"
-
-
-def spread_resources(settings: Any, stage: str, rules: Iterable[str]) -> None:
-    """Let a profile's ``set-resources: <stage>:`` stand for every rule of a stage.
-
-    Evaluation has one rule for each target, whose names a profile cannot know. What is set for a
-    rule by its own name goes before.
-    """
-    chosen = settings.overwrite_resources
-    if stage in chosen:
-        for rule in rules:
-            both = {**chosen[stage], **chosen.get(rule, {})}
-            chosen[rule] = type(chosen[stage])(both)
 
 
 def stop_timers() -> None:

@@ -15,7 +15,7 @@ from xstilts.data import examples
 from xstilts.errors import LineageError, StudyError
 from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation import scores as score_files
-from xstilts.grid.artefacts import Grid, open_grid
+from xstilts.grid.opening import open_grid
 from xstilts.models import device
 from xstilts.provenance import files
 from xstilts.provenance.stamp import verify
@@ -23,6 +23,7 @@ from xstilts.tasks.base import load_model
 
 if TYPE_CHECKING:
     from xstilts.config.resolve import Cell
+    from xstilts.grid.artefacts import Grid
 
 CARDS = {  # task type, scorer, primary, labels
     "xnli": ("classification", "accuracy", "accuracy", ["entailment", "neutral", "contradiction"]),
@@ -138,12 +139,12 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
     predictions = predict(cell.target, rows, seed)
     n, metrics = load_model(task_type).score(rows, predictions, scorer, cell.language)
     job = replace(
-        tiny.evaluation_job(grid.results, tiny.training_job(grid.results), {}),
+        tiny.evaluation_job(grid.paths.results, tiny.training_job(grid.paths.results), {}),
         task_type=task_type,
         primary=primary,
-        work=grid.results / "work",
+        work=grid.paths.results / "work",
     )
-    path = grid.cells(cell.encoder, cell.condition, cell.seed, cell.target)
+    path = grid.paths.scores(cell.encoder, cell.condition, cell.seed, cell.target)
     about = {"encoder": cell.encoder, "condition": cell.condition, "seed": cell.seed}
     about |= {"target": cell.target, "language": cell.language, "cell": score_files.VERSION}
     about["spec"] = grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest
@@ -152,21 +153,21 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
     model.device = device.Device("cpu", "fp32", 1)
     evaluate._compute(job, model, cell.language, None, about)  # type: ignore[arg-type]
     made = files.read_json(job.work / f"{cell.language}.json")
-    fresh = {cell.language: job.work / score_files.member(cell.language)}
+    fresh = {cell.language: job.work / score_files.member_name(cell.language)}
     score_files.write(path, score_files.read(path) | {cell.language: made}, fresh)
 
 
 def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
     """To the last bit, for every task that the benchmarks have, and for each system."""
     submission.write(grid)
-    home = grid.submission().stamp.parent
+    home = grid.submission.stamp.parent
     for condition in ("none", "nli"):
         system = home / "tiny" / condition / "seed1"
         scores = score_submission.score_submission(home / "labels", system, "xtreme-r")
         assert set(scores) == set(score_submission.TASKS) == set(CARDS) - {"aside"}
         for task, result in scores.items():
             for language in LANGUAGES:
-                cell = score_files.read(grid.cells("tiny", condition, 1, task))[language]
+                cell = score_files.read(grid.paths.scores("tiny", condition, 1, task))[language]
                 names = {"map@20": "map_at_20"}
                 for metric, value in result["languages"][language].items():
                     assert value == cell["metrics"][names.get(metric, metric)]
@@ -178,7 +179,7 @@ def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
 def test_the_files_are_those_of_xtreme(grid):
     """As ``xstilts score`` and the official evaluator read them."""
     submission.write(grid)
-    folder = grid.submission().stamp.parent / "tiny/none/seed1"
+    folder = grid.submission.stamp.parent / "tiny/none/seed1"
     assert set((folder / "pawsx/test-de.tsv").read_text().split()) <= {"0", "1"}
     assert len((folder / "tatoeba/test-de.tsv").read_text().splitlines()) == 9
     blocks = (folder / "panx/test-en.tsv").read_text().split("\n\n")
@@ -192,18 +193,18 @@ def test_the_files_are_those_of_xtreme(grid):
 
 def test_the_stamp_lists_every_file(grid):
     """What was left from before is gone."""
-    home = grid.submission().stamp.parent
+    home = grid.submission.stamp.parent
     (home / "old").mkdir(parents=True)
     submission.write(grid)
     assert not (home / "old").exists()
-    stamp = verify(grid.submission().stamp)
-    assert stamp["spec"] == grid.submission().digest
+    stamp = verify(grid.submission.stamp)
+    assert stamp["spec"] == grid.submission.digest
     assert len(stamp["files"]) == 11 * 2 * 3  # tasks, languages; two systems and the labels
 
 
 def test_predictions_that_are_not_the_cells_are_refused(grid):
     """Swapped or edited after they were scored."""
-    path = score_files.archive(grid.cells("tiny", "none", 1, "xnli"))
+    path = score_files.archive(grid.paths.scores("tiny", "none", 1, "xnli"))
     path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
     message = r"xnli\.zip: de\.parquet is not what xnli\.jsonl was scored on"
     with pytest.raises(LineageError, match=message):
@@ -212,7 +213,7 @@ def test_predictions_that_are_not_the_cells_are_refused(grid):
 
 def test_a_missing_cell_is_named(grid):
     """There is no part of a submission."""
-    score_files.forget(grid.cells("tiny", "nli", 1, "xquad"), ["en"])
+    score_files.invalidate(grid.paths.scores("tiny", "nli", 1, "xquad"), ["en"])
     message = r"nli/seed1/xquad\.jsonl: has no cell of 'en'; run snakemake"
     with pytest.raises(LineageError, match=message):
         submission.write(grid)

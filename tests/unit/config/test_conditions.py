@@ -5,7 +5,7 @@ import pytest
 from support.world import SQUAD, TEXTS, task_card
 from xstilts.config.conditions import Condition, parse_condition
 from xstilts.grid.keys import INTERMEDIATE
-from xstilts.grid.snapshot import freeze, thaw
+from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.workflow.jobs import training_job
 
 TEXT = ("mlm", "plain_text", "none", "none")
@@ -84,12 +84,12 @@ class TestLanguages:
     def test_the_recipe_stays_english(self, world):
         """Zero-shot transfer is from English."""
         grid = world.grid(conditions=["none", "nli@de"])
-        assert grid.train_split("nli@de", "nli", "nli") == [("nli", "train", "en")]
+        assert grid.reads.train_split("nli@de", "nli", "nli") == [("nli", "train", "en")]
 
     def test_all_of_them_are_prepared_once(self, world):
         """One rule for a task and split, whatever conditions read it."""
         grid = world.grid(conditions=["none", "nli@de", "nli@sw"])
-        needed = {(task, split): codes for task, split, codes in grid.needed_examples()}
+        needed = {(task, split): codes for task, split, codes in grid.reads.needed_examples()}
         assert needed["nli", "train"] == ["de", "sw", "en"]
 
     def test_multi_is_made_of_plain_tasks(self, world):
@@ -182,7 +182,7 @@ class TestRetrievalAfterARecipe:
         assert grid.evaluated("tiny", "nli", 1, "pairs") == grid.checkpoint_stamp(
             "tiny", "nli", 1, "qa"
         )
-        assert grid.limits("pairs") == grid.hyperparameters("pairs", "recipe")
+        assert grid.reads.limits("pairs") == grid.reads.hyperparameters("pairs", "recipe")
 
     def test_a_trained_retriever_is_read_at_its_end(self, world):
         """Where its training pooled; an untrained one at the layer that its card says."""
@@ -197,7 +197,7 @@ class TestFrozen:
     def test_a_frozen_copy_has_all_cards(self, world, tmp_path):
         """Parts, texts and earlier stages as well."""
         grid = world.grid(conditions=["none", "nli_plus+mlm"], mlm={"text": "text"})
-        thawed = thaw(freeze(grid))
+        thawed = load_snapshot(save_snapshot(grid))
         for condition in grid.resolved.conditions:
             assert (
                 thawed.training("tiny", condition, 1, "qa").digest

@@ -11,7 +11,7 @@ from support.places import MIRROR, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.data.checksums import read_checksums
 from xstilts.data.prepare import read_split, reader
-from xstilts.grid.artefacts import open_grid
+from xstilts.grid.opening import open_grid
 from xstilts.tasks.registry import SCHEMAS
 
 CONFIG = ROOT / "config"

@@ -15,7 +15,7 @@ from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.resolve import Cell, resolve
 from xstilts.config.yaml_models import read_yaml
 from xstilts.errors import StudyError
-from xstilts.grid.snapshot import freeze, thaw
+from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.tasks.registry import SCHEMAS
 
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
@@ -536,9 +536,9 @@ class TestCardsOfOnesOwn:
         )
         grid = world.grid(conditions=["none", "mine"], targets=["xqa"], cards=str(own))
         assert grid.cards.folder == own
-        path = freeze(grid)
+        path = save_snapshot(grid)
         shutil.rmtree(own)
-        thawed = thaw(path)
+        thawed = load_snapshot(path)
         assert thawed.training("tiny", "mine", 1, "qa").digest == (
             grid.training("tiny", "mine", 1, "qa").digest
         )

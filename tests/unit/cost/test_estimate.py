@@ -173,7 +173,7 @@ class TestTruth:
     def run_of(self, grid, seconds, started="2999-01-01T00:00:00+00:00"):
         key = ("tiny", "none", 1, "nli")
         train(grid, key)
-        record = grid.training(*key).stamp.with_name("run.json")
+        record = grid.training(key).stamp.with_name("run.json")
         record.write_text(json.dumps({"seconds": seconds, "started": started}))
 
     def test_a_job_that_has_run_is_compared_with_its_plan(self, grid, costs):
@@ -184,7 +184,7 @@ class TestTruth:
         assert (row.rule, row.jobs) == ("train", 1)
         assert row.took == 2 * row.planned
         assert "(2.00 times)" in comparison([row])
-        assert (grid.results / "plan_vs_truth.json").is_file()
+        assert (grid.paths.results / "plan_vs_truth.json").is_file()
 
     def test_a_job_keeps_its_first_plan_over_several_starts(self, grid, costs):
         freeze(grid, costs)
@@ -229,9 +229,9 @@ class TestCounting:
     def prepared(self, grid):
         from support import tiny
 
-        tiny.encoder(grid.encoder_stamp("tiny").parent)
-        made = grid.encoder_stamp("tiny").with_name("encoder.json")
-        made.rename(grid.encoder_stamp("tiny"))
+        tiny.encoder(grid.encoder("tiny").stamp.parent)
+        made = grid.encoder("tiny").stamp.with_name("encoder.json")
+        made.rename(grid.encoder("tiny").stamp)
         stamp = grid.examples_stamp("nli", "train", "en")
         stamp.parent.mkdir(parents=True)
         tiny.split(stamp, "classification", tiny.sentences(40))

@@ -247,7 +247,7 @@ def lose_cell(job):
 
 
 def forget_cell(job):
-    score_files.forget(job.cells, ["sw"])
+    score_files.invalidate(job.cells, ["sw"])
 
 
 def lose_predictions(job):

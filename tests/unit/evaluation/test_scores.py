@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def result(folder: Path, language: str, rows: int = 3) -> tuple[scores.Cell, Path]:
     """A cell and the file of its predictions."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / scores.member(language)
+    file = folder / scores.member_name(language)
     pq.write_table(pa.table({"id": [f"{language}{i}" for i in range(rows)]}), file)
     content = file.read_bytes()
     about = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
@@ -97,11 +97,11 @@ def test_predictions_that_are_not_the_recorded_ones_are_refused(path):
     """The error names the archive and the member."""
     archive = scores.archive(path)
     archive.write_bytes(archive.read_bytes().replace(b"sw1", b"sw7"))
-    assert scores.intact(path, scores.read(path).values()) == {"de", "en"}
+    assert scores.verified_languages(path, scores.read(path).values()) == {"de", "en"}
     with pytest.raises(LineageError, match=r"xnli\.zip: sw\.parquet is not what xnli\.jsonl was"):
         scores.predictions(path, scores.read(path)["sw"])
     archive.write_bytes(archive.read_bytes()[:100])
-    assert scores.intact(path, scores.read(path).values()) == set()
+    assert scores.verified_languages(path, scores.read(path).values()) == set()
 
 
 class TestInvalidate:

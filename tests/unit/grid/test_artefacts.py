@@ -13,16 +13,16 @@ from support.world import CARDS, ENCODER, PROSE, ROOT, STUDY
 from xstilts.config.yaml_models import read_yaml
 from xstilts.errors import LineageError
 from xstilts.grid import artefacts
-from xstilts.grid.artefacts import open_grid
 from xstilts.grid.keys import INTERMEDIATE
-from xstilts.grid.snapshot import freeze, frozen, frozen_path, thaw
+from xstilts.grid.opening import open_grid
+from xstilts.grid.snapshot import as_json, load_snapshot, save_snapshot, snapshot_path
 from xstilts.provenance import code as code_module
 from xstilts.provenance.code import check_code
 
 
 def stages(grid):
     """The digest of every stage of a grid, by what it makes."""
-    frozen(grid)
+    as_json(grid)
     return {"/".join(map(str, key)): stage.digest for key, stage in grid._stages.items()}
 
 
@@ -47,11 +47,11 @@ class TestPaths:
         assert [
             str(path)
             for path in (
-                grid.encoder_stamp("tiny"),
+                grid.encoder("tiny").stamp,
                 grid.examples_stamp("xqa", "test", "sw"),
                 grid.checkpoint_stamp("tiny", "nli", 1, "qa"),
-                grid.cells("tiny", "nli", 1, "xqa"),
-                grid.report().stamp,
+                grid.paths.scores("tiny", "nli", 1, "xqa"),
+                grid.report.stamp,
             )
         ] == [
             "shared/encoders/tiny/stamp.json",
@@ -64,8 +64,8 @@ class TestPaths:
     def test_the_baseline_starts_from_the_encoder(self, world):
         """And every other condition's recipe from its intermediate checkpoint."""
         grid = world.grid()
-        assert grid.start_of("tiny", "none", 1, "qa") == grid.encoder_stamp("tiny")
-        assert grid.start_of("tiny", "nli", 1, INTERMEDIATE) == grid.encoder_stamp("tiny")
+        assert grid.start_of("tiny", "none", 1, "qa") == grid.encoder("tiny").stamp
+        assert grid.start_of("tiny", "nli", 1, INTERMEDIATE) == grid.encoder("tiny").stamp
         assert grid.start_of("tiny", "nli", 1, "qa") == (
             grid.checkpoint_stamp("tiny", "nli", 1, INTERMEDIATE)
         )
@@ -73,7 +73,7 @@ class TestPaths:
     def test_retrieval_is_read_from_the_intermediate_checkpoint(self, world):
         """Of the baseline, from the encoder itself."""
         grid = world.grid()
-        assert grid.evaluated("tiny", "none", 1, "pairs") == grid.encoder_stamp("tiny")
+        assert grid.evaluated("tiny", "none", 1, "pairs") == grid.encoder("tiny").stamp
         assert grid.evaluated("tiny", "nli", 1, "pairs") == (
             grid.checkpoint_stamp("tiny", "nli", 1, INTERMEDIATE)
         )
@@ -96,7 +96,7 @@ class TestPaths:
     def test_a_task_of_many_languages_is_trained_in_english(self, world):
         """Zero-shot means: trained in English, also where English is not listed first."""
         grid = world.grid(conditions=["none", "news"])
-        assert ("news", "train", ["en"]) in grid.needed_examples()
+        assert ("news", "train", ["en"]) in grid.reads.needed_examples()
         assert grid.training_examples("news", INTERMEDIATE) == [
             grid.examples_stamp("news", "train", "en")
         ]
@@ -302,7 +302,7 @@ class TestWhatChangesSomething:
         one = world.grid(training={"all": {"weight_decay": 0.2, "warmup": 0.3}})
         other = world.grid(training={"all": {"weight_decay": 0.3, "warmup": 0.2}})
         key = ("tiny", "none", 1, "qa")
-        assert one.training(*key).digest != other.training(*key).digest
+        assert one.training(key).digest != other.training(key).digest
 
 
 class TestIdentity:
@@ -351,51 +351,55 @@ class TestFrozen:
 
     def test_it_is_the_same_grid(self, grid):
         """Every stage has the same digest, or no job would start."""
-        thawed = thaw(freeze(grid))
+        thawed = load_snapshot(save_snapshot(grid))
         assert stages(thawed) == stages(grid)
         assert thawed.resolved.cells() == grid.resolved.cells()
-        assert frozen_path(thawed) == frozen_path(grid)
+        assert snapshot_path(thawed) == snapshot_path(grid)
 
     @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
     def test_shipped_studies_can_be_frozen(self, path, tmp_path):
         """All that their cards say survives."""
         study = read_yaml(path) | {"results": str(tmp_path)}
         grid = open_grid(study, str(path), ROOT / "config", ROOT / "envs" / "lock.txt")
-        assert stages(thaw(freeze(grid))) == stages(grid)
+        assert stages(load_snapshot(save_snapshot(grid))) == stages(grid)
 
     def test_an_edited_copy_is_refused(self, world):
         """Its name is the digest of what it says."""
         grid = world.grid()
-        path = freeze(grid)
+        path = save_snapshot(grid)
         said = json.loads(path.read_text())
         path.write_text(json.dumps(said | {"environment": "mine"}))
         with pytest.raises(LineageError, match=r"json: was edited: its name is no longer"):
-            thaw(path)
+            load_snapshot(path)
 
     def test_a_missing_copy_is_named(self, tmp_path):
         """Someone cleaned the results while the run went on."""
         with pytest.raises(LineageError, match=r"gone\.json: cannot be read"):
-            thaw(tmp_path / "gone.json")
+            load_snapshot(tmp_path / "gone.json")
 
     def test_later_edits_do_not_reach_it(self, world):
         """Of cards, of the language table, of anything under config/."""
         grid = world.grid()
-        path = freeze(grid)
+        path = save_snapshot(grid)
         before = stages(grid)
         world.change_card("nli", labels=["no", "yes"])
         world.write("encoders", ENCODER | {"folder": "another"})
         (world.config / "languages.tsv").unlink()
-        assert stages(thaw(path)) == before
+        assert stages(load_snapshot(path)) == before
 
     def test_freezing_twice_changes_nothing(self, world):
         """The same study has the same copy."""
-        assert freeze(world.grid()) == freeze(world.grid()) == frozen_path(world.grid())
+        assert (
+            save_snapshot(world.grid())
+            == save_snapshot(world.grid())
+            == snapshot_path(world.grid())
+        )
         assert len([*(world.folder / "results" / "small" / ".frozen").iterdir()]) == 1
 
     def test_edited_code_is_refused(self, world, monkeypatch):
         """The code digests are those of the time when the run started."""
         grid = world.grid()
-        thawed = thaw(freeze(grid))
+        thawed = load_snapshot(save_snapshot(grid))
         stage = thawed.training("tiny", "none", 1, "qa")
         check_code(stage.modules, thawed.code_digest(stage.modules))
         monkeypatch.setattr(
@@ -419,11 +423,11 @@ class TestImports:
             "import sys, xstilts.cli.main\n"
             "from pathlib import Path\n"
             "from xstilts.config.yaml_models import read_yaml\n"
-            "from xstilts.grid.snapshot import frozen\n"
-            "from xstilts.grid.artefacts import open_grid\n"
+            "from xstilts.grid.snapshot import as_json\n"
+            "from xstilts.grid.opening import open_grid\n"
             "path = Path('config/config.yaml')\n"
             "grid = open_grid(read_yaml(path), str(path), path.parent, Path('envs/lock.txt'))\n"
-            "assert len(frozen(grid)['code']) > 5\n"
+            "assert len(as_json(grid)['code']) > 5\n"
             "heavy = {'torch', 'pandas', 'pyarrow', 'scipy', 'transformers', 'numpy'}\n"
             "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         )

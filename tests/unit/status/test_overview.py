@@ -25,7 +25,7 @@ def grid(world, tmp_path):
 
 def say(grid, place, **changes):
     """Leave the state of a job."""
-    log = grid.results / "logs" / f"{place}.log"
+    log = grid.paths.results / "logs" / f"{place}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     says = {"state": "running", "started": "t", "host": "node7", "pid": 1, "slurm_job": "42"}
     state_file(log).write_text(json.dumps(says | changes))
@@ -35,7 +35,7 @@ def say(grid, place, **changes):
 class TestLook:
     def test_nothing_is_there(self, grid):
         picture = overview.look(grid)
-        assert picture.trainings == {"missing": len(grid.trainings())}
+        assert picture.trainings == {"missing": len(grid.reads.trainings())}
         assert picture.cells == {"missing": len(grid.resolved.cells())}
         assert picture.jobs == []
 
@@ -44,7 +44,7 @@ class TestLook:
         assert overview.look(grid).trainings["done"] == 1
         changed = grid_in(world, tmp_path, training={"all": {"epochs": 1}})
         assert overview.look(changed).trainings == Counter(
-            stale=1, missing=len(grid.trainings()) - 1
+            stale=1, missing=len(grid.reads.trainings()) - 1
         )
 
     def test_cells_are_counted_by_condition_and_target(self, grid):
@@ -65,19 +65,19 @@ class TestLook:
     def test_a_cell_whose_predictions_may_be_lost_is_stale(self, grid):
         """As a run would make it again."""
         evaluate(grid, "tiny", "none", 1, "xqa", languages=["en", "de", "sw"])
-        scores.archive(grid.cells("tiny", "none", 1, "xqa")).unlink()
+        scores.archive(grid.paths.scores("tiny", "none", 1, "xqa")).unlink()
         assert overview.look(grid).by_place["tiny", "none", "xqa"] == {"stale": 3, "missing": 5}
 
     def test_a_line_that_was_cut_off_is_missing(self, grid):
         evaluate(grid, "tiny", "none", 1, "xqa")
-        path = grid.results / "cells/tiny/none/seed1/xqa.jsonl"
+        path = grid.paths.results / "cells/tiny/none/seed1/xqa.jsonl"
         path.write_bytes(path.read_bytes()[:-20])
         assert overview.look(grid).by_place["tiny", "none", "xqa"]["done"] == 3
 
     def test_a_line_counts_however_it_is_spaced(self, grid):
         """A file of cells may have been in an editor."""
         evaluate(grid, "tiny", "none", 1, "xqa")
-        path = grid.results / "cells/tiny/none/seed1/xqa.jsonl"
+        path = grid.paths.results / "cells/tiny/none/seed1/xqa.jsonl"
         lines = [json.dumps(json.loads(line)) for line in path.read_text().splitlines()]
         path.write_text("\n".join(lines))
         assert overview.look(grid).by_place["tiny", "none", "xqa"]["done"] == 4

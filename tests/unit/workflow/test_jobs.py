@@ -6,24 +6,24 @@ import pytest
 
 from support.world import CARDS
 from xstilts.errors import LineageError
-from xstilts.grid.snapshot import freeze, thaw
+from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.provenance import code
 from xstilts.provenance.stamp import write_stamp
-from xstilts.workflow.jobs import checked, evaluation_job, labels_of, training_job
+from xstilts.workflow.jobs import evaluation_job, labels_of, training_job, verified
 
 
 @pytest.fixture
 def grid(world):
     """As a job sees it: thawed."""
     made = world.grid()
-    return thaw(freeze(made))
+    return load_snapshot(save_snapshot(made))
 
 
 class TestChecked:
     def test_what_was_promised_may_run(self, grid):
         """Same study, same code, same digest."""
         stage = grid.examples("xqa", "test")
-        assert checked(grid, stage, stage.digest) is stage
+        assert verified(grid, stage, stage.digest) is stage
 
     def test_changed_code_is_refused(self, grid, monkeypatch):
         """The library was edited after the run had started."""
@@ -31,7 +31,7 @@ class TestChecked:
         code_of = code.code_of
         monkeypatch.setattr(code, "code_of", lambda m: code_of(m) | {"xstilts.new": "0"})
         with pytest.raises(LineageError) as refused:
-            checked(grid, stage, stage.digest)
+            verified(grid, stage, stage.digest)
         assert str(refused.value) == (
             "the library was edited after this run had started, so this job would not compute "
             "what its stamp says; start snakemake again to compute with the new code"
@@ -41,7 +41,7 @@ class TestChecked:
         """The workflow asked for something else than this study makes."""
         stage = grid.examples("xqa", "test")
         with pytest.raises(LineageError) as refused:
-            checked(grid, stage, "0" * 64)
+            verified(grid, stage, "0" * 64)
         assert str(refused.value) == (
             f"{stage.stamp}: this job would make {stage.digest[:12]}, the workflow asked for "
             "000000000000; the study was edited after the run had started: start it again"
@@ -74,7 +74,7 @@ class TestTrainingJob:
     def test_the_baseline_is_a_fresh_encoder(self, grid):
         """Nothing comes before its recipe."""
         job = training_job(grid, "tiny", "none", 1, "qa")
-        assert (job.encoder, job.start) == (grid.encoder_stamp("tiny"), None)
+        assert (job.encoder, job.start) == (grid.encoder("tiny").stamp, None)
         assert [task.name for task in job.tasks] == ["qa"]
 
     def test_a_recipe_starts_from_the_intermediate_checkpoint(self, grid):
@@ -106,12 +106,12 @@ class TestEvaluationJob:
         assert (job.head, job.labels, job.layer) == ("nli", ("yes", "no"), None)
         assert job.checkpoint == grid.checkpoint_stamp("tiny", "nli", 1, "nli")
         assert list(job.examples) == grid.resolved.languages["xnli"]
-        assert job.cells == grid.cells("tiny", "nli", 1, "xnli")
+        assert job.cells == grid.paths.scores("tiny", "nli", 1, "xnli")
 
     def test_retrieval_has_no_head(self, grid):
         """It reads a hidden state of the encoder's card."""
         job = evaluation_job(grid, "tiny", "none", 1, "pairs")
-        assert (job.head, job.layer, job.checkpoint) == (None, 2, grid.encoder_stamp("tiny"))
+        assert (job.head, job.layer, job.checkpoint) == (None, 2, grid.encoder("tiny").stamp)
 
     def test_retrieval_after_a_recipe_reads_the_recipe_s_checkpoint(self, world):
         """With the pooling for a head, at the layer and with the lengths of its own."""
@@ -144,7 +144,7 @@ class TestEvaluationJob:
         assert job.tuning == {c: grid.examples_stamp("pairs", "dev", c) for c in ("de", "sw")}
         assert (job.tuned_on, job.sweep) == ("dev", False)
         assert grid.evaluation("tiny", "none", 1, "pairs").digest != before
-        assert ("pairs", "dev", ["de", "sw"]) in grid.needed_examples()
+        assert ("pairs", "dev", ["de", "sw"]) in grid.reads.needed_examples()
         assert grid.evaluation_examples("pairs") == [
             grid.examples_stamp("pairs", split, "de") for split in ("test", "dev")
         ]

@@ -5,37 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from xstilts.workflow import slurm as slurm_module
-from xstilts.workflow.slurm import PLUGIN, mend_plugin, spread_resources, stop_timers, submit
-
-
-def test_what_is_set_for_a_stage_is_set_for_its_rules():
-    """A rule's own settings go before; other stages and rules stay as they are."""
-    settings = SimpleNamespace(
-        overwrite_resources={
-            "train": {"gpu": 2},
-            "evaluate": {"gpu": 1, "mem_mb": 8},
-            "evaluate_xnli": {"mem_mb": 9},
-        }
-    )
-    spread_resources(settings, "evaluate", ["evaluate_xnli", "evaluate_panx"])
-    assert settings.overwrite_resources == {
-        "train": {"gpu": 2},
-        "evaluate": {"gpu": 1, "mem_mb": 8},
-        "evaluate_xnli": {"gpu": 1, "mem_mb": 9},
-        "evaluate_panx": {"gpu": 1, "mem_mb": 8},
-    }
-
-
-def test_nothing_set_for_a_stage_changes_nothing():
-    """A local run has no such settings at all."""
-    settings = SimpleNamespace(overwrite_resources={})
-    spread_resources(settings, "evaluate", ["evaluate_xnli"])
-    assert settings.overwrite_resources == {}
+from xstilts.workflow.slurm import PLUGIN, mend_plugin, stop_timers, submit
 
 
 def test_timers_are_stopped():

@@ -136,7 +136,7 @@ def _trainings(grid: Grid) -> list[Training]:
         Training(
             task,
             stage,
-            grid.hyperparameters(task, stage).model_dump(),  # type: ignore[arg-type]
+            grid.reads.hyperparameters(task, stage).model_dump(),  # type: ignore[arg-type]
             grid.cards.task(task).training_source,
         )
         for stage, tasks in (("intermediate", intermediate), ("recipe", grid.resolved.recipes()))

@@ -17,7 +17,10 @@ from xstilts.analysis.report.experiment import experiment
 from xstilts.analysis.report.limits import FEW_LANGUAGES, limits
 from xstilts.analysis.report.tables import encoder_tables
 from xstilts.config.conditions import NONE
+from xstilts.grid.keys import EvaluationKey
 from xstilts.provenance import files
+from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.stamp import write_stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,9 +74,14 @@ class Page:
 
 
 def write(grid: Grid, table: pd.DataFrame, path: Path) -> None:
-    """Write the report of a grid with the scores of ``table`` as one self-contained HTML file."""
+    """Write the report of a grid as one self-contained HTML file, then its stamp.
+
+    ``table`` holds the scores.
+    """
     template = environment().get_template("page.html")
     files.write_text(path, template.render(page=page_of(grid, table)))
+    inputs = {"table": file_sha256(grid.table.stamp)}
+    write_stamp(grid.report.stamp, spec=grid.report.digest, inputs=inputs, files=[path])
 
 
 def page_of(grid: Grid, table: pd.DataFrame) -> Page:
@@ -126,7 +134,7 @@ def _score_files(grid: Grid, table: pd.DataFrame) -> list[ScoreFile]:
     keys = ["encoder", "condition", "seed", "target"]
     return [
         ScoreFile(
-            grid.cells(*key).relative_to(grid.results).as_posix(),
+            grid.paths.scores(EvaluationKey(*key)).relative_to(grid.paths.results).as_posix(),
             " ".join(dict.fromkeys(rows["spec"])),
             [TracedScore(row.language, row.score, row.n) for row in rows.itertuples()],
         )

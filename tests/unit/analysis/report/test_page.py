@@ -188,7 +188,7 @@ class TestNumbers:
         """A cell without some metric leaves a dash, and the page whole."""
 
         def drop(grid):
-            edit(grid.cells("tiny", "mnli", 1, "xquad"), "sw", metrics={"em_f1": 53.0})
+            edit(grid.paths.scores("tiny", "mnli", 1, "xquad"), "sw", metrics={"em_f1": 53.0})
 
         tables = parsed(written(tmp_path, drop, seeds=[1])).iter("table")
         scores = [t for t in tables if t.get("class") == "grid scores"]
@@ -199,7 +199,7 @@ class TestNumbers:
         """A cell whose score is undefined is in no mean, and is named."""
 
         def undefine(grid):
-            edit(grid.cells("tiny", "mnli", 1, "xquad"), "qu", metrics={"em_f1": None})
+            edit(grid.paths.scores("tiny", "mnli", 1, "xquad"), "qu", metrics={"em_f1": None})
 
         tree = parsed(written(tmp_path, undefine, seeds=[1]))
         assert "1 score is undefined" in words(tree)
@@ -290,7 +290,7 @@ class TestLimits:
         """A warned cell is listed, and marks every number that it is part of."""
 
         def warn(grid):
-            edit(grid.cells("tiny", "mnli", 2, "xquad"), "yo", warnings=["majority_class"])
+            edit(grid.paths.scores("tiny", "mnli", 2, "xquad"), "yo", warnings=["majority_class"])
 
         tree = parsed(written(tmp_path, warn))
         assert "1 score of 28 has a warning" in words(tree)

@@ -1,0 +1,243 @@
+"""One invocation of Snakemake: the study it works on, and the folder that its jobs leave marks in.
+
+Snakemake decides by files that exist. It may delete a rule's outputs, and forgets what it knew of
+them when ``.snakemake/`` is deleted. So nothing of value is an output of a rule: checkpoints,
+examples and scores are undeclared, `xstilts.status.states` alone decides which of them are done,
+and each rule's output is a *mark* in a folder of this one run. A mark is never there before its job
+has run, so Snakemake runs exactly the jobs whose marks are asked for.
+
+The process that a user starts reads the study and writes the run file, from which every other
+process (a script, a job on a cluster that parses the Snakefile again) works.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import os
+import secrets
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from xstilts.cost import planned_vs_actual
+from xstilts.errors import StudyError, XstiltsError
+from xstilts.grid.opening import open_grid
+from xstilts.grid.snapshot import load_snapshot, save_snapshot
+from xstilts.provenance.code import LIBRARY
+from xstilts.provenance.files import read_json, write_json
+from xstilts.status.states import States
+from xstilts.workflow import slurm
+from xstilts.workflow.study_config import study_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xstilts.grid.artefacts import Grid
+
+T = TypeVar("T")
+
+RUN = "xstilts_run"
+"""The key of Snakemake's configuration by which a job learns its run file."""
+RUNS, RUN_FILE = ".runs", "run.json"
+KEPT = 14 * 86400.0
+"""Seconds after which the folder of a run that was killed is removed."""
+ORDER = (
+    "fetch_encoder",
+    "prepare_examples",
+    "check_contamination",
+    "train",
+    "evaluate",
+    "collect_scores",
+    "write_report",
+)
+"""The rules in the order of the flow: forcing one forces those after it."""
+
+
+@dataclass
+class Run:
+    """A run: its grid, the states of its artefacts, and its folder of marks.
+
+    ``forced``: the rules whose jobs run although their artefacts are done.
+    """
+
+    grid: Grid
+    folder: Path
+    home: Path
+    workflow: Any
+    main: bool
+    states: States = field(init=False)
+    _forced: frozenset[str] | None = None
+    _started: bool = False
+
+    def __post_init__(self) -> None:
+        """Read nothing yet."""
+        self.states = States(self.grid)
+
+    # -- marks ------------------------------------------------------------------------------------
+
+    def mark(self, rule: str, place: object) -> str:
+        """The mark of a job, which makes the job a part of the plan."""
+        self.start_if_real(rule)
+        return str(self.folder / rule / f"{place}.json")
+
+    @property
+    def changed(self) -> str:
+        """A mark that is newer than every table and report."""
+        self.start_if_real("mark_changes")
+        return str(self.folder / "changed")
+
+    def is_forced(self, rule: str) -> bool:
+        """Whether the jobs of a rule run although their artefacts are done (-R, --forceall)."""
+        return rule in self.forced
+
+    @property
+    def forced(self) -> frozenset[str]:
+        """The forced rules and all rules after them."""
+        if self._forced is None:
+            settings = self.workflow.dag_settings
+            named = {str(rule).rpartition(".")[2] for rule in (settings.forcerun or ())}
+            first = [i for i, rule in enumerate(ORDER) if settings.forceall or rule in named]
+            self._forced = frozenset(ORDER[min(first) :]) if first else frozenset()
+        return self._forced
+
+    # -- start ------------------------------------------------------------------------------------
+
+    def start_if_real(self, rule: str) -> None:
+        """Write what the jobs of this run work from, once, if jobs will really be run.
+
+        Snakemake sets its executor before it asks rules for their inputs, so it says itself
+        whether this is a run, a dry run or a listing. Ends the process with one clear line for
+        each problem that would stop the jobs.
+        """
+        workflow = self.workflow
+        if self._started or not self.main or workflow.executor_plugin is None:
+            return
+        if workflow.dryrun or workflow.touch:
+            return
+        self._started = True
+        exit_on_error(self._start)
+
+    def _start(self) -> None:
+        grid = self.grid
+        _check_writable("results", grid.paths.results)
+        _remove_old_runs(self.folder.parent)
+        snapshot = save_snapshot(grid)
+        write_json(
+            self.folder / RUN_FILE,
+            {"snapshot": str(snapshot), "forced": sorted(self.forced), "started": time.time()},
+        )
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        try:
+            planned_vs_actual.freeze(grid, self.home / "config" / "costs")
+        except (XstiltsError, OSError, ValueError, KeyError) as error:  # a forecast stops no run
+            print(f"xstilts: the plan of this run could not be kept: {error}", file=sys.stderr)
+
+
+def open_run(workflow: Any, config: dict[str, Any], home: Path) -> Run:
+    """The run that a process belongs to; ``home`` is the folder of the project's Snakefile.
+
+    Ends the process with one clear line for each problem if the study cannot be run.
+    """
+    _let_jobs_find_the_library()
+    _look_for_garbage_seldom(workflow)
+    slurm.mend_plugin()
+    return exit_on_error(lambda: _open(workflow, config, home))
+
+
+def _open(workflow: Any, config: dict[str, Any], home: Path) -> Run:
+    if not workflow.is_main_process:
+        folder = Path(workflow.config_settings.config[RUN])
+        grid, forced, _ = read_run(folder)
+        return Run(grid, folder, home, workflow, main=False, _forced=forced)
+    loaded = study_config(workflow, config)
+    where = loaded.where
+    lock = home / "envs" / "lock.txt"
+    _check_environment(lock)
+    grid = open_grid(loaded.config, where, home / "config", lock)
+    _check_mirror(grid, where)
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
+    folder = grid.paths.results / RUNS / name
+    workflow.config_settings.config_args.append(f"{RUN}={folder}")
+    return Run(grid, folder, home, workflow, main=True)
+
+
+def read_run(folder: Path) -> tuple[Grid, frozenset[str], float]:
+    """The grid of a run, its forced rules, and when it started (seconds since 1970)."""
+    run = read_json(folder / RUN_FILE)
+    return load_snapshot(Path(run["snapshot"])), frozenset(run["forced"]), float(run["started"])
+
+
+def folder_of_run(paths: list[str]) -> Path:
+    """The folder of the run that one of a job's paths lies in."""
+    for path in map(Path, paths):
+        for parent in path.parents:
+            if parent.parent.name == RUNS:
+                return parent
+    raise StudyError(f"no path of this job lies in a folder of {RUNS}/: {', '.join(paths)}")
+
+
+def exit_on_error(function: Callable[[], T]) -> T:
+    """Call a function; an expected error ends the process with a line for each problem."""
+    try:
+        return function()
+    except XstiltsError as error:
+        lines = "\n".join(f"xstilts: {line}" for line in str(error).splitlines())
+        raise SystemExit(lines) from None
+
+
+def _let_jobs_find_the_library() -> None:
+    """Jobs in an environment of their own (conda) import this very library."""
+    source = str(LIBRARY.parent)
+    paths = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
+def _look_for_garbage_seldom(workflow: Any) -> None:
+    """Keep Python from searching a large DAG for garbage: a fifth of planning 90,000 scores."""
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
+    if workflow.output_settings.dryrun:
+        atexit.register(gc.freeze)
+
+
+def _remove_old_runs(runs: Path) -> None:
+    """Remove what runs that were killed left behind."""
+    for folder in runs.glob("*"):
+        if time.time() - folder.stat().st_mtime > KEPT:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_writable(key: str, folder: Path) -> None:
+    """Refuse before hours of work what could not be written after them."""
+    present = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not (present.is_dir() and os.access(present, os.W_OK)):
+        raise StudyError(
+            f"{key}: {present} cannot be written; choose another folder with the key {key!r}"
+        )
+
+
+def _check_mirror(grid: Grid, where: str) -> None:
+    mirror = grid.study.mirror
+    if mirror is not None and not Path(mirror).is_dir():
+        raise StudyError(f"{where}: mirror: {mirror!r} is not a folder")
+
+
+_DECISIVE = ("numpy", "pyarrow", "safetensors", "tokenizers", "torch")
+
+
+def _check_environment(lock: Path) -> None:
+    """Refuse an environment that is not the locked one: stamps would be wrong."""
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    for name in _DECISIVE:
+        installed = version(name).partition("+")[0]
+        if installed != pinned[name]:
+            raise StudyError(
+                f"{lock.name} pins {name} {pinned[name]}, but {installed} is installed; "
+                "`make env` installs what is pinned"
+            )

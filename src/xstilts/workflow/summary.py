@@ -1,0 +1,28 @@
+"""What a finished run ends with: what came from where, the gains, and where the report is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xstilts.cost import planned_vs_actual
+
+if TYPE_CHECKING:
+    from xstilts.grid.artefacts import Grid
+
+
+def summary(grid: Grid, files_before: int) -> str:
+    """The text; ``files_before`` is how many files had been downloaded when the run started."""
+    from xstilts.data import download_report
+
+    paths = grid.paths
+    downloads = download_report.summary(paths.resources, files_before)
+    if not (paths.report.is_file() and paths.table.is_file()):
+        return downloads
+    import pandas as pd
+
+    from xstilts.analysis.report import terminal
+
+    table = pd.read_parquet(paths.table)
+    gains = terminal.text_summary(table, grid.cards.languages())
+    compared = planned_vs_actual.comparison(planned_vs_actual.compare(grid))
+    return "\n\n".join(filter(None, [downloads, gains, compared, f"Report: {paths.report}"]))

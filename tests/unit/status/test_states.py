@@ -1,0 +1,172 @@
+"""Which artefacts are done, stale or missing: decided by stamps and scores alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+
+import pytest
+
+from support.stored import (
+    KEY,
+    RECIPE,
+    START,
+    evaluate,
+    finish,
+    grid_in,
+    put_encoder,
+    put_examples,
+    train,
+)
+from xstilts.evaluation import scores
+from xstilts.grid.keys import ExamplesKey
+from xstilts.status.states import States
+
+
+@pytest.fixture
+def grid(world):
+    made = grid_in(world, world.folder)
+    finish(made)
+    return made
+
+
+def unfinished(grid):
+    """The evaluations that are not done."""
+    states = States(grid)
+    return [key for key in grid.reads.evaluations() if states.evaluation(key) != "done"]
+
+
+def edit_line(grid, change):
+    """Change the lines of one score file as text."""
+    path = grid.paths.scores(KEY)
+    path.write_text(change(path.read_text().splitlines(keepends=True)))
+
+
+def test_everything_of_a_finished_grid_is_done(grid):
+    """Encoders, examples, trainings and scores."""
+    states = States(grid)
+    assert {states.encoder(name) for name in grid.study.encoders} == {"done"}
+    assert {states.training(key) for key in grid.reads.trainings()} == {"done"}
+    assert states.examples("xqa", "test", "sw") == "done"
+    assert unfinished(grid) == []
+
+
+def test_nothing_of_a_new_grid_is_done(world):
+    """All is missing, and looking writes nothing."""
+    grid = grid_in(world, world.folder / "elsewhere")
+    states = States(grid)
+    assert {states.training(key) for key in grid.reads.trainings()} == {"missing"}
+    assert set(states.scores(KEY).values()) == {"missing"}
+    assert (states.table, states.report, states.contamination) == ("missing",) * 3
+    assert not (world.folder / "elsewhere").exists()
+
+
+DAMAGES = {
+    "a line is deleted": lambda grid: edit_line(grid, lambda lines: "".join(lines[1:])),
+    "a line is truncated": lambda grid: edit_line(grid, lambda lines: "".join(lines)[:-40]),
+    "a line is no JSON": lambda grid: edit_line(grid, lambda lines: "x" + "".join(lines)),
+    "a score is of another spec": lambda grid: evaluate(grid, KEY, spec="f" * 64),
+    "the archive is deleted": lambda grid: scores.archive(grid.paths.scores(KEY)).unlink(),
+    "the archive is truncated": lambda grid: os.truncate(
+        scores.archive(grid.paths.scores(KEY)), 20
+    ),
+    "the file is deleted": lambda grid: grid.paths.scores(KEY).unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_evaluation_that_lacks_something_is_not_done(damage, grid):
+    """It alone."""
+    DAMAGES[damage](grid)
+    assert unfinished(grid) == [KEY]
+
+
+def test_a_deleted_line_is_missing_and_the_others_are_done(grid):
+    """A language at a time."""
+    edit_line(grid, lambda lines: "".join(x for x in lines if json.loads(x)["language"] != "sw"))
+    assert Counter(States(grid).scores(KEY).values()) == {"done": 3, "missing": 1}
+    assert States(grid).scores(KEY)["sw"] == "missing"
+
+
+def test_scores_of_another_checkpoint_are_stale(grid):
+    """In the targets that are read from it, and no others."""
+    train(grid, RECIPE, salt="other bytes")
+    assert unfinished(grid) == [KEY]
+    assert set(States(grid).scores(KEY).values()) == {"stale"}
+
+
+def test_scores_of_other_examples_are_stale(grid):
+    """In that language, in every evaluation of the target."""
+    put_examples(grid, ExamplesKey("xqa", "test", "sw"), salt="other bytes")
+    assert {key.target for key in unfinished(grid)} == {"xqa"}
+    assert Counter(States(grid).scores(KEY).values()) == {"done": 3, "stale": 1}
+
+
+def test_a_training_from_other_inputs_is_stale(grid):
+    """Other examples, another start, another encoder under the same names."""
+    put_examples(grid, ExamplesKey("qa", "train", "en"), salt="other bytes")
+    assert States(grid).training(RECIPE) == "stale"
+    assert States(grid).training(START) == "done"
+    finish(grid)
+    train(grid, START, salt="other bytes")
+    assert States(grid).training(RECIPE) == "stale"
+    finish(grid)
+    put_encoder(grid, "tiny", salt="other bytes")
+    assert {States(grid).training(key) for key in (START, RECIPE)} == {"stale"}
+
+
+def test_a_stamp_of_another_spec_is_stale(grid):
+    """Whatever put it there."""
+    for artefact in (grid.encoder("tiny"), grid.training(START)):
+        record = json.loads(artefact.stamp.read_text())
+        artefact.stamp.write_text(json.dumps(record | {"spec": "f" * 64}))
+    states = States(grid)
+    assert (states.encoder("tiny"), states.training(START)) == ("stale", "stale")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b'{"spec": 1}', b"null"])
+def test_a_damaged_stamp_is_stale(content, grid):
+    """It is no error: the job that makes it runs again."""
+    grid.training(START).stamp.write_bytes(content)
+    assert States(grid).training(START) == "stale"
+
+
+def test_deleted_inputs_change_nothing(grid):
+    """Examples and checkpoints may be deleted to save space."""
+    grid.examples_stamp(ExamplesKey("xqa", "test", "sw")).unlink()
+    grid.training(RECIPE).stamp.unlink()
+    grid.training(START).stamp.unlink()
+    assert unfinished(grid) == []
+    assert States(grid).training(RECIPE) == "missing"
+
+
+def test_file_times_play_no_part(grid):
+    """A copied or touched folder is as it was."""
+    for path in grid.paths.resources.rglob("*"):
+        os.utime(path, (1, 1))
+    assert unfinished(grid) == []
+
+
+def test_another_spec_is_another_path(grid, world):
+    """Both checkpoints are there; each study has its own, and going back is free."""
+    other = grid_in(world, world.folder, training={"tasks": {"qa": {"learning_rate": 0.001}}})
+    assert other.training(RECIPE).folder != grid.training(RECIPE).folder
+    assert other.training(START).folder == grid.training(START).folder
+    assert States(other).training(RECIPE) == "missing"
+    train(other, RECIPE)
+    assert States(other).training(RECIPE) == "done"
+    assert States(grid).training(RECIPE) == "done"
+
+
+def test_languages_come_and_go(grid, world):
+    """A language less leaves nothing to do; one more is missing in the targets that have it."""
+    fewer = grid_in(world, world.folder, languages=["en", "de", "sw"])
+    assert unfinished(fewer) == []
+    for path in fewer.paths.results.glob("scores/**/*"):
+        if path.is_file():
+            path.unlink()
+    for key in fewer.reads.evaluations():
+        evaluate(fewer, key)
+    more = {key.target for key in unfinished(grid)}
+    assert more == {"xnli", "xqa"}
