@@ -1,9 +1,9 @@
-"""AfriQA's gold passages: a question in an African language, its answer in an English passage.
+"""AfriQA's gold passages: questions in African languages with answers in English passages.
 
 JSON lines with ``context``, ``question_lang`` and ``answer_pivot: {text: [], answer_start: []}``.
-About a tenth of the questions have an answer that the passage does not hold (yes or no, a summary,
-no passage at all): no span model could give it, and they are left out. Some offsets are wrong or
-missing; the nearest occurrence of the answer counts.
+About a tenth of the questions have an answer that is not in the passage (yes or no, a summary, no
+passage at all): no span model can give it, so the reader skips them. Some offsets are wrong or
+missing; the reader takes the nearest occurrence of the answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def read(
     files: Mapping[str, Path], language: str, *, question: str = "question_lang"
 ) -> Iterator[Example]:
-    """Yield every question whose answer the passage holds.
+    """Yield every question whose answer is in the passage.
 
     ``question`` names the column: ``question_lang``, or ``question_translated``, the translation
     into the language of the passage by people.
@@ -49,12 +49,16 @@ def _answers(item: object, context: str, path: Path, line: int) -> list[dict[str
     starts = field(pivot, "answer_start", list, path, line, "answer_pivot")
     if len(starts) > len(texts):
         raise MalformedFile(
-            path, line, f"answer_pivot: {len(texts)} texts, {len(starts)} answer_start"
+            path, line, f"answer_pivot: more answer_start ({len(starts)}) than texts ({len(texts)})"
         )
     answers: list[dict[str, str | int]] = []
     for text, start in zip_longest(texts, starts, fillvalue=0):  # some texts have no offset
         if not isinstance(text, str) or not isinstance(start, int):
-            raise MalformedFile(path, line, f"answer_pivot: {text!r:.40} at {start!r:.40}")
+            raise MalformedFile(
+                path,
+                line,
+                f"answer_pivot: expected a text and a number, found {text!r:.40} and {start!r:.40}",
+            )
         found = locate(context, text.strip(), start)
         if found is not None:
             answers.append({"text": text.strip(), "start": found})

@@ -1,6 +1,6 @@
 """BUCC 2018: two monolingual corpora, ``id<TAB>sentence``, and the pairs that translate each other.
 
-Most sentences have no partner. The other language is the query side, as in XTREME's mining
+Most sentences have no translation. The foreign language is the query side, as in XTREME's mining
 (``third_party/utils_retrieve.py``: source is the foreign corpus, target the English one).
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
     """Yield queries from part ``foreign`` and candidates from ``english``, paired by ``gold``.
 
-    ``gold`` holds ``foreign id<TAB>English id``; an id that no corpus has is an error.
+    A line of ``gold`` is ``foreign id<TAB>English id``; an unknown id is an error.
     """
     foreign, english = _corpus(part(files, "foreign")), _corpus(part(files, "english"))
     relevant: dict[str, list[str]] = {}
@@ -55,5 +55,7 @@ def _two_columns(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
     for number, line in lines(path):
         left, tab, right = line.partition("\t")
         if not tab or not left or not right.strip():
-            raise MalformedFile(path, number, f"not two columns by a tab: {line!r:.80}")
+            raise MalformedFile(
+                path, number, f"expected two columns separated by a tab, found {line!r:.80}"
+            )
         yield number, (left, right.strip())

@@ -1,6 +1,6 @@
 """CCGbank's AUTO derivations as words with their supertags (lexical categories).
 
-CCGbank is licensed by the LDC (LDC2005T13) and never comes with this project: join the files of
+The LDC licenses CCGbank (LDC2005T13), so this project does not contain it: join the files of
 sections 02-21 (train), 00 (dev) and 23 (test) of ``data/AUTO`` into one file each and put them into
 your mirror folder. A sentence is two lines, ``ID=wsj_0001.1 PARSER=GOLD NUMPARSE=1`` and its
 derivation, whose leaves are ``(<L category tag tag word category>)``.
@@ -26,7 +26,7 @@ _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}", "-LSB-": "[
 
 
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
-    """Yield one example a derivation, named by its ``ID``; brackets are written as brackets."""
+    """Yield one example a derivation; its id is its ``ID``, and ``-LRB-`` becomes ``(``."""
     for _, path in in_order(files):
         identity = ""
         for number, line in lines(path):
@@ -39,14 +39,14 @@ def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
 
 def _example(identity: str, line: str, path: Path, number: int) -> Example:
     if not identity:
-        raise MalformedFile(path, number, "a derivation without its 'ID=' line before it")
+        raise MalformedFile(path, number, "expected an 'ID=' line before this derivation")
     leaves = _LEAF.findall(line)
     if not leaves or len(leaves) != line.count("<L "):
         raise MalformedFile(
             path,
             number,
-            f"{line.count('<L ')} leaves, {len(leaves)} of the form "
-            "(<L category tag tag word category>)",
+            f"expected leaves of the form (<L category tag tag word category>), found "
+            f"{len(leaves)} of them among {line.count('<L ')} leaves",
         )
     return {
         "id": identity,

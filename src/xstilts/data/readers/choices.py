@@ -1,7 +1,7 @@
 """A prompt and a few choices: COPA, XCOPA, SIQA, CosmosQA, CommonsenseQA, HellaSwag, XStoryCloze.
 
-One reader for all delimited and JSON-lines forms; the card says how the prompt is put together.
-See `xstilts.data.readers.records` for the option ``tables``.
+It reads every form of table; the card gives the template of the prompt. See
+`xstilts.data.readers.records` for the option ``tables``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _prompt(record: Record, template: str) -> str:
         return template.format_map(record.values).strip()
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise record.fault(
-            f"the prompt {template!r} needs {error}; the row has {', '.join(record.values)}"
+            f"the prompt {template!r} needs {error}; the row has: {', '.join(record.values)}"
         ) from error
 
 
@@ -63,12 +63,12 @@ def _choices(record: Record, columns: list[str] | str, text: str | None) -> list
         return [record.text(column) for column in columns]
     found = record.get(columns)
     if not isinstance(found, list):
-        raise record.fault(f"{columns} is {found!r:.60}, not a list")
+        raise record.fault(f"{columns}: expected a list, found {found!r:.60}")
     texts = []
     for choice in found:
         value = choice.get(text) if text is not None and isinstance(choice, dict) else choice
         if not isinstance(value, str):
-            raise record.fault(f"{columns} holds {choice!r:.60}, not a text")
+            raise record.fault(f"{columns}: expected a list of texts, found {choice!r:.60} in it")
         texts.append(value.strip())
     return texts
 
@@ -82,5 +82,5 @@ def _label(record: Record, column: str | None, names: Mapping[str, int], first: 
             raise record.fault(unknown("label", given, names))
         return names[given]
     if not given.isdecimal():
-        raise record.fault(f"label {given!r} is not a number")
+        raise record.fault(f"label: expected a number, found {given!r}")
     return int(given) - first

@@ -87,7 +87,7 @@ def _sentences(path: Path) -> Iterator[_Sentence]:
 def _add(sentence: _Sentence, line: str, path: Path, number: int) -> None:
     cells = line.split("\t")
     if len(cells) != _COLUMNS:
-        raise MalformedFile(path, number, f"has {len(cells)} columns, not {_COLUMNS}")
+        raise MalformedFile(path, number, f"expected {_COLUMNS} columns, found {len(cells)}")
     identity, form, _, upos, _, _, head, *_ = cells
     try:
         if "." in identity:  # an empty node of the enhanced graph: no word of the sentence
@@ -102,11 +102,13 @@ def _add(sentence: _Sentence, line: str, path: Path, number: int) -> None:
         above = int(head) if head != "_" else 0
     except ValueError:
         raise MalformedFile(
-            path, number, f"not a word's number and head: {identity!r}, {head!r}"
+            path,
+            number,
+            f"expected the numbers of a word and its head, found {identity!r} and {head!r}",
         ) from None
     if place != len(sentence.words) + 1:
         raise MalformedFile(
-            path, number, f"word {place} where word {len(sentence.words) + 1} is due"
+            path, number, f"expected word {len(sentence.words) + 1}, found word {place}"
         )
     sentence.words[place] = _Word(form, upos, above)
 

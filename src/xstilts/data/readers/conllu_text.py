@@ -1,7 +1,7 @@
 """The sentences of a treebank as plain text: the ``# text =`` comments of CoNLL-U.
 
-No tag enters; but they are the very sentences of the treebank, so text from test files must not be
-used where these are scored.
+No tag is read. But these are the sentences of the treebank itself, so the text of test files must
+not be used for training if they are scored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WITHHELD = "_"
 
 
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
-    """Yield every sentence; its id is its number from 0. Treebanks without text give nothing."""
+    """Yield every sentence; its id is its number from 0. A treebank without text has none."""
     row = 0
     for _, path in in_order(files):
         for _, line in lines(path):

@@ -1,7 +1,7 @@
 """COPA's original XML: ``item[@asks-for, @most-plausible-alternative]/{p, a1, a2}``.
 
-Its DOCTYPE names a DTD that nobody ships. It is never looked for: external entities are not
-resolved, and a file that declares entities of its own is refused.
+Its DOCTYPE names a DTD that nobody ships. The reader never looks for it: it resolves no external
+entity, and refuses a file that declares entities of its own.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _example(path: Path, line: int, item: dict[str, str], prompt: str) -> Exampl
 
 
 class _Items:
-    """Collects the items of a file; knows the line of each."""
+    """Collects the items of a file with their lines."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,6 +1,6 @@
 """HellaSwag as plain text, six lines an item: context, index of the right ending, four endings.
 
-The form of klosax/hellaswag_text_data, which holds the whole validation set.
+klosax/hellaswag_text_data has the whole validation set in this form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ITEM = 6
 
 
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
-    """Yield one example an item, with its number from 0 as id."""
+    """Yield one example an item; its id is its number from 0."""
     row = 0
     for _, path in in_order(files):
         item: list[str] = []
@@ -30,13 +30,17 @@ def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
                 yield _example(item, row, path, number - _ITEM + 1)
                 item, row = [], row + 1
         if any(item):
-            raise MalformedFile(path, number, f"ends within an item: {len(item)} of {_ITEM} lines")
+            raise MalformedFile(
+                path, number, f"expected {_ITEM} lines an item, found {len(item)} at the end"
+            )
 
 
 def _example(item: list[str], row: int, path: Path, begins: int) -> Example:
     context, gold, *endings = item
     if gold not in ("0", "1", "2", "3"):
         raise MalformedFile(
-            path, begins + 1, f"the second line of an item is {gold!r:.40}, not 0, 1, 2 or 3"
+            path,
+            begins + 1,
+            f"expected 0, 1, 2 or 3 in the second line of an item, found {gold!r:.40}",
         )
     return {"id": str(row), "prompt": context, "choices": endings, "label": int(gold)}

@@ -1,4 +1,4 @@
-"""Rows that are in our schema already, one JSON object a line: the embedded benchmark."""
+"""Rows with the columns of examples, one JSON object a line: the embedded benchmark."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
-    """Yield every row of every part; `xstilts.data.examples.check` compares their columns."""
+    """Yield every row of every part; `xstilts.data.checks.check_rows` compares their columns."""
     for _, path in in_order(files):
         for _, row in json_lines(path):
             yield row

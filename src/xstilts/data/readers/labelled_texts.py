@@ -1,7 +1,7 @@
 """Texts or pairs of texts with a class: natural language inference, paraphrase, topics.
 
-One reader for all delimited and JSON-lines forms that these benchmarks come in; the card says
-which columns mean what. See `xstilts.data.readers.records` for the option ``tables``.
+It reads every form of table; the card says which columns are which. See
+`xstilts.data.readers.records` for the option ``tables``.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def read(
 
     ``text``, ``text_pair``, ``label`` and ``id`` name columns; without ``id`` a row's number from 0
     is its id, which is the same in every language of a row-aligned benchmark. ``labels`` maps a
-    file's labels to the card's, or to null where rows without a gold label are to be left out; a
-    label that it does not name is an error. ``where`` keeps only
-    rows with these values. ``{language}`` in ``text`` and ``text_pair`` stands for the language.
+    file's labels to the card's, or to null to skip rows without a gold label; a label that it does
+    not name is an error. ``where`` keeps only rows with these values. ``{language}`` in ``text``
+    and ``text_pair`` stands for the language.
     """
     names = {str(key): value for key, value in (labels or {}).items()}
     first, second = _column(text, language), text_pair and _column(text_pair, language)

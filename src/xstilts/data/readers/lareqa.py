@@ -1,8 +1,8 @@
 """LAReQA on XQuAD-R: find the sentence that answers, among the sentences of all languages at once.
 
 Follows XTREME-R's ``utils_lareqa.py``: a candidate is a sentence with its paragraph appended and
-line ends removed; right are the sentences that hold the answer in each of the languages, so a
-system must rank translations alike. Questions whose answer begins in no sentence are left out.
+line ends removed; relevant are the sentences with the answer in each of the languages, so a system
+must rank translations alike. The reader skips questions whose answer begins in no sentence.
 
 The official score is one number over the questions of all languages. Here an example file holds
 the questions of one language and the candidates of all; as every language asks the same questions,
@@ -99,13 +99,18 @@ def _paragraph(paragraph: Any, number: int, path: Path, at: str) -> _Paragraph:
             and all(isinstance(edge, int) for edge in span)
             and 0 <= span[0] < span[1] <= len(context)
         ):
-            raise MalformedFile(path, None, f"{at}: sentence_breaks holds {span!r:.40}")
+            raise MalformedFile(
+                path,
+                None,
+                f"{at}: expected [start, end] within the context in sentence_breaks, "
+                f"found {span!r:.40}",
+            )
     questions = []
     for k, question in enumerate(field(paragraph, "qas", list, path, None, at)):
         within = f"{at}.qas[{k}]"
         answers = field(question, "answers", list, path, None, within)
         if not answers:
-            raise MalformedFile(path, None, f"{within}: has no answers")
+            raise MalformedFile(path, None, f"{within}: expected an answer, found none")
         questions.append(
             (
                 str(field(question, "id", (str, int), path, None, within)),

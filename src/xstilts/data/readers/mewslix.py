@@ -1,4 +1,4 @@
-"""Mewsli-X: a mention of an entity in its sentence, and the entities' descriptions to find it in.
+"""Mewsli-X: find the description of the entity that is mentioned in a sentence.
 
 The format is that of the release (``mewsli_x/schema.py`` of google-research/google-research): a
 line of the mentions holds a document with its sentences and several mentions, a line of the
@@ -64,7 +64,7 @@ def _query(context: Any, mention: Any, path: Path, line: int) -> Example:
         if begin <= start and end <= stop:
             break
     else:
-        raise MalformedFile(path, line, f"no sentence holds the mention at {start} to {end}")
+        raise MalformedFile(path, line, f"no sentence contains the mention at {start} to {end}")
     name = text[start:end]
     left, right = (_BRACES.sub(r"(\1)", side) for side in (text[begin:start], text[end:stop]))
     return {
@@ -93,5 +93,5 @@ def _spans(holder: Any, path: Path, line: int) -> list[tuple[int, int]]:
 
 
 def _one_line(text: str) -> str:
-    """Line ends become spaces, and two spaces one, in a single pass, as there."""
+    """Line ends become spaces, then two spaces one in a single pass, as in ``utils_mewslix.py``."""
     return " ".join(text.splitlines()).replace("  ", " ").strip()

@@ -1,7 +1,7 @@
 """Two line-aligned files of translations (Tatoeba): line i of one translates line i of the other.
 
-English is the query side and the other language is searched, as XTREME scores it
-(``third_party/evaluate_retrieval.py``); sentences that a file repeats stay apart, as they do there.
+English is the query side and the other language has the candidates, as XTREME scores it
+(``third_party/evaluate_retrieval.py``); repeated sentences are separate candidates, as in XTREME.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
     """Yield queries ``q0, q1, ...`` from part ``english``, candidates ``c0, ...`` from ``foreign``.
 
-    Raises `MalformedFile` with both counts when the parts are not equally long.
+    Raises `MalformedFile` with both counts if the parts have different lengths.
     """
     english_path, foreign_path = part(files, "english"), part(files, "foreign")
     english = [text for _, text in lines(english_path)]

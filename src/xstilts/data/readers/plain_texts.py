@@ -1,7 +1,7 @@
 """Plain text for masked language modelling: Wikipedia's articles, any table with a column of text.
 
-Articles are long and an example is one input, so texts are cut at ``split``; short pieces
-(headings, list items) are left out.
+Articles are long and an example is one input, so the reader cuts texts at ``split`` and skips short
+pieces (headings, list items).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def read(
 ) -> Iterator[Example]:
     """Yield the texts of a column, cut at ``split``, in the order of the files.
 
-    Pieces of fewer than ``shortest`` characters are left out; reading ends after ``most`` pieces.
-    A piece's id is its row's number and its own within the row.
+    Pieces of fewer than ``shortest`` characters are skipped; reading ends after ``most`` pieces.
+    A piece's id is the number of its row and its own number within the row.
     """
     count = 0
     for record in joined(files, tables, language):

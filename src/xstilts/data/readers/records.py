@@ -1,4 +1,4 @@
-"""Tables of any form as records: what the readers of labelled texts and of choices share.
+"""Tables of any form as records, for the readers of labelled texts, choices and questions.
 
 A card describes each part of a split under the option ``tables``::
 
@@ -6,15 +6,15 @@ A card describes each part of a split under the option ``tables``::
       pairs:  {form: tsv, columns: [premise, hypothesis]}   # no header line: the columns are named
       labels: {form: csv}                                   # a header line names them
 
-The one key ``*`` describes all parts; they are then read one after the other, by part name.
+The single key ``*`` describes all parts; they are then read one after the other, by part name.
 
 ``form`` is ``csv`` (comma), ``tsv`` (tab), ``jsonl`` (one JSON object a line), ``lines`` (one value
 a line) or ``parquet`` (the Hub's copies). In CSV a field may stand in double quotes; it may then
 hold separators and line ends, and a quote inside it is written twice. In TSV a quote is a character
 like any other, unless the table says ``quoted: true``: its fields are then quoted as those of CSV.
 Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the
-default refuses them. In errors, the line of a row is the one that the row begins on; for a parquet
-file it is the row's number, counted from 1.
+default refuses them. In error messages, the line of a row is the one that the row begins on; for a
+parquet file it is the row's number, counted from 1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FORMS = ("csv", "tsv", "jsonl", "lines", "parquet")
 
 
 class Record(NamedTuple):
-    """One row: its values by column, and where it stands."""
+    """One row: its values by column, its file and line, and its number from 0."""
 
     path: Path
     line: int
@@ -41,7 +41,7 @@ class Record(NamedTuple):
     values: dict[str, Any]
 
     def fault(self, problem: str) -> MalformedFile:
-        """The error that says what is wrong with this row."""
+        """The error for a problem of this row, with its file and line."""
         return MalformedFile(self.path, self.line, problem)
 
     def get(self, column: str) -> Any:
@@ -54,10 +54,10 @@ class Record(NamedTuple):
         return value
 
     def text(self, column: str) -> str:
-        """The text of a column, without white space around it."""
+        """The text of a column, without surrounding white space."""
         value = self.get(column)
         if not isinstance(value, str):
-            raise self.fault(f"{column} is {value!r:.60}, not a text")
+            raise self.fault(f"{column}: expected a text, found {value!r:.60}")
         return value.strip()
 
     def identity(self, column: str | None) -> str:
@@ -68,10 +68,11 @@ class Record(NamedTuple):
 def joined(
     files: Mapping[str, Path], tables: Mapping[str, Mapping[str, Any]], language: str
 ) -> Iterator[Record]:
-    """Yield the rows of all tables side by side; tables of unequal length are an error.
+    """Yield the rows of all tables side by side, or one after the other for the key ``*``.
 
-    A row's line is that of the first table. Where two tables have a column, the first one's counts.
-    Column names in ``columns`` may hold ``{language}``.
+    A row's line is that of the first table. If two tables have the same column, the first counts.
+    Column names in ``columns`` may contain ``{language}``.
+    Raises `MalformedFile` for tables of different lengths.
     """
     if set(tables) == {"*"}:
         yield from _appended(files, tables["*"], language)
@@ -122,7 +123,9 @@ def _records(
         raise MalformedFile(path, None, f"option tables: {unknown('form', form, FORMS)}")
     names = table.get("columns")
     if form == "lines" and not (names and len(names) == 1):
-        raise MalformedFile(path, None, "option tables: form lines needs one name in columns")
+        raise MalformedFile(
+            path, None, "option tables: form lines needs one name in columns, like columns: [text]"
+        )
     if form == "lines":
         cells = _lines(path, errors)
     elif form == "csv" or quoted:
@@ -137,7 +140,7 @@ def _records(
             raise MalformedFile(
                 path,
                 line,
-                f"has {len(row)} columns, not {len(names)} ({', '.join(names)})",
+                f"expected {len(names)} columns ({', '.join(names)}), found {len(row)}",
             )
         yield line, dict(zip(names, row, strict=True))
 
@@ -154,7 +157,7 @@ def _lines(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _quoted(path: Path, errors: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line that they begin on: a quoted value may hold line ends."""
+    """Yield (first line, cells) of each row: a quoted value may contain line ends."""
     text = (f"{line}\n" for _, line in lines(path, errors))
     rows = csv.reader(text, delimiter=delimiter, strict=True)
     kind = "CSV" if delimiter == "," else "tab-separated CSV"

@@ -28,12 +28,12 @@ def read(
 ) -> Iterator[Example]:
     """Yield every question of every part.
 
-    ``repair`` mends answers whose offset does not point at their text: the nearest occurrence is
-    taken; an answer that does not occur is left out, and its question too when no answer is left
-    (it is answerable, so it must not pass for unanswerable). Without ``repair`` each is an error.
+    ``repair`` mends answers whose offset does not point at their text: it takes the nearest
+    occurrence; it drops an answer that does not occur, and a question of which no answer remains
+    (which is answerable, so it must not pass for unanswerable). Without it, each is an error.
     ``id_prefixes`` maps our language code to the prefix of the ids to keep: the official
     TyDiQA-GoldP files hold all languages together, told apart by ids like ``swahili-123-4``.
-    ``name_parts`` puts the part's name before the ids, where parts ask the same questions (MLQA).
+    ``name_parts`` puts the part's name before the ids, if parts have the same questions (MLQA).
     """
     prefix = _prefix(id_prefixes, language, files)
     for part, path in in_order(files):
@@ -50,7 +50,7 @@ def _prefix(prefixes: Mapping[str, str] | None, language: str, files: Mapping[st
         raise MalformedFile(
             ", ".join(map(str, files.values())),
             None,
-            f"option id_prefixes has no {language!r}, only {', '.join(prefixes)}",
+            f"option id_prefixes: no key {language!r}; its keys: {', '.join(prefixes)}",
         )
     return prefixes[language]
 
@@ -83,9 +83,9 @@ def _row(path: Path, where: str, context: str, question: Any, *, repair: bool) -
             raise MalformedFile(
                 path,
                 None,
-                f"{at} of question {identity!r}: the context has "
-                f"{context[max(found, 0) : max(found, 0) + len(text)]!r:.60} at {start}, "
-                f"not {text!r:.60}; the option `repair: true` takes the nearest occurrence",
+                f"{at} of question {identity!r}: expected {text!r:.60} at {start} of the context, "
+                f"found {context[max(found, 0) : max(found, 0) + len(text)]!r:.60}; "
+                "the option `repair: true` takes the nearest occurrence",
             )
         answers.append({"text": text, "start": found})
     if given and not answers:
@@ -99,7 +99,7 @@ def _row(path: Path, where: str, context: str, question: Any, *, repair: bool) -
 
 
 def locate(context: str, text: str, start: int) -> int | None:
-    """Where ``text`` occurs nearest to ``start`` (the earlier of two as near); None if nowhere.
+    """The offset of ``text`` nearest to ``start`` (of two, the earlier); None if it is absent.
 
     >>> locate("a cat, a bat, a cat", "cat", 11)
     16

@@ -1,8 +1,8 @@
-"""SQuAD's questions one a row, as the Hub has them: JSON lines or parquet.
+"""SQuAD's questions, one a row, as on the Hub: JSON lines or parquet.
 
 ``{id, context, question, answers: {text: [], answer_start: []}}``. Offsets count Unicode code
-points. A question without answers is unanswerable (SQuAD 2.0). Copies whose texts were stripped
-without moving the offsets (google/xtreme) are mended by the option ``repair``.
+points. A question without answers is unanswerable (SQuAD 2.0). The option ``repair`` mends copies
+whose texts were stripped without moving the offsets (google/xtreme).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def read(
         for text, at in answers:
             if not context.startswith(text, at):
                 raise record.fault(
-                    f"question {identity!r}: the answer {text!r:.60} is not in the "
-                    f"context at {at}; `repair: true` takes the nearest occurrence"
+                    f"question {identity!r}: the answer {text!r:.60} is not in the context at "
+                    f"{at}; the option `repair: true` takes the nearest occurrence"
                 )
         if answers or not given:
             yield {
@@ -52,15 +52,18 @@ def read(
 
 
 def _string(record: Record, column: str) -> str:
-    """A text as it stands: white space counts in offsets."""
+    """A text with its white space, which counts in offsets."""
     value = record.get(column)
     if not isinstance(value, str):
-        raise record.fault(f"{column} is {value!r:.60}, not a text")
+        raise record.fault(f"{column}: expected a text, found {value!r:.60}")
     return value
 
 
 def _answers(record: Record) -> list[tuple[str, int]]:
     texts, starts = record.get("answers.text"), record.get("answers.answer_start")
     if not (isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts)):
-        raise record.fault(f"answers: {texts!r:.40} at {starts!r:.40}")
+        raise record.fault(
+            "answers: expected as many texts as answer_start, "
+            f"found {texts!r:.40} and {starts!r:.40}"
+        )
     return list(zip(texts, starts, strict=True))

@@ -1,4 +1,4 @@
-"""What all readers share: bytes to lines, lines to JSON, and errors that name file and line."""
+"""Functions of all readers: bytes to lines, lines to JSON, errors that name file and line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes; gzip is told by its magic bytes, not by the file's name."""
+    """Open a file for reading bytes, uncompressed if its magic bytes are those of gzip."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
@@ -53,7 +53,7 @@ def lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
                 raise MalformedFile(
                     path, number, f"not UTF-8 at byte {place} of the line"
                 ) from error
-            if row:  # nothing but a byte order mark is no line
+            if row:  # a byte order mark alone is not a line
                 yield number, row.removesuffix("\n").removesuffix("\r")
 
 
@@ -73,7 +73,7 @@ def json_value(path: Path) -> Any:
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) of a file with one JSON object a line; blank lines are passed."""
+    """Yield (line number, object) of a file with one JSON object a line; skip blank lines."""
     for number, line in lines(path):
         if not line.strip():
             continue
@@ -84,12 +84,14 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         except RecursionError as error:
             raise MalformedFile(path, number, "not JSON: nested too deeply") from error
         if not isinstance(value, dict):
-            raise MalformedFile(path, number, f"not a JSON object but {type(value).__name__}")
+            raise MalformedFile(
+                path, number, f"expected a JSON object, found {type(value).__name__}"
+            )
         yield number, value
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (row number from 1, row) of a parquet file, without holding the whole file."""
+    """Yield (row number from 1, row) of a parquet file, a few thousand rows at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -106,37 +108,42 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def field(
     record: object, key: str, kind: type | tuple[type, ...], path: Path, line: int | None, at: str
 ) -> Any:
-    """``record[key]``, if the record has it and it is of the right kind."""
+    """``record[key]``, which must be of a ``kind``; ``at`` says where in the file the record is.
+
+    Raises `MalformedFile`.
+    """
     prefix = f"{at}: " if at else ""
     if not isinstance(record, dict):
-        raise MalformedFile(path, line, f"{prefix}not an object but {type(record).__name__}")
+        raise MalformedFile(
+            path, line, f"{prefix}expected an object, found {type(record).__name__}"
+        )
     if key not in record:
-        raise MalformedFile(path, line, f"{prefix}no {key!r}; has {', '.join(map(str, record))}")
+        raise MalformedFile(path, line, f"{prefix}no {key!r}; found {', '.join(map(str, record))}")
     value = record[key]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         wanted = " or ".join(k.__name__ for k in kinds)
-        raise MalformedFile(path, line, f"{prefix}{key!r} is {value!r:.60}, not {wanted}")
+        raise MalformedFile(path, line, f"{prefix}{key!r}: expected {wanted}, found {value!r:.60}")
     return value
 
 
 def part(files: Mapping[str, Path], name: str) -> Path:
-    """The file of a part that a reader needs."""
+    """The file of a part that a reader needs; raises `MalformedFile` if the card has none."""
     if name not in files:
         raise MalformedFile(
             ", ".join(map(str, files.values())),
             None,
-            f"the card gives no part {name!r}, only {', '.join(files)}",
+            f"the card has no part {name!r}; its parts: {', '.join(files)}",
         )
     return files[name]
 
 
 def same_length(path: Path, rows: int, other: Path, others: int) -> None:
-    """Refuse two files that should be line-aligned and are not."""
+    """Raise `MalformedFile` if two files that should be line-aligned have different lengths."""
     if rows != others:
         raise MalformedFile(path, None, f"has {rows} rows, but {other} has {others}")
 
 
 def in_order(files: Mapping[str, Path]) -> Iterable[tuple[str, Path]]:
-    """Parts in the order of their names: the order in which files are joined."""
+    """The parts in the order of their names, in which the readers read them."""
     return sorted(files.items())

@@ -30,10 +30,10 @@ def read(
     """Yield one example a sentence; its id is its number from 0 over all parts.
 
     A line has ``columns`` cells between ``separator``; ``token`` and ``tag`` count them from 0.
-    Lines that begin with one of ``comments`` are passed. ``prefixed``: tokens are written
-    ``xx:token`` (PAN-X as released); what follows the first colon counts. ``tags`` maps tags to
-    others, for labels that the recipe's training data does not have. ``skip_empty_tokens`` leaves
-    lines without a token out (two lines of MasakhaNER 2); the default refuses them.
+    Lines that begin with one of ``comments`` are skipped. ``prefixed``: tokens are written
+    ``xx:token`` (PAN-X as released); the text after the first colon counts. ``tags`` maps tags to
+    others, for labels that the recipe's training data does not have. ``skip_empty_tokens`` skips
+    lines without a token (two lines of MasakhaNER 2); the default refuses them.
     """
     row, marks, others = 0, tuple(comments), tags or {}
     for _, path in in_order(files):
@@ -50,7 +50,9 @@ def read(
                     words.append(word)
                     labels.append(others.get(label, label))
                 elif not skip_empty_tokens:
-                    raise MalformedFile(path, number, f"no token: {line!r:.80}")
+                    raise MalformedFile(
+                        path, number, f"expected a token, found none in {line!r:.80}"
+                    )
             elif words:
                 yield {"id": str(row), "tokens": words, "tags": labels}
                 words, labels, row = [], [], row + 1
@@ -64,15 +66,17 @@ def _cells(
 ) -> tuple[str, str]:
     cells = line.split(separator)
     if len(cells) != columns:
-        raise MalformedFile(path, number, f"has {len(cells)} cells, not {columns}: {line!r:.80}")
+        raise MalformedFile(
+            path, number, f"expected {columns} cells, found {len(cells)} in {line!r:.80}"
+        )
     label = cells[tag].strip()
     if not label:
-        raise MalformedFile(path, number, f"no tag: {line!r:.80}")
+        raise MalformedFile(path, number, f"expected a tag, found none in {line!r:.80}")
     return cells[token].strip(), label
 
 
 def _without_prefix(cell: str, path: Path, number: int) -> str:
     _, colon, word = cell.partition(":")
     if not colon:
-        raise MalformedFile(path, number, f"no 'xx:' before the token: {cell!r:.80}")
+        raise MalformedFile(path, number, f"expected 'xx:' before the token, found {cell!r:.80}")
     return word.strip()

@@ -1,6 +1,6 @@
-"""Tagged sentences one a row, as the Hub has them: tokens and tags are lists (WikiANN, Masakhane).
+"""Tagged sentences, one a row, as on the Hub: tokens and tags are lists (WikiANN, Masakhane).
 
-Tags are texts, or numbers that count the names given in the option ``names``.
+Tags are texts, or indices into the option ``names``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def read(
     for record in joined(files, tables, language):
         words, labels = record.get(tokens), record.get(tags)
         if not (isinstance(words, list) and isinstance(labels, list) and len(words) == len(labels)):
-            raise record.fault(f"{tokens} {words!r:.40} and {tags} {labels!r:.40} are not aligned")
+            raise record.fault(
+                f"expected lists of one length, found {tokens} {words!r:.40} "
+                f"and {tags} {labels!r:.40}"
+            )
         read_tags = [_name(record, tag, names) for tag in labels]
         if words:
             yield {
@@ -48,6 +51,8 @@ def read(
 def _name(record: Record, tag: object, names: list[str] | None) -> str:
     if isinstance(tag, int):
         if names is None or not 0 <= tag < len(names):
-            raise record.fault(f"tag {tag}: the option `names` has {len(names or [])} names")
+            raise record.fault(
+                f"tag {tag} is not an index into the {len(names or [])} names of the option `names`"
+            )
         return names[tag]
     return str(tag)

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 def read(
     files: Mapping[str, Path], language: str, *, names: Mapping[str, str]
 ) -> Iterator[Example]:
-    """Yield the questions of one language, article by article, without reading all into memory.
+    """Yield the questions of one language, one article in memory at a time.
 
-    ``names`` maps our language code to the name that the files have for it (``sw: swahili``).
+    ``names`` maps our language code to the language's name in the files (``sw: swahili``).
     """
     if language not in names:
         raise MalformedFile(
             ", ".join(map(str, files.values())),
             None,
-            f"option names has no {language!r}, only {', '.join(names)}",
+            f"option names: no key {language!r}; its keys: {', '.join(names)}",
         )
     for _, path in in_order(files):
         with open_bytes(path) as stream:

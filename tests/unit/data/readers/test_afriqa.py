@@ -51,10 +51,10 @@ def test_a_question_that_no_span_answers_is_left_out(tmp_path, changes):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"context": 3}, r"a\.json:1: 'context' is 3, not str or NoneType"),
+        ({"context": 3}, r"a\.json:1: 'context': expected str or NoneType, found 3"),
         ({"answer_pivot": {"text": ["a"]}}, r"a\.json:1: answer_pivot: no 'answer_start'"),
-        ({"answer_pivot": pivot("Nile", 4, 5)}, "1 texts, 2 answer_start"),
-        ({"answer_pivot": pivot(None, 4)}, "None at 4"),
+        ({"answer_pivot": pivot("Nile", 4, 5)}, "than texts"),
+        ({"answer_pivot": pivot(None, 4)}, "found None and 4"),
     ],
 )
 def test_a_damaged_item_is_named_with_its_line(tmp_path, changes, problem):

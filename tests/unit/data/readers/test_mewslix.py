@@ -80,5 +80,7 @@ def test_a_mention_in_no_sentence_is_an_error(tmp_path):
     files = write(
         tmp_path, mentions=[{"context": CONTEXT, "mentions": [outside]}], entities=[ENTITY]
     )
-    with pytest.raises(MalformedFile, match=r"jsonl:1: no sentence holds the mention at 4 to 12"):
+    with pytest.raises(
+        MalformedFile, match=r"jsonl:1: no sentence contains the mention at 4 to 12"
+    ):
         list(mewslix.read(files, "sw"))

@@ -63,7 +63,7 @@ def test_a_quote_inside_a_field_that_is_not_quoted_is_a_character(tmp_path):
     [
         ('a\tx\n"b\nc"\ty\n"d\te\nf\tz\n', r"a\.tsv:5: .* opens in this row is not closed"),
         ('a\tx\n"b\nc"\ty\n"d"e\tz\n', r"a\.tsv:5: .* text follows the closing quote"),
-        ('a\tx\n"b\nc"\n', r"a\.tsv:3: has 1 columns, not 2 \(premise, label\)"),
+        ('a\tx\n"b\nc"\n', r"a\.tsv:3: expected 2 columns \(premise, label\), found 1"),
         ('a\tx\n"b\nc"\tw\n', r"a\.tsv:3: unknown label 'w'.* Allowed: x, y, z"),
     ],
     ids=["not closed", "text after a quote", "columns", "label"],
@@ -87,7 +87,9 @@ def test_a_line_with_too_few_cells_is_named(tmp_path):
     """With the columns that it should have."""
     files = write(tmp_path / "a.tsv", "a\tb\nc\n")
     tables = {"*": {"form": "tsv", "columns": ["premise", "label"]}}
-    with pytest.raises(MalformedFile, match=r"a\.tsv:2: has 1 columns, not 2 \(premise, label\)"):
+    with pytest.raises(
+        MalformedFile, match=r"a\.tsv:2: expected 2 columns \(premise, label\), found 1"
+    ):
         list(labelled_texts.read(files, "en", tables=tables, text="premise", label="label"))
 
 
@@ -175,7 +177,7 @@ def test_an_unclosed_quote_is_an_error_at_the_line_it_opens(tmp_path):
         ({"*": {"form": "lines"}}, "needs one name in columns"),
         ({"*": {"form": "tsv", "quoted": "yes"}}, "quoted: 'yes' .* allowed: true or false"),
         ({"*": {"form": "jsonl", "quoted": True}}, "quoted: True with form jsonl; allowed: .* tsv"),
-        ({"rows": {}}, "gives no part 'rows', only pairs"),
+        ({"rows": {}}, "no part 'rows'; its parts: pairs"),
     ],
 )
 def test_a_wrong_description_of_a_table_is_an_error(tmp_path, tables, problem):
@@ -222,7 +224,7 @@ def test_a_label_that_is_no_number_is_an_error(tmp_path):
     """HellaSwag's test labels are empty."""
     files = write(tmp_path / "a.jsonl", '{"p": "P", "c": ["a", "b"], "label": ""}\n')
     options = {"tables": {"*": {"form": "jsonl"}}, "prompt": "{p}", "choices": "c"}
-    with pytest.raises(MalformedFile, match=r"a\.jsonl:1: label '' is not a number"):
+    with pytest.raises(MalformedFile, match=r"a\.jsonl:1: label: expected a number, found ''"):
         list(choices.read(files, "en", **options, label="label"))
 
 
@@ -243,8 +245,11 @@ def test_hellaswag_as_six_lines_an_item(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("A\n3\na\nb\nc\n", r"h\.txt:5: ends within an item: 5 of 6 lines"),
-        ("A\n3\na\nb\nc\nd\nB\n4\na\nb\nc\nd\n", r"h\.txt:8: the second line .* is '4'"),
+        ("A\n3\na\nb\nc\n", r"h\.txt:5: expected 6 lines an item, found 5"),
+        (
+            "A\n3\na\nb\nc\nd\nB\n4\na\nb\nc\nd\n",
+            r"h\.txt:8: expected 0, 1, .* second line .* found '4'",
+        ),
     ],
 )
 def test_a_shifted_hellaswag_file_is_an_error(tmp_path, text, problem):

@@ -39,7 +39,7 @@ def test_unequal_sides_are_an_error_with_both_counts(tmp_path):
 
 def test_a_part_that_the_card_forgot_is_named(tmp_path):
     """The reader says which part it needs."""
-    with pytest.raises(MalformedFile, match="gives no part 'english', only foreign"):
+    with pytest.raises(MalformedFile, match="no part 'english'; its parts: foreign"):
         list(parallel_lines.read({"foreign": tmp_path / "f"}, "sw"))
 
 
@@ -70,7 +70,7 @@ def test_bucc_gold_names_known_sentences_only(bucc_files):
 def test_bucc_lines_have_two_columns(bucc_files):
     """A line without a tab is named."""
     bucc_files["english"].write_text("en-1\tA\nen-2 B\n")
-    with pytest.raises(MalformedFile, match=r"en:2: not two columns by a tab"):
+    with pytest.raises(MalformedFile, match=r"en:2: expected two columns separated by a tab"):
         list(bucc.read(bucc_files, "zh"))
 
 
@@ -108,5 +108,7 @@ def test_lareqa_leaves_out_a_question_whose_answer_begins_in_no_sentence(tmp_pat
 def test_lareqa_sentence_breaks_lie_inside_the_context(tmp_path):
     """A span beyond the paragraph is named with its place."""
     files = {"en": xquad_r(tmp_path / "en", "One.", [[0, 40]], 0)}
-    with pytest.raises(MalformedFile, match=r"paragraphs\[0\]: sentence_breaks holds \[0, 40\]"):
+    with pytest.raises(
+        MalformedFile, match=r"paragraphs\[0\]: .* sentence_breaks, found \[0, 40\]"
+    ):
         list(lareqa.read(files, "en"))

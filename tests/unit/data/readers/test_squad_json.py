@@ -46,7 +46,7 @@ def test_a_wrong_offset_is_an_error_that_says_what_stands_there(tmp_path):
     """Silently trained on, it would teach a wrong span."""
     files = write(tmp_path / "a.json", squad({"text": "cat", "answer_start": 2}))
     with pytest.raises(
-        MalformedFile, match=r"a\.json: data\[0\].*qas\[0\].*'q1'.* at 2, not 'cat'; .*repair"
+        MalformedFile, match=r"a\.json: data\[0\].*qas\[0\].*'q1': expected 'cat' at 2 .*repair"
     ):
         list(read(files, "en"))
 
@@ -72,7 +72,7 @@ def test_id_prefixes_pick_one_language_out_of_a_joint_file(tmp_path):
     names = {"sw": "swahili-", "fi": "finnish-"}
     assert [row["id"] for row in read(files, "sw", id_prefixes=names)] == ["swahili-1-2"]
     assert list(read(files, "fi", id_prefixes=names)) == []
-    with pytest.raises(MalformedFile, match="id_prefixes has no 'ko', only sw, fi"):
+    with pytest.raises(MalformedFile, match="id_prefixes: no key 'ko'; its keys: sw, fi"):
         list(read(files, "ko", id_prefixes=names))
 
 
@@ -80,11 +80,11 @@ def test_id_prefixes_pick_one_language_out_of_a_joint_file(tmp_path):
     ("value", "problem"),
     [
         ({}, "no 'data'"),
-        ({"data": {}}, "'data' is {}, not list"),
+        ({"data": {}}, "'data': expected list, found {}"),
         ({"data": [{"paragraphs": [{"qas": []}]}]}, r"data\[0\].paragraphs\[0\]: no 'context'"),
-        ({"data": ["x"]}, r"data\[0\]: not an object but str"),
+        ({"data": ["x"]}, r"data\[0\]: expected an object, found str"),
         (squad({"text": "cat"}), r"answers\[0\]: no 'answer_start'"),
-        (squad({"text": "cat", "answer_start": True}), "'answer_start' is True, not int"),
+        (squad({"text": "cat", "answer_start": True}), "'answer_start': expected int, found True"),
     ],
 )
 def test_a_missing_or_wrong_member_is_named_with_its_place(tmp_path, value, problem):

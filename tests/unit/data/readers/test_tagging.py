@@ -61,10 +61,10 @@ def test_tags_that_the_recipe_does_not_know_are_mapped(tmp_path):
 @pytest.mark.parametrize(
     ("line", "options", "problem"),
     [
-        ("b", {}, r"file\.txt:2: has 1 cells, not 2: 'b'"),
-        ("\tO", {}, r"file\.txt:2: no token"),
-        ("b\t", {}, r"file\.txt:2: no tag"),
-        ("b\tO", {"prefixed": True}, r"file\.txt:1: no 'xx:' before the token"),
+        ("b", {}, r"file\.txt:2: expected 2 cells, found 1 in 'b'"),
+        ("\tO", {}, r"file\.txt:2: expected a token"),
+        ("b\t", {}, r"file\.txt:2: expected a tag"),
+        ("b\tO", {"prefixed": True}, r"file\.txt:1: expected 'xx:' before the token"),
     ],
 )
 def test_a_line_that_is_no_token_and_tag_is_named(tmp_path, line, options, problem):
@@ -138,11 +138,17 @@ def test_sentences_without_their_text_are_dropped(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("1\tva\tVERB\n", r"file\.txt:1: has 3 columns, not 10"),
-        (word("x", "va", "VERB", 0), r"file\.txt:1: not a word's number and head: 'x', '0'"),
+        ("1\tva\tVERB\n", r"file\.txt:1: expected 10 columns, found 3"),
+        (
+            word("x", "va", "VERB", 0),
+            r"file\.txt:1: expected the numbers of a word and its head, found 'x'",
+        ),
         (word(1, "va", "VERB", "y"), r"file\.txt:1: .*'y'"),
-        (word(1, "a", "X", 0) + word(3, "b", "X", 1), r"file\.txt:2: word 3 where word 2 is due"),
-        (span(3, 2, "al"), r"file\.txt:1: not a word's number"),
+        (
+            word(1, "a", "X", 0) + word(3, "b", "X", 1),
+            r"file\.txt:2: expected word 2, found word 3",
+        ),
+        (span(3, 2, "al"), r"file\.txt:1: expected the numbers of a word"),
     ],
 )
 def test_damaged_conllu_is_named_with_its_line(tmp_path, text, problem):
@@ -183,9 +189,9 @@ def test_leaves_of_a_derivation_are_words_with_categories(tmp_path):
         (
             "ID=wsj_0001.1 PARSER=GOLD NUMPARSE=1\n",
             "",
-            r"file\.txt:1: a derivation without its 'ID='",
+            r"file\.txt:1: expected an 'ID=' line",
         ),
-        ("NP NNP NNP", "NP NNP", r"file\.txt:2: 3 leaves, 2 of the form"),
+        ("NP NNP NNP", "NP NNP", r"file\.txt:2: expected leaves of the form .* 2 of them among 3"),
     ],
 )
 def test_a_damaged_derivation_is_named(tmp_path, old, new, problem):

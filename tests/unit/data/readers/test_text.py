@@ -69,7 +69,7 @@ def test_a_json_line_that_is_no_object_is_an_error(tmp_path):
     """Rows are objects."""
     path = tmp_path / "file.jsonl"
     path.write_text('{"a": 1}\n\n[1]\n')
-    with pytest.raises(MalformedFile, match=r"file\.jsonl:3: not a JSON object but list"):
+    with pytest.raises(MalformedFile, match=r"file\.jsonl:3: expected a JSON object, found list"):
         list(json_lines(path))
 
 

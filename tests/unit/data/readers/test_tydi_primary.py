@@ -71,7 +71,7 @@ def test_one_language_is_read(tmp_path):
     """Told by the name that the files have for it."""
     files = written(tmp_path, article(), article(language="english", example_id=7))
     assert [row["id"] for row in read(files, "en")] == ["7"]
-    with pytest.raises(MalformedFile, match="option names has no 'sw', only en, ko"):
+    with pytest.raises(MalformedFile, match="option names: no key 'sw'; its keys: en, ko"):
         read(files, "sw")
 
 
