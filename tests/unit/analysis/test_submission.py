@@ -151,6 +151,7 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
     model = type("Kept", (), {})()
     model.result = lambda texts, language: predictor.Result(predictions, {}, n, metrics)
     model.device = device.Device("cpu", "fp32", 1)
+    model.task_model = load_model(task_type)
     evaluate._compute(job, model, cell.language, None, about)  # type: ignore[arg-type]
     made = files.read_json(job.work / f"{cell.language}.json")
     fresh = {cell.language: job.work / score_files.member_name(cell.language)}
