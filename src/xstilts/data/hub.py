@@ -91,10 +91,13 @@ def _endpoint() -> str | None:
 
 def _ask(file: PinnedFile, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """Call the client; of its many errors, each means that this source cannot give the file."""
+    from huggingface_hub import constants
+
     try:
         return retrying(_is_transient)(call, *arguments, **named)
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # a full disk, no permission
+            error.filename = error.filename or constants.HF_HUB_CACHE
             raise
         raise _explained(error, file) from error
 
