@@ -45,7 +45,7 @@ test-slurm: env ## the tests on a Slurm that they start here: root, Debian's slu
 lint: env ## style, types, order of imports, dependencies, and the workflow's own linters
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile workflow/rules
+	snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	mypy
 	lint-imports
 	deptry src workflow

@@ -24,6 +24,9 @@ min_version("9.27")
 HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 
 
+report: "workflow/report/workflow.rst"
+
+
 # a study given with --configfile stands alone: nothing of the default one may leak into it
 if not workflow.overwrite_configfiles and not config:
 

@@ -1,0 +1,46 @@
+"""The workflow can be entered where Snakemake, snakedeploy and another Snakefile look for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.project import new_project
+
+pytestmark = pytest.mark.workflow
+
+MODULE = """
+configfile: "config/config.yaml"
+
+module xstilts:
+    snakefile: "workflow/Snakefile"
+    config: config
+
+use rule * from xstilts
+"""
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A project in which nothing is computed; dry runs change nothing in it."""
+    return new_project(tmp_path_factory.mktemp("entries") / "project")
+
+
+@pytest.fixture(scope="module")
+def plan(fresh):
+    """What a plain ``snakemake`` would run."""
+    return fresh.planned()
+
+
+def without_target(jobs: dict[str, int]) -> dict[str, int]:
+    """The jobs but for the default target of workflow/Snakefile."""
+    assert jobs.pop("default") == 1
+    return jobs
+
+
+def test_the_entry_of_the_catalogue_plans_the_same_jobs(fresh, plan):
+    assert without_target(fresh.planned("-s", "workflow/Snakefile")) == plan
+
+
+def test_another_snakefile_uses_the_workflow_as_a_module(fresh, plan):
+    (fresh.folder / "deployed.smk").write_text(MODULE)
+    assert without_target(fresh.planned("-s", "deployed.smk")) == plan
