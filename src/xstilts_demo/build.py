@@ -134,7 +134,7 @@ def languages(task: str) -> list[str]:
     card = _task(task)
     if card.role == "intermediate":
         return [TRAINING_LANGUAGE]
-    return list(cldr.UI_LANGUAGES if card.task_type == "retrieval" else cldr.LANGUAGES)
+    return list(cldr.LANGUAGES if task in _MAKERS else cldr.UI_LANGUAGES)
 
 
 def build(task: str, split: str, language: str) -> list[dict[str, object]]:
@@ -151,7 +151,7 @@ def build(task: str, split: str, language: str) -> list[dict[str, object]]:
         raise UnknownEmbedded(unknown(f"language of {task}, split {split},", language, allowed))
     draw = Draw(task, split, language)
     count = card.splits[split]
-    if card.task_type == "retrieval":
+    if task not in _MAKERS:
         return targets.retrieval_rows(language, draw, count)
     words = cldr.vocabulary(language, "test" if split == "test" else "train")
     rows = _MAKERS[task](words, draw, count)

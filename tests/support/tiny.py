@@ -226,7 +226,7 @@ SCORING = {
     "span_qa": ("squad", "em_f1"),
     "document_qa": ("tydi", "minimal_f1"),
 }
-"""Scorer and primary metric of each format."""
+"""Scorer and primary metric of each task type."""
 
 
 # --- jobs ----------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ class Model:
 
     def _decoded(self, texts: Texts, outputs: list[np.ndarray]) -> list[dict[str, Any]]:
         job = self.job
-        features = texts.parts[0].features  # formats of several parts decode without
+        features = texts.parts[0].features  # task types with several parts decode without
         with self.device.threads():
             return self.task_model.decode(texts.rows, features, outputs, job.labels, job.scorer)
 

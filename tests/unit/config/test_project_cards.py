@@ -40,7 +40,7 @@ def splits(task):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_card_is_scored_as_its_format_can_be(task):
+def test_a_card_is_scored_as_its_task_type_can_be(task):
     """Scorer and primary metric belong together."""
     card = CARDS.task(task)
     assert card.primary in SCORERS[card.task_type][card.scorer]
@@ -48,7 +48,7 @@ def test_a_card_is_scored_as_its_format_can_be(task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_recipe_exists_fits_and_has_english_to_train_on(task):
-    """A target of one format cannot be read from a head of another."""
+    """A target of one task type cannot be read from a head of another."""
     card = CARDS.task(task)
     if card.recipe:
         recipe = CARDS.task(card.recipe)

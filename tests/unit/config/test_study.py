@@ -270,7 +270,7 @@ class TestSlips:
         ]
 
     def test_a_recipe_of_another_format(self, world):
-        """A head of one format cannot answer another."""
+        """A head of one task type cannot answer another."""
         assert world.problem(recipes={"nli": "qa"}) == (
             "study.yaml: recipes.nli: 'qa' is span_qa, but 'xnli' is classification"
         )
@@ -283,7 +283,7 @@ class TestSlips:
         )
 
     def test_a_recipe_without_training_data(self, world):
-        """Of the same format, but a test set."""
+        """Of the same task type, but a test set."""
         assert world.problem(recipes={"qa": "xqa"}) == (
             "study.yaml: recipes.qa: 'xqa' has no train split to fine-tune on"
         )

@@ -123,7 +123,7 @@ def test_rows_are_those_of_the_locked_packages() -> None:
 
 @pytest.mark.parametrize(("name", "split", "language"), FILES)
 def test_rows_follow_the_schema_of_their_format(name: str, split: str, language: str) -> None:
-    """Rows have exactly the fields of their format, unique ids, and the declared number."""
+    """Rows have exactly the fields of their task type, unique ids, and the declared number."""
     rows = rows_of(name, split, language)
     task = TASKS[name]
     assert all(set(row) == FIELDS[task.task_type] for row in rows)
