@@ -61,14 +61,14 @@ task\tsplit\trows\ttokens\trows_basis\ttokens_basis"""
 
 
 def at_hand(card: TaskCard, split: str, language: str, mirror: Path, resources: Path) -> bool:
-    """Whether all files of one form of a split are in the mirror."""
-    forms = card.splits[split].forms_of(language)
+    """Whether all files of one source of a split are in the mirror."""
+    sources = card.splits[split].sources_for(language)
     return any(
         all(
             available_offline(file, resources, mirror)
-            for file in card.raw_files(split, language, form).values()
+            for file in card.raw_files(split, language, source).values()
         )
-        for form in forms
+        for source in sources
     )
 
 

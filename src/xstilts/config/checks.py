@@ -229,7 +229,7 @@ def _recipe_problems(study: Study, card: TaskCard, cards: Catalogue) -> list[str
         return []
     if recipe.task_type != card.task_type:
         return [f"{key}: {name!r} is {recipe.task_type}, but {card.task!r} is {card.task_type}"]
-    taught = {*recipe.label_list, *card.untaught}
+    taught = {*recipe.label_list, *card.labels_not_in_training}
     if recipe.labels != FROM_DATA and (strange := sorted(set(card.label_list) - taught)):
         return [
             f"{key}: {name!r} does not teach {', '.join(strange)}, "
@@ -239,17 +239,18 @@ def _recipe_problems(study: Study, card: TaskCard, cards: Catalogue) -> list[str
 
 
 def _chain_problems(key: str, recipe: str, cards: Catalogue) -> list[str]:
-    """Follow ``after`` from a recipe to the first of its chain; a circle has no first."""
+    """Go by ``follows`` from a recipe to the first of its chain; a circle has no first."""
     seen = [recipe]
-    while after := cards.task(seen[-1]).after:
-        if after in seen:
-            return [f"{key}: {recipe!r}: after: {' after '.join([*seen, after])} has no start"]
-        if after not in cards.tasks:
-            return [f"{key}: {seen[-1]!r}: after: {unknown('task', after, cards.tasks)}"]
-        place = f"{key}: {seen[-1]!r}: after"
-        if found := _training_problems(place, cards.task(after), cards):
+    while previous := cards.task(seen[-1]).follows:
+        if previous in seen:
+            chain = " <- ".join([*seen, previous])
+            return [f"{key}: {recipe!r}: follows: the chain {chain} has no start"]
+        if previous not in cards.tasks:
+            return [f"{key}: {seen[-1]!r}: follows: {unknown('task', previous, cards.tasks)}"]
+        place = f"{key}: {seen[-1]!r}: follows"
+        if found := _training_problems(place, cards.task(previous), cards):
             return found
-        seen.append(after)
+        seen.append(previous)
     return []
 
 

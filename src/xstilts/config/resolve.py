@@ -58,7 +58,7 @@ class ResolvedStudy:
 
     def previous_stage(self, recipe: str) -> str | None:
         """The recipe whose checkpoint a recipe starts from (SIQA for COPA); mostly None."""
-        return self.cards.task(recipe).after
+        return self.cards.task(recipe).follows
 
     def recipe_of(self, target: str) -> str | None:
         """The task that a target is fine-tuned on; None where the target needs no training."""

@@ -14,13 +14,13 @@ from xstilts.errors import StudyError, unknown
 SplitName = Literal["train", "dev", "test"]
 
 
-class Form(Model):
-    """Raw files and the reader that understands them."""
+class SplitSource(Model):
+    """Raw files that hold the examples of a split, and the reader that understands them."""
 
     reader: Name
     files: dict[str, RawFile] = Field(min_length=1, description="files by the reader's part names")
     options: Options = Field(default_factory=dict, description="passed to the reader")
-    only: list[Name] | None = Field(None, description="languages that have this form; default: all")
+    only: list[Name] | None = Field(None, description="languages that it has; default: all")
 
 
 Code = Annotated[
@@ -29,28 +29,28 @@ Code = Annotated[
 ]
 
 
-class Split(Form):
+class Split(SplitSource):
     """One split: how its files are read, and in which languages there are any.
 
-    Examples of the same rows may be had in several forms (the official archive, a parquet copy):
-    the first form is the one given here, and those under ``otherwise`` are taken, in order, where
-    its files cannot be had.
+    The same examples may have several sources (the official archive, a parquet copy). The first is
+    the one given here; where its files cannot be fetched, those under ``fallbacks`` are tried in
+    order.
     """
 
     languages: list[Name] | None = Field(None, description="default: the card's")
     codes: dict[Name, Code] | None = Field(None, description="default: the card's")
-    otherwise: list[Form] = Field(
-        default_factory=list, description="other forms of the same examples"
+    fallbacks: list[SplitSource] = Field(
+        default_factory=list, description="other sources of the same examples"
     )
 
     @property
-    def forms(self) -> list[Form]:
-        """All forms, the preferred one first."""
-        return [self, *self.otherwise]
+    def sources(self) -> list[SplitSource]:
+        """All sources, the preferred one first."""
+        return [self, *self.fallbacks]
 
-    def forms_of(self, language: str) -> list[Form]:
-        """The forms that a language's examples may be had in."""
-        return [form for form in self.forms if form.only is None or language in form.only]
+    def sources_for(self, language: str) -> list[SplitSource]:
+        """The sources that have a language's examples, the preferred one first."""
+        return [s for s in self.sources if s.only is None or language in s.only]
 
 
 FROM_DATA = "from_data"
@@ -81,18 +81,18 @@ class TaskCard(Model):
         description="classes or tags, in order; from_data: those that occur in the training "
         "examples, sorted, as the stamp of these says",
     )
-    untaught: list[Name] = Field(
+    labels_not_in_training: list[Name] = Field(
         default_factory=list,
-        description="labels that the recipe does not teach: wherever they are right, it is wrong",
+        description="labels that the recipe's training examples lack: they are never predicted",
     )
     scorer: Name = Field(description="the official scoring, one of the task type's")
     primary: Name = Field(description="the metric that enters the grid")
     recipe: Name | None = Field(
         None, description="task whose English training set this target is fine-tuned on"
     )
-    after: Name | None = Field(
+    follows: Name | None = Field(
         None,
-        description="as a recipe, it is trained after this task and goes on with its head",
+        description="as a recipe, it is trained after this task, from its checkpoint and head",
     )
     parts: list[Name] = Field(
         default_factory=list,
@@ -149,8 +149,10 @@ class TaskCard(Model):
         """The labels that the card names; empty where the training examples tell them."""
         return self.labels if isinstance(self.labels, list) else []
 
-    def raw_files(self, split: str, language: str, form: Form | None = None) -> dict[str, RawFile]:
-        """The files of a split's form (the first) in a language, by the reader's part names.
+    def raw_files(
+        self, split: str, language: str, source: SplitSource | None = None
+    ) -> dict[str, RawFile]:
+        """The files of a split's source (the first) in a language, by the reader's part names.
 
         Where a language has several codes, each gives files: of part ``words`` these are
         ``words.0``, ``words.1`` and so on.
@@ -158,9 +160,9 @@ class TaskCard(Model):
         entry = self.splits[split]  # type: ignore[index]
         codes = (self.codes if entry.codes is None else entry.codes).get(language, language)
         if isinstance(codes, str):
-            return {part: f.of(language, codes) for part, f in (form or entry).files.items()}
+            return {part: f.of(language, codes) for part, f in (source or entry).files.items()}
         return {
             f"{part}.{number}": file.of(language, code)
-            for part, file in (form or entry).files.items()
+            for part, file in (source or entry).files.items()
             for number, code in enumerate(codes)
         }

@@ -19,7 +19,7 @@ from xstilts.provenance.stamp import verify, write_stamp
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from xstilts.config.task_card import Form, Split, TaskCard
+    from xstilts.config.task_card import Split, SplitSource, TaskCard
     from xstilts.config.task_schema import TaskSchema
     from xstilts.data.examples import Example
     from xstilts.data.sources import Progress
@@ -50,7 +50,7 @@ def prepare(
     the card's labels or its task type, ``schema``, do not allow, and for a disk that is full.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
-    form, files = _fetch(
+    source, files = _fetch(
         card,
         split,
         language,
@@ -59,11 +59,11 @@ def prepare(
         checksums=checksums,
         progress=progress,
     )
-    rows = read_split(card, schema, split, language, files, form)
+    rows = read_split(card, schema, split, language, files, source)
     parquet = stamp.with_suffix(".parquet")
     outcomes: dict[str, Any] = {"rows": len(rows)}
-    if entry.otherwise:
-        outcomes["form"] = entry.forms.index(form)
+    if entry.fallbacks:
+        outcomes["source"] = entry.sources.index(source)
     if card.labels == FROM_DATA:
         outcomes["labels"] = labels_in(schema, rows)
     with explain_write_errors(stamp):
@@ -93,9 +93,9 @@ def read_split(
     split: str,
     language: str,
     files: Mapping[str, Path],
-    form: Form | None = None,
+    source: SplitSource | None = None,
 ) -> list[Example]:
-    """Read raw files with the reader of one form of a split (the first), and check the examples.
+    """Read raw files with the reader of one source of a split (the first), and check the examples.
 
     Raises `StudyError` for a language or an option that does not exist, `MalformedFile` for a file
     that the reader cannot read, and `DataError` for examples that fail a check.
@@ -104,7 +104,7 @@ def read_split(
         allowed = card.split_languages(split)
         raise StudyError(f"task {card.task!r}, {split}: {unknown('language', language, allowed)}")
     where = f"{card.task}/{split}/{language}"
-    how = form or card.splits[split]  # type: ignore[index]
+    how = source or card.splits[split]  # type: ignore[index]
     rows = list(reader(how.reader, how.options, where)(files, language, **how.options))
     check_rows(schema, rows, where)
     check_labels(card, schema, rows, where)
@@ -115,21 +115,21 @@ def read_split(
 
 def _fetch(
     card: TaskCard, split: str, language: str, *, resources: Path, mirror: Path | None, **how: Any
-) -> tuple[Form, dict[str, Path]]:
-    """Fetch the files of the first form of a split that sources can give; return both.
+) -> tuple[SplitSource, dict[str, Path]]:
+    """Fetch the files of the first source of a split whose files can be had; return both.
 
-    A form whose files all are available offline precedes one that needs the network.
-    Raises `MissingFile` with the failures of every form.
+    A source whose files all are available offline precedes one that needs the network.
+    Raises `MissingFile` with the failures of every source.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
-    forms = [(form, card.raw_files(split, language, form)) for form in entry.forms_of(language)]
-    forms.sort(
-        key=lambda f: not all(available_offline(file, resources, mirror) for file in f[1].values())
+    sources = [(s, card.raw_files(split, language, s)) for s in entry.sources_for(language)]
+    sources.sort(
+        key=lambda s: not all(available_offline(file, resources, mirror) for file in s[1].values())
     )
     failures = []
-    for form, files in forms:
+    for source, files in sources:
         try:
-            return form, {
+            return source, {
                 part: fetch(
                     file, resources=resources, mirror=mirror, split=split, language=language, **how
                 )

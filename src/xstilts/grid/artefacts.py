@@ -89,7 +89,7 @@ class Grid:
         """Reading one split of a task in all its languages; every language has its own stamp."""
         card = self.cards.task(task)
         entry = card.splits[split]  # type: ignore[index]
-        readers = {form.reader for form in entry.forms}
+        readers = {source.reader for source in entry.sources}
         packages = {file.package.source for file in entry.files.values() if file.package}
         modules = [
             "xstilts.data.prepare",
@@ -108,7 +108,7 @@ class Grid:
                     exclude={
                         "languages": True,
                         "files": _WHERE_FROM,
-                        "otherwise": {"__all__": {"files": _WHERE_FROM}},
+                        "fallbacks": {"__all__": {"files": _WHERE_FROM}},
                     },
                 ),
                 "codes": dict(card.codes),

@@ -46,8 +46,9 @@ def test_a_stamp_that_does_not_exist_is_named(tmp_path, capsys):
     )
 
 
-def test_without_its_encoder_it_says_where_it_looked(job, tmp_path, capsys, monkeypatch):
-    """Under resources/, by the name in the checkpoint's path."""
-    monkeypatch.chdir(tmp_path)
-    assert main(["export", str(job.stamp), str(tmp_path / "out")]) == 1
-    assert "resources/encoders/" in capsys.readouterr().err
+def test_without_its_encoder_it_says_where_it_looked(job, tmp_path, capsys):
+    """Beside the folder of the checkpoints, and how to name it."""
+    assert main(["export", str(job.stamp), str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "encoders: has no encoder that " in error
+    assert error.endswith("was trained from; name its stamp with --encoder\n")

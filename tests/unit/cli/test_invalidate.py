@@ -22,7 +22,7 @@ def path(tmp_path):
         content = predictions[language].read_bytes()
         about = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         found[language] = {
-            "cell": scores.VERSION,
+            "version": scores.VERSION,
             "language": language,
             "metrics": {},
             "predictions": about,

@@ -32,7 +32,7 @@ def test_a_valid_study_is_counted(world, write, capsys):
 def test_the_count_is_that_of_the_grid(world):
     """Of distinct training stages."""
     grid = world.grid()
-    assert size(grid.resolved).endswith(f" {len(set(grid.trainings()))} trainings")
+    assert size(grid.resolved).endswith(f" {len(set(grid.reads.trainings()))} trainings")
 
 
 def test_a_problem_is_one_line_on_stderr(world, write, capsys):

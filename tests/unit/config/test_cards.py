@@ -128,10 +128,10 @@ class TestTaskCards:
             "card.yaml: task_type: Input should be a valid string, not 3",
             "card.yaml: licence: Input should be a valid string, not 3",
             "card.yaml: citation: is missing",
-            "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: after, "
-            "chance, citation, codes, labels, languages, licence, parts, primary, recipe, scorer, "
-            "splits, summary, task, task_type, title, training, training_source, tuned_on, "
-            "untaught",
+            "card.yaml: sumary: unknown key 'sumary'; did you mean 'summary'? Allowed: chance, "
+            "citation, codes, follows, labels, labels_not_in_training, languages, licence, parts, "
+            "primary, recipe, scorer, splits, summary, task, task_type, title, training, "
+            "training_source, tuned_on",
         ]
 
     def test_a_slip_deep_inside_is_found(self):

@@ -22,7 +22,7 @@ def world(world):
     world.write("tasks", both)
     world.write("tasks", task_card("text", TEXT, {"train": ["en", "sw"]}))
     world.write("tasks", task_card("early_qa", SQUAD, {"train": ["en"]}))
-    world.change_card("qa", after="early_qa")
+    world.change_card("qa", follows="early_qa")
     return world
 
 
@@ -168,9 +168,9 @@ class TestTwoStages:
 
     def test_a_circle_is_refused(self, world):
         """It has no first stage."""
-        world.write("tasks", task_card("early_qa", SQUAD, {"train": ["en"]}, after="qa"))
+        world.write("tasks", task_card("early_qa", SQUAD, {"train": ["en"]}, follows="qa"))
         assert world.problems() == [
-            "study.yaml: targets: 'qa': after: qa after early_qa after qa has no start"
+            "study.yaml: targets: 'qa': follows: the chain qa <- early_qa <- qa has no start"
         ]
 
 

@@ -48,15 +48,15 @@ def test_a_card_is_scored_as_its_task_type_can_be(task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_recipe_exists_fits_and_has_english_to_train_on(task):
-    """A target of one task type cannot be read from a head of another."""
+    """A target of one type cannot be read from a head of another."""
     card = CARDS.task(task)
     if card.recipe:
         recipe = CARDS.task(card.recipe)
         assert card.task_type in (recipe.task_type, "retrieval")  # retrieval reads any checkpoint
         assert "en" in recipe.split_languages("train")
         if card.task_type in ("classification", "tagging"):
-            assert set(card.label_list) - set(card.untaught) <= set(recipe.label_list)
-            assert not set(card.untaught) & set(recipe.label_list)
+            assert set(card.label_list) - set(card.labels_not_in_training) <= set(recipe.label_list)
+            assert not set(card.labels_not_in_training) & set(recipe.label_list)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -81,8 +81,8 @@ def test_a_file_has_a_known_checksum_or_a_url(task):
     """What can be had only from a mirror must be verified."""
     for card, name, entry in splits(task):
         for language in card.split_languages(name):
-            for form in entry.forms:
-                for raw in card.raw_files(name, language, form).values():
+            for source in entry.sources:
+                for raw in card.raw_files(name, language, source).values():
                     assert raw.path in CHECKSUMS or raw.url or raw.hub or task in GIVEN, raw.path
                     assert not re.search(r"[{} ]", raw.path + (raw.url or "")), raw
 
@@ -120,8 +120,8 @@ def test_every_checksum_belongs_to_a_card():
         for task in TASKS
         for card, name, entry in splits(task)
         for language in card.split_languages(name)
-        for form in entry.forms
-        for raw in card.raw_files(name, language, form).values()
+        for source in entry.sources
+        for raw in card.raw_files(name, language, source).values()
     }
     assert set(CHECKSUMS) <= named
 
@@ -131,7 +131,7 @@ def test_git_addresses_are_pinned():
     loose = set()
     for task in TASKS:
         for _, _, entry in splits(task):
-            for file in [f for form in entry.forms for f in form.files.values()]:
+            for file in [f for source in entry.sources for f in source.files.values()]:
                 if file.url and "raw.githubusercontent.com" in file.url:
                     reference = file.url.split("/")[5]
                     if not re.fullmatch(r"[0-9a-f]{40}|r2\.\d", reference):
@@ -194,7 +194,7 @@ def mirrored(name):
     return next((path for path in found if path.is_file()), None)
 
 
-def expected_rows(task, split, language, form, counts):
+def expected_rows(task, split, language, source, counts):
     """How many examples the manifest's row counts of the files come to."""
     if task in ("afriqa", "afriqa_translated"):
         return AFRIQA[split, language]
@@ -202,7 +202,7 @@ def expected_rows(task, split, language, form, counts):
         return counts[language] + LAREQA
     if task in ("bucc2018", "bucc2018_dev"):
         return counts["foreign"] + counts["english"]
-    tables = form.options.get("tables")
+    tables = source.options.get("tables")
     if tables and "*" not in tables:  # joined side by side
         (count,) = set(counts.values())
         return count
@@ -215,16 +215,16 @@ def test_every_file_of_the_mirror_is_read_to_its_last_row(task):
     listed = manifest()
     for card, split, entry in splits(task):
         for language in card.split_languages(split):
-            for form in entry.forms:
-                if form not in entry.forms_of(language):
+            for source in entry.sources:
+                if source not in entry.sources_for(language):
                     continue
-                files = card.raw_files(split, language, form)
+                files = card.raw_files(split, language, source)
                 paths = {part: mirrored(f.mirror) for part, f in files.items() if f.mirror}
                 if len(paths) < len(files) or None in paths.values():
                     continue  # the mirror holds some splits only
                 counts = {part: int(listed[f.mirror]["rows"]) for part, f in files.items()}
-                rows = read_split(card, CARDS.schema(task), split, language, paths, form)
-                wanted = expected_rows(task, split, language, form, counts)
+                rows = read_split(card, CARDS.schema(task), split, language, paths, source)
+                wanted = expected_rows(task, split, language, source, counts)
                 assert len(rows) == wanted, f"{task}/{split}/{language}"
 
 

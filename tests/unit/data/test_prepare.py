@@ -142,10 +142,10 @@ def test_options_are_checked_before_anything_is_read():
         reader("labelled_texts", {}, "toy/test/sw")
 
 
-# --- forms ---------------------------------------------------------------------------------------
+# --- sources -------------------------------------------------------------------------------------
 
 
-def two_forms(labels=("yes", "maybe")):
+def two_sources(labels=("yes", "maybe")):
     """A card whose test set is JSON lines, or else a table."""
     first = card(labels=labels).splits["test"].model_dump(exclude_unset=True)
     table = {
@@ -153,7 +153,7 @@ def two_forms(labels=("yes", "maybe")):
         "files": {"table": {"path": "toy/{code}.tsv", "mirror": "toy-{code}.tsv"}},
         "options": {"tables": {"*": {"form": "tsv"}}, "text": "text", "label": "label"},
     }
-    return card(labels=labels, splits={"test": first | {"otherwise": [table]}})
+    return card(labels=labels, splits={"test": first | {"fallbacks": [table]}})
 
 
 def prepare_toy(folder, toy):
@@ -163,25 +163,25 @@ def prepare_toy(folder, toy):
     return examples.read(stamp.with_suffix(".parquet")), files.read_json(stamp)["outcomes"]
 
 
-def test_another_form_is_read_where_the_first_cannot_be_had(tmp_path):
-    """The same rows in another file format; the stamp says which form it was."""
+def test_a_fallback_is_read_where_the_files_of_the_first_source_are_missing(tmp_path):
+    """The same rows in another file format; the stamp says which source it was."""
     (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
-    rows, outcomes = prepare_toy(tmp_path, two_forms())
+    rows, outcomes = prepare_toy(tmp_path, two_sources())
     assert [row["text"] for row in rows] == ["a", "b"]
-    assert outcomes == {"rows": 2, "form": 1}
+    assert outcomes == {"rows": 2, "source": 1}
 
 
-def test_the_first_form_is_preferred(tmp_path, prepared):
+def test_the_first_source_is_preferred(tmp_path, prepared):
     """It is the official one."""
     (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\n")
-    prepared(toy=two_forms())
-    assert prepare_toy(tmp_path, two_forms())[1] == {"rows": 2, "form": 0}
+    prepared(toy=two_sources())
+    assert prepare_toy(tmp_path, two_sources())[1] == {"rows": 2, "source": 0}
 
 
-def test_every_form_that_fails_is_told(tmp_path):
+def test_every_source_that_fails_is_named(tmp_path):
     """Any of them may be mended."""
     with pytest.raises(MissingFile) as caught:
-        prepare_toy(tmp_path, two_forms())
+        prepare_toy(tmp_path, two_sources())
     assert "toy/swa.jsonl" in str(caught.value)
     assert "toy/swa.tsv" in str(caught.value)
 
@@ -189,7 +189,7 @@ def test_every_form_that_fails_is_told(tmp_path):
 def test_labels_that_no_card_lists_stand_in_the_stamp(tmp_path):
     """Sorted, so that the same data give the same head."""
     (tmp_path / "toy-swa.tsv").write_text("text\tlabel\na\tyes\nb\tmaybe\n")
-    assert prepare_toy(tmp_path, two_forms("from_data"))[1]["labels"] == ["maybe", "yes"]
+    assert prepare_toy(tmp_path, two_sources("from_data"))[1]["labels"] == ["maybe", "yes"]
 
 
 WITHOUT_GOLD = [

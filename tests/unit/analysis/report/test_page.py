@@ -240,7 +240,7 @@ class TestLimits:
         study = {"conditions": ["none", "siqa"], "targets": ["copa"]}
         text = words(parsed(written(tmp_path / "a", **study)))
         assert "Baselines with intermediate training" not in text
-        only = {"copa": {"after": "siqa"}}
+        only = {"copa": {"follows": "siqa"}}
         text = words(parsed(written(tmp_path / "b", **study, changes_by_task=only)))
         assert "also in condition none: copa after siqa." in text
         assert "is fine-tuned as well: siqa before copa." in text
