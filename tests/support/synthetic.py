@@ -8,7 +8,9 @@ import yaml
 
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.resolve import resolve
+from xstilts.evaluation import scores
 from xstilts.grid.artefacts import Grid
+from xstilts.grid.keys import EvaluationKey
 from xstilts.tasks.registry import SCHEMAS
 
 LANGUAGES = """# a comment
@@ -71,13 +73,13 @@ class SyntheticStudy:
         }
         return Grid(resolve(study, "study.yaml", Catalogue(config, SCHEMAS)), "lock")
 
-    def write_cells(self, grid: Grid, score: Any, **changes: Any) -> None:
-        """Write every cell; ``score`` maps a cell to its primary score."""
+    def write_scores(self, grid: Grid, score: Any, **changes: Any) -> None:
+        """Write the score files; ``score`` maps a coordinate to its primary score."""
         for cell in grid.resolved.cells():
-            path = grid.cells(cell.encoder, cell.condition, cell.seed, cell.target)
+            path = grid.paths.scores(evaluation_of(cell))
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(a_cell(grid, cell, score(cell)) | changes) + "\n")
+                stream.write(json.dumps(a_score(grid, cell, score(cell)) | changes) + "\n")
 
     def _encoder(self, name: str) -> dict[str, Any]:
         card = {"encoder": name, "title": f"Encoder {name}", "summary": "Small.", "licence": "MIT"}
@@ -111,10 +113,15 @@ class SyntheticStudy:
         path.write_text(yaml.safe_dump(value))
 
 
-def a_cell(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
-    """The JSON that evaluation writes for a cell."""
+def evaluation_of(cell: Any) -> EvaluationKey:
+    """The evaluation that computes a score."""
+    return EvaluationKey(cell.encoder, cell.condition, cell.seed, cell.target)
+
+
+def a_score(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
+    """The line that evaluation writes for a score."""
     return {
-        "cell": 2,
+        "version": scores.VERSION,
         "encoder": cell.encoder,
         "condition": cell.condition,
         "seed": cell.seed,
@@ -126,14 +133,19 @@ def a_cell(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
         "metrics": {"em_f1": score, "exact_match": 50.0, "f1": 65.0},
         "counts": {"truncated": 0},
         "warnings": [],
-        "spec": grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest,
+        "spec": grid.evaluation(evaluation_of(cell)).digest,
         "inputs": {"checkpoint": "0" * 64, "examples": "0" * 64},
         "predictions": {"sha256": "0" * 64, "bytes": 1},
     }
 
 
+def score_file(grid: Grid, condition: str, seed: int) -> Any:
+    """The score file of the encoder ``tiny`` on ``xquad``."""
+    return grid.paths.scores(EvaluationKey("tiny", condition, seed, "xquad"))
+
+
 def edit_line(path, language, change):
-    """Change a cell's line in a file of cells."""
+    """Change the line of a language in a score file."""
     lines = path.read_text().splitlines(keepends=True)
     path.write_text(
         "".join(change(x) if json.loads(x)["language"] == language else x for x in lines)
@@ -141,5 +153,5 @@ def edit_line(path, language, change):
 
 
 def edit(path, language, /, **changes):
-    """Change values of a cell."""
+    """Change values of a score."""
     edit_line(path, language, lambda line: json.dumps(json.loads(line) | changes) + "\n")

@@ -1,20 +1,20 @@
-"""A study's predictions in the layout of XTREME's submissions, one for each trained system.
+"""A study's predictions in the layout of XTREME's submissions, a folder for each trained system.
 
 ::
 
     results/<study>/submission/labels/<task>/test-<language>.*
     results/<study>/submission/<encoder>/<condition>/seed<k>/<task>/test-<language>.*
 
-``xstilts score`` gives the cells' numbers for them: labels are what the cells were scored against,
-in the same layout. Only targets that bear the name of a benchmark task are in it: a stand-in such
-as ``mlqa_dev`` must not pass for the task itself.
+The labels are those that the study was scored with, in the same layout: ``xstilts score`` on these
+folders gives the study's scores. A submission holds only targets with the name of a benchmark task,
+so that a stand-in such as ``mlqa_dev`` is not mistaken for the task itself.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xstilts.analysis import score_submission
 from xstilts.analysis.table import scores_of
@@ -34,23 +34,29 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
 
     Row = dict[str, Any]
-    Texts = tuple[str, str]  # of the prediction file and of the label file
 
 LABELS = {"pawsx": {"different": "0", "paraphrase": "1"}}
-"""The benchmark's labels where a card has others."""
+"""The labels of the benchmark, for cards with other labels."""
+
+
+class FileTexts(NamedTuple):
+    """The texts of a prediction file and of its label file."""
+
+    predictions: str
+    labels: str
 
 
 def write(grid: Grid) -> None:
-    """Write all submissions of a study anew, and the stamp that lists their files last.
+    """Replace all submissions of a study; the stamp that lists their files is written last.
 
-    Raises `StudyError` where the study has no target of the benchmarks, `LineageError` where a cell
-    is missing or not of this study.
+    Raises `StudyError` if the study has no target of the benchmarks, `LineageError` if a score is
+    missing or does not belong to this study.
     """
     tasks = [target for target in grid.resolved.targets if target in score_submission.TASKS]
     if not tasks:
         raise StudyError(
-            f"study {grid.study.study!r}: no target is a task of XTREME or XTREME-R; "
-            f"they are {', '.join(score_submission.TASKS)}"
+            f"study {grid.study.study!r}: no target is a task of XTREME or XTREME-R; add one of "
+            f"{', '.join(score_submission.TASKS)}"
         )
     stamp = grid.submission.stamp
     home = stamp.parent
@@ -64,9 +70,8 @@ def write(grid: Grid) -> None:
         for language, score in scores_of(grid, key).items():
             name = f"{target}/test-{language}.{score_submission.TASKS[target].suffix}"
             rows = scores.predictions(grid.paths.scores(key), score).to_pylist()
-            files[system / name], files[home / "labels" / name] = texts(
-                grid, target, language, rows
-            )
+            pair = texts(grid, target, language, rows)
+            files[system / name], files[home / "labels" / name] = pair
     for path, text in files.items():
         write_text(path, text)
     write_stamp(
@@ -78,79 +83,72 @@ def write(grid: Grid) -> None:
     )
 
 
-def texts(grid: Grid, target: str, language: str, rows: Sequence[Row]) -> Texts:
-    """A cell's prediction file and label file, from its predictions."""
+def texts(grid: Grid, target: str, language: str, rows: Sequence[Row]) -> FileTexts:
+    """The two files of a target and language; ``rows`` are its predictions."""
     if target in _RETRIEVAL:
         stamp = grid.examples_stamp(ExamplesKey(target, "test", language))
         verify(stamp)
-        read = examples.read(stamp.with_suffix(".parquet"))
-        given = examples.first(read, grid.study.evaluation.limit(target))
-        return _RETRIEVAL[target](rows, given)
+        all_items = examples.read(stamp.with_suffix(".parquet"))
+        items = examples.first(all_items, grid.study.evaluation.limit(target))
+        return _RETRIEVAL[target](rows, items)
     return _LAYOUTS[target](target, rows)
 
 
-# --- layouts: one function a kind of task --------------------------------------------------------
+# --- layouts: a function for each layout ---------------------------------------------------------
 
 
-def labels(task: str, rows: Sequence[Row]) -> Texts:
+def labels(task: str, rows: Sequence[Row]) -> FileTexts:
     """One label a line."""
     known = LABELS.get(task, {})
-    return tuple(  # type: ignore[return-value]
-        _lines(str(known.get(row[side], row[side])) for row in rows)
-        for side in ("prediction", "gold")
-    )
+    return _both_sides(lambda side: (str(known.get(row[side], row[side])) for row in rows))
 
 
-def choices(task: str, rows: Sequence[Row]) -> Texts:
+def choices(task: str, rows: Sequence[Row]) -> FileTexts:
     """JSON lines with a ``label``, the number of the choice."""
-    return tuple(  # type: ignore[return-value]
-        _lines(json.dumps({"label": row[side]}) for row in rows) for side in ("prediction", "gold")
-    )
+    return _both_sides(lambda side: (json.dumps({"label": row[side]}) for row in rows))
 
 
-def tags(task: str, rows: Sequence[Row]) -> Texts:
+def tags(task: str, rows: Sequence[Row]) -> FileTexts:
     """One tag a line, a blank line after each sentence."""
-    return tuple(  # type: ignore[return-value]
-        _lines(line for row in rows for line in (*row[side], "")) for side in ("prediction", "gold")
-    )
+    return _both_sides(lambda side: (line for row in rows for line in (*row[side], "")))
 
 
-def answers(task: str, rows: Sequence[Row]) -> Texts:
-    """``{id: text}``; the labels as a SQuAD file without its texts."""
+def answers(task: str, rows: Sequence[Row]) -> FileTexts:
+    """``{id: text}``; the labels are a SQuAD file without contexts."""
     questions = [
         {"id": row["id"], "answers": [{"text": text} for text in row["gold"]]} for row in rows
     ]
     gold = {"data": [{"paragraphs": [{"context": "", "qas": questions}]}]}
-    return _json({row["id"]: row["prediction"] for row in rows}), _json(gold)
+    return FileTexts(_json({row["id"]: row["prediction"] for row in rows}), _json(gold))
 
 
-def nearest(rows: Sequence[Row], given: Sequence[Example]) -> Texts:
-    """Tatoeba: for each English sentence the place of a foreign one, from 0."""
-    candidates = [row["id"] for row in given if row["side"] == "candidate"]
-    place = {name: str(number) for number, name in enumerate(candidates)}
-    return (
-        _lines(place[row["prediction"]] for row in rows),
-        _lines(place[row["gold"][0]] for row in rows),
+def nearest(rows: Sequence[Row], items: Sequence[Example]) -> FileTexts:
+    """Tatoeba: for each English sentence the number of a foreign one, from 0."""
+    candidates = [item["id"] for item in items if item["side"] == "candidate"]
+    numbers = {name: str(number) for number, name in enumerate(candidates)}
+    return FileTexts(
+        _lines(numbers[row["prediction"]] for row in rows),
+        _lines(numbers[row["gold"][0]] for row in rows),
     )
 
 
-def pairs(rows: Sequence[Row], given: Sequence[Example]) -> Texts:
+def pairs(rows: Sequence[Row], items: Sequence[Example]) -> FileTexts:
     """BUCC: the ids of a pair a line."""
-    return (
+    return FileTexts(
         _lines(f"{row['id']}\t{row['prediction']}" for row in rows if row["kept"]),
-        _lines(f"{row['id']}\t{name}" for row in given for name in row["relevant"]),
+        _lines(f"{item['id']}\t{name}" for item in items for name in item["relevant"]),
     )
 
 
-def rankings(rows: Sequence[Row], given: Sequence[Example]) -> Texts:
+def rankings(rows: Sequence[Row], items: Sequence[Example]) -> FileTexts:
     """Mewsli-X: ``{mention: [entities, best first]}``."""
-    return (
+    return FileTexts(
         _json({row["id"]: row["prediction"] for row in rows}),
         _json({row["id"]: row["gold"] for row in rows}),
     )
 
 
-_LAYOUTS: dict[str, Callable[[str, Sequence[Row]], Texts]] = {
+_LAYOUTS: dict[str, Callable[[str, Sequence[Row]], FileTexts]] = {
     "xnli": labels,
     "pawsx": labels,
     "xcopa": choices,
@@ -160,11 +158,15 @@ _LAYOUTS: dict[str, Callable[[str, Sequence[Row]], Texts]] = {
     "mlqa": answers,
     "tydiqa": answers,
 }
-_RETRIEVAL: dict[str, Callable[[Sequence[Row], Sequence[Example]], Texts]] = {
+_RETRIEVAL: dict[str, Callable[[Sequence[Row], Sequence[Example]], FileTexts]] = {
     "tatoeba": nearest,
     "bucc2018": pairs,
     "mewslix": rankings,
 }
+
+
+def _both_sides(lines: Callable[[str], Iterable[str]]) -> FileTexts:
+    return FileTexts(_lines(lines("prediction")), _lines(lines("gold")))
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
-"""The tidy table of all cells: one row a cell, one file for whoever analyses the grid.
+"""The tidy table of all scores: one row a score, one file for everybody who analyses the grid.
 
-Nothing is skipped and nothing is guessed: a cell that is missing, damaged or not of this grid stops
-the table, because a mean over the cells that happen to exist is not the mean of the study.
+The table is complete or not written: a score that is missing, damaged or of another grid is an
+error, because a mean over the scores that happen to exist is not the mean of the study.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ METRIC_PREFIX = "metric_"
 
 
 def collect(grid: Grid) -> pd.DataFrame:
-    """Read every cell of the grid, in reading order, into a row each.
+    """Read every score of the grid, in reading order, into a row each.
 
-    ``score`` is the primary metric, whose name is in ``metric``; every other metric has a column
-    ``metric_<name>``, empty where a cell does not have it. Raises `LineageError`, which names the
-    file, for a cell that is missing, cannot be read, or was not computed for this grid.
+    ``score`` is the primary metric in per cent, and ``metric`` is its name; every other metric has
+    a column ``metric_<name>``, which is empty if a score does not have it. Raises `LineageError`,
+    which names the file, for a score that is missing, unreadable or not computed for this grid.
     """
     rows = [row for key in grid.reads.evaluations() for row in _rows_of(grid, key)]
     metrics = sorted({key for row in rows for key in row} - set(COLUMNS))
@@ -56,7 +56,7 @@ def collect(grid: Grid) -> pd.DataFrame:
 
 
 def write(grid: Grid, path: Path) -> None:
-    """Write the table as parquet, then its stamp; the same scores give the same bytes."""
+    """Write the table as parquet, atomically; the same scores give the same bytes."""
     table = collect(grid)
     scores_read = scores_digest(grid)
     with files.write_atomically(path) as temporary:
@@ -72,34 +72,37 @@ def scores_of(grid: Grid, key: EvaluationKey) -> dict[str, Score]:
     Raises `LineageError` for a score that is missing or was not computed as this grid asks.
     """
     path, spec = grid.paths.scores(key), grid.evaluation(key).digest
-    found, wanted = scores.read(path), grid.resolved.languages[key.target]
-    for language in wanted:
-        if language not in found:
+    by_language, languages = scores.read(path), grid.resolved.languages[key.target]
+    for language in languages:
+        if language not in by_language:
             raise scores.missing(path, language)
-        _check_belongs(f"{path}: {language}", found[language], key, spec)
-    return {language: found[language] for language in wanted}
+        _check_belongs(f"{path}: {language}", by_language[language], key, spec)
+    return {language: by_language[language] for language in languages}
 
 
 def _rows_of(grid: Grid, key: EvaluationKey) -> Iterator[dict[str, Any]]:
-    for language, cell in scores_of(grid, key).items():
+    for language, score in scores_of(grid, key).items():
         try:
-            yield _row(cell)
+            yield _row(score)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
             where = f"{grid.paths.scores(key)}: {language}"
-            raise LineageError(f"{where}: not a whole cell: {problem}") from error
-
-
-def _check_belongs(where: str, cell: Score, key: EvaluationKey, spec: str) -> None:
-    for name, expected in zip(("encoder", "condition", "seed", "target"), key, strict=True):
-        if cell.get(name) != expected:
             raise LineageError(
-                f"{where}: is another cell: its {name} is {cell.get(name)!r}, not {expected!r}"
+                f"{where}: not a complete score: {problem}; delete the file and run snakemake"
+            ) from error
+
+
+def _check_belongs(where: str, score: Score, key: EvaluationKey, spec: str) -> None:
+    for name, expected in zip(("encoder", "condition", "seed", "target"), key, strict=True):
+        if score.get(name) != expected:
+            raise LineageError(
+                f"{where}: is in the wrong file: its {name} is {score.get(name)!r}, "
+                f"not {expected!r}; delete the file and run snakemake"
             )
-    if cell.get("spec") != spec:
+    if score.get("spec") != spec:
         raise LineageError(
-            f"{where}: was not computed as this study says: its spec is "
-            f"{str(cell.get('spec'))[:12]}, not {spec[:12]}; run snakemake to compute it anew"
+            f"{where}: was not computed as this study asks: its spec is "
+            f"{str(score.get('spec'))[:12]}, not {spec[:12]}; run snakemake to compute it again"
         )
 
 
@@ -126,7 +129,7 @@ def _row(content: Score) -> dict[str, Any]:
 
 
 def _number(name: str, value: Any) -> float | None:
-    """A finite number, or None for a metric that is undefined here."""
+    """A finite number, or None for an undefined metric."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

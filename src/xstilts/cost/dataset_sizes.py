@@ -1,7 +1,8 @@
-"""How large the examples are: rows, and tokens of a row.
+"""How large the examples are: rows, and tokens a row.
 
-Counted on the prepared examples with the encoder's own tokenizer; else measured on real files with
-XLM-R's vocabulary, or declared by the publisher (config/costs/tasks.tsv); else guessed.
+They are counted on the prepared examples with the encoder's own tokenizer. Without prepared
+examples, config/costs/tasks.tsv has numbers that were measured on real files with XLM-R's
+vocabulary, borrowed from another split, or declared by the publisher. Else they are guessed.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
     from xstilts.models.tokenizer import Tokenizer
 
-_ROWS = 1000
-_COUNTED = 5
-"""Languages of a split whose tokens are counted at most; the mean stands for the others."""
+GUESSED_ROWS = 1000
+COUNTED_LANGUAGES = 5
+"""Tokens are counted in at most so many languages of a split; the others get their mean."""
 
 BASES = ("guessed", "borrowed", "declared", "measured", "counted")
-"""From the weakest to the strongest."""
+"""How a size is known, from the weakest basis to the strongest."""
 
 
 @dataclass(frozen=True)
-class Size:
-    """Rows of one split and language, and the mean tokens of a row; how either is known."""
+class DatasetSize:
+    """Rows of one split and language, mean tokens a row, and how either is known."""
 
     rows: float
     tokens: float
@@ -42,15 +43,15 @@ class Size:
 
     @property
     def basis(self) -> str:
-        """The weaker of the two."""
+        """The weaker basis of the two."""
         return min(self.rows_basis, self.tokens_basis, key=BASES.index)
 
 
-class Sizes:
-    """How large everything is that a grid reads. ``costs`` is the folder ``config/costs``."""
+class DatasetSizes:
+    """Sizes of all examples that a grid reads. ``costs`` is the folder ``config/costs``."""
 
     def __init__(self, grid: Grid, costs: Path, count: bool = False) -> None:
-        """``count``: tokenise prepared examples whose tokens have not been counted yet."""
+        """``count``: tokenise the prepared examples that were not counted before."""
         self._grid, self._count = grid, count
         self._known = {
             (r["task"], r["split"]): r for r in read_table_if_present(costs / "tasks.tsv")
@@ -58,24 +59,24 @@ class Sizes:
         self._stamps = StampReader()
         self._needed = grid.reads.needed_examples()
         self.bases: dict[str, str] = {}
-        """How what was asked for by `of_all` is known: the weakest of each task and split."""
+        """How the sizes that `of_splits` gave are known: the weakest basis by ``task/split``."""
         self._mean = cache(self._mean_over_languages)
-        self.of = cache(self._of)
+        self.of_split = cache(self._of_split)
 
-    def of_all(self, encoder: str, splits: Iterable[tuple[str, str, str]]) -> list[Size]:
-        """Sizes by task, split and language; `bases` notes how they are known."""
+    def of_splits(self, encoder: str, splits: Iterable[tuple[str, str, str]]) -> list[DatasetSize]:
+        """The sizes of some task, split and language; records in `bases` how they are known."""
         found = []
         for task, split, language in splits:
-            size, name = self.of(encoder, task, split, language), f"{task}/{split}"
+            size, name = self.of_split(encoder, task, split, language), f"{task}/{split}"
             self.bases[name] = min(self.bases.get(name, size.basis), size.basis, key=BASES.index)
             found.append(size)
         return found
 
-    def _of(self, encoder: str, task: str, split: str, language: str) -> Size:
-        """The size of one split and language in an encoder's tokens."""
+    def _of_split(self, encoder: str, task: str, split: str, language: str) -> DatasetSize:
+        """The size of one split and language, in tokens of an encoder."""
         stamp = self._grid.examples_stamp(ExamplesKey(task, split, language))
         known = self._known.get((task, split))
-        rows, rows_basis = float(_ROWS), "guessed"
+        rows, rows_basis = float(GUESSED_ROWS), "guessed"
         if known:
             rows, rows_basis = float(known["rows"]), known["rows_basis"]
         outcomes = self._stamps.outcomes(stamp)
@@ -87,36 +88,38 @@ class Sizes:
         counted = self._mean(encoder, task, split)
         if counted is not None:
             tokens, tokens_basis = counted, "counted"
-        return Size(rows, tokens, rows_basis, tokens_basis)
+        return DatasetSize(rows, tokens, rows_basis, tokens_basis)
 
     def _mean_over_languages(self, encoder: str, task: str, split: str) -> float | None:
-        """Tokens of a row, counted in a few of the prepared languages of a split."""
+        """Mean tokens a row over the counted languages of a split; None if none is counted."""
         languages = next((ls for t, s, ls in self._needed if (t, s) == (task, split)), [])
-        step = max(1, -(-len(languages) // _COUNTED))
+        step = max(1, -(-len(languages) // COUNTED_LANGUAGES))
         counts = [self._counted(encoder, task, split, code) for code in languages[::step]]
         known = [count for count in counts if count is not None]
         return sum(known) / len(known) if known else None
 
     def _counted(self, encoder: str, task: str, split: str, language: str) -> float | None:
-        """Tokens of a row in one language; kept with what they were counted on."""
+        """Mean tokens a row in one language, cached under the digests of what was counted."""
         stamp = self._grid.examples_stamp(ExamplesKey(task, split, language))
         pretrained = self._grid.encoder(encoder).stamp
         if not (stamp.is_file() and pretrained.is_file()):
             return None
         limits = self._limits(task, split)
-        note = self._grid.paths.resources / "sizes" / encoder / task / split / f"{language}.json"
+        cache_file = (
+            self._grid.paths.resources / "sizes" / encoder / task / split / f"{language}.json"
+        )
         of = {
             "examples": digests.file_sha256(stamp),
             "encoder": digests.file_sha256(pretrained),
             "limits": limits.model_dump(include={"max_length", "doc_stride", "max_query_length"}),
         }
-        kept = files.read_json_object(note)
-        if kept.get("of") == of:
-            return float(kept["tokens"])
+        cached = files.read_json_object(cache_file)
+        if cached.get("of") == of:
+            return float(cached["tokens"])
         if not self._count:
             return None
         tokens = _count_tokens(self._grid, task, stamp, pretrained.parent, limits)
-        files.write_json(note, {"of": of, "tokens": tokens})
+        files.write_json(cache_file, {"of": of, "tokens": tokens})
         return tokens
 
     def _limits(self, task: str, split: str) -> Hyperparameters:
@@ -130,7 +133,7 @@ class Sizes:
 def _count_tokens(
     grid: Grid, task: str, stamp: Path, encoder: Path, limits: Hyperparameters, sample: int = 300
 ) -> float:
-    """The mean tokens of a row, all windows and choices together, over a sample of rows."""
+    """The mean tokens a row over a sample of rows; all windows and choices of a row count."""
     from xstilts.data import examples
     from xstilts.tasks.base import EncodingContext, load_model
 

@@ -1,4 +1,4 @@
-"""The jobs of a grid that are to be run, and what each of them costs."""
+"""The jobs that a run of a grid would start, and what each of them costs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from xstilts.cost.dataset_sizes import Sizes
-from xstilts.cost.throughput import Rates
-from xstilts.cost.tokens import reading_tokens, training_tokens
+from xstilts.cost.dataset_sizes import DatasetSizes
+from xstilts.cost.throughput import Throughputs
+from xstilts.cost.tokens import evaluation_tokens, training_tokens
 from xstilts.status.states import States
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.cost.throughput import Rate, Shape
-    from xstilts.cost.tokens import Tokens
+    from xstilts.cost.throughput import EncoderSize, Throughput
+    from xstilts.cost.tokens import JobTokens
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.grid.keys import EvaluationKey, TrainingKey
 
@@ -24,96 +24,118 @@ Rule = Literal["train", "evaluate"]
 
 
 @dataclass(frozen=True)
-class Planned:
-    """One job that is to be run."""
+class PlannedJob:
+    """A job that a run would start."""
 
     title: str
     rule: Rule
     encoder: str
     condition: str
     spec: str
-    needs: str | None  # title of the job that it waits for
+    waits_for: str | None
+    """Title of the job that it waits for."""
     train_tokens: float
     read_tokens: float
     seconds: float
     bytes: float
+    """What it adds to the disk."""
 
     @property
     def gpu_hours(self) -> float:
-        """The hours that its device is taken."""
+        """The hours for which it occupies its device."""
         return self.seconds / 3600
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a grid that are to be run, and what is there."""
+    """All jobs that a run of a grid would start."""
 
     study: str
-    there: Counter[Rule]
-    jobs: list[Planned]
+    done: Counter[Rule]
+    """Jobs that are done, by rule."""
+    jobs: list[PlannedJob]
     sizes: dict[str, str]
-    """How the size of each task and split is known that a job reads."""
-    rates: dict[str, Rate]
+    """How the size of each task and split is known (`BASES`), by ``task/split``."""
+    throughputs: dict[str, Throughput]
+    """By encoder."""
 
     @property
     def gpu_hours(self) -> float:
-        """Of all jobs together."""
+        """Of all jobs."""
         return sum(job.gpu_hours for job in self.jobs)
 
 
-def make(grid: Grid, costs: Path, *, device: str | None = None, count: bool = False) -> Plan:
-    """Plan what is missing or stale. Reads stamps, cells and run records; changes nothing.
+def estimate(grid: Grid, costs: Path, *, device: str | None = None, count: bool = False) -> Plan:
+    """Plan the jobs whose results are missing or stale, from stamps, scores and run records.
+
+    ``costs`` is the folder ``config/costs``. ``device`` and ``count`` are those of `Throughputs`
+    and `DatasetSizes`. Writes nothing but the counts of tokens, with ``count``.
 
     Scores that are done stay done if their checkpoint was deleted: it is not trained again.
     """
-    sizes, rates = Sizes(grid, costs, count), Rates(grid, costs, device)
+    sizes, throughputs = DatasetSizes(grid, costs, count), Throughputs(grid, costs, device)
     states = States(grid)
-    there: Counter[Rule] = Counter()
-    trainings: dict[Path, Planned] = {}  # by the stamp that they will leave
-    evaluations: list[Planned] = []
+    done: Counter[Rule] = Counter()
+    trainings: dict[Path, PlannedJob] = {}  # by the stamp that they write
+    counted: set[Path] = set()
+    evaluations: list[PlannedJob] = []
     for key in grid.reads.trainings():
         artefact, start = grid.training(key), grid.start_of(key).stamp
-        waits = trainings[start].title if start in trainings else None
-        if artefact.stamp in trainings:  # another condition's training computes this checkpoint
+        waits_for = trainings[start].title if start in trainings else None
+        if artefact.stamp in counted:  # another condition shares this checkpoint
             continue
+        counted.add(artefact.stamp)
         if states.training(key) == "done":
-            there["train"] += 1
+            done["train"] += 1
             continue
-        tokens, rate = training_tokens(grid, key, sizes), rates.of(key[0])
-        disk = _checkpoint_bytes(rates.shape(key[0]), tokens.trained)
-        trainings[artefact.stamp] = _planned("train", key, artefact, waits, tokens, rate, disk)
+        tokens, throughput = training_tokens(grid, key, sizes), throughputs.of(key.encoder)
+        disk = _checkpoint_bytes(throughputs.encoder_size(key.encoder), tokens.trained)
+        trainings[artefact.stamp] = _planned(
+            "train", key, artefact, waits_for, tokens, throughput, disk
+        )
     for scored in grid.reads.evaluations():
         artefact, before = grid.evaluation(scored), trainings.get(grid.evaluated(scored).stamp)
         encoder, target = scored.encoder, scored.target
         languages = [code for code, state in states.scores(scored).items() if state != "done"]
         if not languages:
-            there["evaluate"] += 1
+            done["evaluate"] += 1
             continue
-        tokens, rate = reading_tokens(grid, encoder, target, languages, sizes), rates.of(encoder)
+        tokens, throughput = (
+            evaluation_tokens(grid, encoder, target, languages, sizes),
+            throughputs.of(encoder),
+        )
         disk = tokens.read / 30 * grid.cards.schema(target).prediction_bytes
-        waits = before.title if before else None
-        evaluations.append(_planned("evaluate", scored, artefact, waits, tokens, rate, disk))
+        waits_for = before.title if before else None
+        evaluations.append(
+            _planned("evaluate", scored, artefact, waits_for, tokens, throughput, disk)
+        )
     jobs = [*trainings.values(), *evaluations]
-    used = {job.encoder: rates.of(job.encoder) for job in jobs}
-    return Plan(grid.study.study, there, jobs, sizes.bases, used)
+    used = {job.encoder: throughputs.of(job.encoder) for job in jobs}
+    return Plan(grid.study.study, done, jobs, sizes.bases, used)
 
 
 def _planned(
     rule: Rule,
     key: TrainingKey | EvaluationKey,
     artefact: Artefact,
-    needs: str | None,
-    tokens: Tokens,
-    rate: Rate,
+    waits_for: str | None,
+    tokens: JobTokens,
+    throughput: Throughput,
     disk: float,
-) -> Planned:
-    encoder, condition = key[:2]
-    seconds = rate.start_up + tokens.trained / rate.train + tokens.read / rate.read
+) -> PlannedJob:
+    encoder, condition = key.encoder, key.condition
+    seconds = (
+        throughput.start_up_seconds
+        + tokens.trained / throughput.training
+        + tokens.read / throughput.reading
+    )
     title = f"{rule} {key}"
-    return Planned(title, rule, encoder, condition, artefact.digest, needs, *tokens, seconds, disk)
+    return PlannedJob(
+        title, rule, encoder, condition, artefact.digest, waits_for, *tokens, seconds, disk
+    )
 
 
-def _checkpoint_bytes(shape: Shape, tokens: float) -> float:
-    """Float32 of the body and of the embedding rows that occur, by Heaps' law (an estimate)."""
-    rows = min(shape.vocabulary, 20 * math.sqrt(tokens))
-    return 4 * (shape.body + rows * shape.hidden)
+def _checkpoint_bytes(size: EncoderSize, tokens: float) -> float:
+    """Float32 of the body and of the embedding rows that occur, estimated by Heaps' law."""
+    rows = min(size.vocabulary, 20 * math.sqrt(tokens))
+    return 4 * (size.body + rows * size.hidden)

@@ -1,4 +1,4 @@
-"""The command ``xstilts plan``: a plan for people and for programs."""
+"""The output of ``xstilts plan``: a plan as text and as JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from xstilts.cost.estimate import make
-from xstilts.cost.planned_vs_actual import compare, comparison
-from xstilts.cost.wall_time import wall
+from xstilts.cost import planned_vs_actual
+from xstilts.cost.estimate import estimate
+from xstilts.cost.wall_time import wall_time
 from xstilts.runtime.format import format_duration
 
 if TYPE_CHECKING:
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
 
 
-def text(plan: Plan, devices: int) -> str:
-    """The plan for people."""
+def as_text(plan: Plan, devices: int) -> str:
+    """A plan as lines of text."""
     lines = [f"{plan.study}"]
     for rule in ("train", "evaluate"):
         jobs = [job for job in plan.jobs if job.rule == rule]
         hours = sum(job.gpu_hours for job in jobs)
         tokens = sum(job.train_tokens + job.read_tokens for job in jobs)
         lines.append(
-            f"  {rule:<9} {len(jobs):>6,} to do, {plan.there[rule]:>6,} there   "
+            f"  {rule:<9} {len(jobs):>6,} to do, {plan.done[rule]:>6,} done    "
             f"{hours:>9.2f} GPU-hours   {tokens / 1e9:>9.3f} billion tokens"
         )
     if not plan.jobs:
-        return "\n".join([*lines, "  nothing to do"])
-    by_place: dict[tuple[str, str], float] = defaultdict(float)
+        return "\n".join([*lines, "  nothing to do: all results are up to date"])
+    by_condition: dict[tuple[str, str], float] = defaultdict(float)
     for job in plan.jobs:
-        by_place[job.encoder, job.condition] += job.gpu_hours
-    wide = max(len(f"{encoder} {condition}") for encoder, condition in by_place)
+        by_condition[job.encoder, job.condition] += job.gpu_hours
+    width = max(len(f"{encoder} {condition}") for encoder, condition in by_condition)
     lines.append("  GPU-hours by encoder and condition")
-    for (encoder, condition), hours in by_place.items():
-        lines.append(f"    {f'{encoder} {condition}':<{wide}} {hours:>9.2f}")
-    on, chain = wall(plan.jobs, devices)
+    for (encoder, condition), hours in by_condition.items():
+        lines.append(f"    {f'{encoder} {condition}':<{width}} {hours:>9.2f}")
+    seconds, chain = wall_time(plan.jobs, devices)
     total = sum(job.bytes for job in plan.jobs)
     lines += [
-        f"  together {plan.gpu_hours:.2f} GPU-hours; {format_duration(on)} on {devices} "
-        f"device{'s' if devices > 1 else ''}, never less than {format_duration(chain)} "
+        f"  together {plan.gpu_hours:.2f} GPU-hours; {format_duration(seconds)} on {devices} "
+        f"device{'s' if devices > 1 else ''}, at least {format_duration(chain)} "
         "(the longest chain)",
-        f"  disk: about {total / 1e9:.1f} GB more (checkpoints and predictions)",
+        f"  disk: about {total / 1e9:.1f} GB more for checkpoints and predictions",
     ]
-    for encoder, rate in plan.rates.items():
-        lines.append(f"  speed of {encoder}: {rate.train:,.0f} tokens/s in training; {rate.basis}")
+    for encoder, speed in plan.throughputs.items():
+        lines.append(f"  {encoder} trains on {speed.training:,.0f} tokens/s; {speed.basis}")
     bases = Counter(plan.sizes.values())
-    said = ", ".join(f"{n} {basis}" for basis, n in sorted(bases.items()))
-    lines.append(f"  sizes of {len(plan.sizes)} splits: {said}")
+    counts = ", ".join(f"{n} {basis}" for basis, n in sorted(bases.items()))
+    lines.append(f"  sizes of {len(plan.sizes)} splits: {counts}")
     guessed = sorted(name for name, basis in plan.sizes.items() if basis == "guessed")
     if guessed:
         lines.append(f"  guessed: {', '.join(guessed)}")
@@ -59,17 +59,17 @@ def text(plan: Plan, devices: int) -> str:
 
 
 def as_json(plan: Plan, devices: int) -> dict[str, Any]:
-    """The plan for programs."""
-    seconds, chain = wall(plan.jobs, devices)
+    """A plan as JSON values."""
+    seconds, chain = wall_time(plan.jobs, devices)
     return {
         "study": plan.study,
-        "there": dict(plan.there),
+        "done": dict(plan.done),
         "gpu_hours": round(plan.gpu_hours, 4),
         "devices": devices,
         "wall_seconds": round(seconds, 1),
         "longest_chain_seconds": round(chain, 1),
         "bytes": round(sum(job.bytes for job in plan.jobs)),
-        "rates": {encoder: asdict(rate) for encoder, rate in plan.rates.items()},
+        "throughputs": {encoder: asdict(speed) for encoder, speed in plan.throughputs.items()},
         "sizes": plan.sizes,
         "jobs": [asdict(job) for job in plan.jobs],
     }
@@ -85,14 +85,17 @@ def show(
     json_: bool,
     compared: bool,
 ) -> int:
-    """Print the plans of some studies, or how they compare with what happened."""
+    """Print the plans of some studies, or compare the plans of their runs with the actual times."""
     for grid in grids:
         if compared:
-            print(comparison(compare(grid)) or f"{grid.study.study}: nothing planned has run yet")
+            print(
+                planned_vs_actual.as_text(planned_vs_actual.compare(grid))
+                or f"{grid.study.study}: no job of a saved plan has run yet"
+            )
             continue
-        plan = make(grid, costs, device=device, count=count)
+        plan = estimate(grid, costs, device=device, count=count)
         if json_:
             print(json.dumps(as_json(plan, devices), ensure_ascii=False))
         else:
-            print(text(plan, devices))
+            print(as_text(plan, devices))
     return 0

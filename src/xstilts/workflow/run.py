@@ -133,7 +133,7 @@ class Run:
         )
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         try:
-            planned_vs_actual.freeze(grid, self.home / "config" / "costs")
+            planned_vs_actual.save_plan(grid, self.home / "config" / "costs")
         except (XstiltsError, OSError, ValueError, KeyError) as error:  # a forecast stops no run
             print(f"xstilts: the plan of this run could not be kept: {error}", file=sys.stderr)
 

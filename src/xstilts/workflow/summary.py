@@ -24,5 +24,5 @@ def summary(grid: Grid, files_before: int) -> str:
 
     table = pd.read_parquet(paths.table)
     gains = terminal.text_summary(table, grid.cards.languages())
-    compared = planned_vs_actual.comparison(planned_vs_actual.compare(grid))
+    compared = planned_vs_actual.as_text(planned_vs_actual.compare(grid))
     return "\n\n".join(filter(None, [downloads, gains, compared, f"Report: {paths.report}"]))

@@ -1,4 +1,4 @@
-"""A study's predictions as XTREME submissions: scored again, they give the cells' numbers."""
+"""A study's predictions as XTREME submissions: scored again, they give the study's scores."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
     score_files.write(path, score_files.read(path) | {cell.language: made}, fresh)
 
 
-def test_scored_again_a_submission_gives_the_numbers_of_its_cells(grid):
+def test_scored_again_a_submission_gives_the_scores_of_the_study(grid):
     """To the last bit, for every task that the benchmarks have, and for each system."""
     submission.write(grid)
     home = grid.submission.stamp.parent
@@ -193,7 +193,7 @@ def test_the_files_are_those_of_xtreme(grid):
 
 
 def test_the_stamp_lists_every_file(grid):
-    """What was left from before is gone."""
+    """And old files are removed."""
     home = grid.submission.stamp.parent
     (home / "old").mkdir(parents=True)
     submission.write(grid)
@@ -203,8 +203,8 @@ def test_the_stamp_lists_every_file(grid):
     assert len(stamp["files"]) == 11 * 2 * 3  # tasks, languages; two systems and the labels
 
 
-def test_predictions_that_are_not_the_cells_are_refused(grid):
-    """Swapped or edited after they were scored."""
+def test_predictions_that_were_not_scored_are_refused(grid):
+    """Such as predictions that were swapped or edited after scoring."""
     path = score_files.archive(grid.paths.scores("tiny", "none", 1, "xnli"))
     path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
     message = r"xnli\.zip: de\.parquet is not what xnli\.jsonl was scored on"
@@ -212,8 +212,8 @@ def test_predictions_that_are_not_the_cells_are_refused(grid):
         submission.write(grid)
 
 
-def test_a_missing_cell_is_named(grid):
-    """There is no part of a submission."""
+def test_a_missing_score_is_named(grid):
+    """A submission is complete or not written."""
     score_files.invalidate(grid.paths.scores("tiny", "nli", 1, "xquad"), ["en"])
     message = r"nli/seed1/xquad\.jsonl: has no cell of 'en'; run snakemake"
     with pytest.raises(LineageError, match=message):
@@ -222,5 +222,5 @@ def test_a_missing_cell_is_named(grid):
 
 def test_a_study_without_a_task_of_the_benchmarks_has_no_submission(world):
     """It says which tasks there are."""
-    with pytest.raises(StudyError, match="no target is a task of XTREME or XTREME-R; they are"):
+    with pytest.raises(StudyError, match="no target is a task of XTREME or XTREME-R; add one of"):
         submission.write(world.grid(targets=["pairs"]))

@@ -2,9 +2,10 @@
 
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 
-from support.synthetic import LANGUAGES, SyntheticStudy, edit
+from support.synthetic import LANGUAGES, SyntheticStudy, edit, score_file
 from support.synthetic import gains_of_a_formula as score
 from xstilts.analysis import table
 from xstilts.analysis.report import page
@@ -14,10 +15,11 @@ def written(tmp_path, change=lambda grid: None, score=score, **options):
     """The text of the report of a synthetic study."""
     study = SyntheticStudy(tmp_path, **options)
     grid = study.grid()
-    study.write_cells(grid, score)
+    study.write_scores(grid, score)
     change(grid)
-    page.write(grid, table.collect(grid), tmp_path / "report.html")
-    return (tmp_path / "report.html").read_text(encoding="utf-8")
+    table.write(grid, grid.paths.table)
+    page.write(grid, pd.read_parquet(grid.paths.table), grid.paths.report)
+    return grid.paths.report.read_text(encoding="utf-8")
 
 
 def parsed(text):
@@ -188,7 +190,11 @@ class TestNumbers:
         """A cell without some metric leaves a dash, and the page whole."""
 
         def drop(grid):
-            edit(grid.paths.scores("tiny", "mnli", 1, "xquad"), "sw", metrics={"em_f1": 53.0})
+            edit(
+                score_file(grid, "mnli", 1),
+                "sw",
+                metrics={"em_f1": 53.0},
+            )
 
         tables = parsed(written(tmp_path, drop, seeds=[1])).iter("table")
         scores = [t for t in tables if t.get("class") == "grid scores"]
@@ -199,7 +205,11 @@ class TestNumbers:
         """A cell whose score is undefined is in no mean, and is named."""
 
         def undefine(grid):
-            edit(grid.paths.scores("tiny", "mnli", 1, "xquad"), "qu", metrics={"em_f1": None})
+            edit(
+                score_file(grid, "mnli", 1),
+                "qu",
+                metrics={"em_f1": None},
+            )
 
         tree = parsed(written(tmp_path, undefine, seeds=[1]))
         assert "1 score is undefined" in words(tree)
@@ -290,7 +300,11 @@ class TestLimits:
         """A warned cell is listed, and marks every number that it is part of."""
 
         def warn(grid):
-            edit(grid.paths.scores("tiny", "mnli", 2, "xquad"), "yo", warnings=["majority_class"])
+            edit(
+                score_file(grid, "mnli", 2),
+                "yo",
+                warnings=["majority_class"],
+            )
 
         tree = parsed(written(tmp_path, warn))
         assert "1 score of 28 has a warning" in words(tree)
@@ -329,7 +343,7 @@ class TestTraces:
     def test_every_cell_with_its_spec(self, tmp_path):
         """Each cell file and the digest of its spec are on the page."""
         text = words(parsed(written(tmp_path)))
-        assert "cells/tiny/mnli/seed2/xquad.jsonl" in text
+        assert "scores/tiny/mnli/seed2/xquad.jsonl" in text
         assert "yo: 46.5 (50)" in text
         specs = table.collect(SyntheticStudy(tmp_path).grid())["spec"]
         assert all(spec in text for spec in specs)

@@ -2,7 +2,7 @@
 
 import re
 
-from support.synthetic import SyntheticStudy, edit, gains_of_a_formula
+from support.synthetic import SyntheticStudy, edit, gains_of_a_formula, score_file
 from xstilts.analysis import table
 from xstilts.analysis.report import terminal
 
@@ -10,7 +10,7 @@ from xstilts.analysis.report import terminal
 def summary(tmp_path, change=lambda grid: None, **options):
     study = SyntheticStudy(tmp_path, **options)
     grid = study.grid()
-    study.write_cells(grid, gains_of_a_formula)
+    study.write_scores(grid, gains_of_a_formula)
     change(grid)
     return terminal.text_summary(table.collect(grid), grid.cards.languages())
 
@@ -26,7 +26,11 @@ def test_a_dagger_marks_means_with_a_warning(tmp_path):
     """A line below says what it means."""
 
     def warn(grid):
-        edit(grid.cells("tiny", "mnli", 2, "xquad"), "de", warnings=["majority_class"])
+        edit(
+            score_file(grid, "mnli", 2),
+            "de",
+            warnings=["majority_class"],
+        )
 
     text = summary(tmp_path / "warned", warn)
     assert "+0.8†" in text
