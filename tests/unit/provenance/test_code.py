@@ -23,7 +23,7 @@ from support.website import COMMIT, hub, site
 from support.world import ROOT
 from xstilts.config.raw_file import HubFile, RawFile
 from xstilts.data import sources
-from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, TrainingKey
 from xstilts.models import checkpoint, delta_compression, token_cache
 from xstilts.models.checkpoint import Checkpoint
 from xstilts.provenance import code
@@ -236,8 +236,8 @@ class TestCodeOfJobs:
         """Also inside functions. The study's types, of which jobs are built, decide no result."""
         grid = world.grid()
         entries = {
-            *grid.training("tiny", "nli", 1, INTERMEDIATE).modules,
-            *grid.evaluation("tiny", "nli", 1, "xnli").modules,
+            *grid.training(TrainingKey("tiny", "nli", 1, INTERMEDIATE)).modules,
+            *grid.evaluation(EvaluationKey("tiny", "nli", 1, "xnli")).modules,
         }
         entries = {m for m in entries if not m.startswith("xstilts.tasks.")}
         covered = code_of([*entries, f"xstilts.tasks.{task_type}.model", "xstilts.config.study"])
@@ -252,8 +252,9 @@ class TestCodeOfJobs:
         assert {m for m in modules - set(covered) if not is_operational(m)} <= JOB_TYPES
 
 
-JOB_TYPES = {"xstilts.training.job", "xstilts.evaluation.job"}
-"""Dataclasses that scripts fill in from the grid: what a spec names already."""
+JOB_TYPES = {"xstilts.training.job", "xstilts.evaluation.job", "xstilts.tasks.registry"}
+"""Dataclasses that scripts fill in from the grid, and the list of task types from which these
+choose one: what a spec names already."""
 
 
 def modules_under(library: Path, name: str) -> Iterator[Path]:
@@ -272,8 +273,8 @@ class TestEdits:
         stages = {
             "encoder": grid.encoder("tiny"),
             "examples": grid.examples("xnli", "test"),
-            "training": grid.training("tiny", "nli", 1, INTERMEDIATE),
-            "evaluation": grid.evaluation("tiny", "nli", 1, "xnli"),
+            "training": grid.training(TrainingKey("tiny", "nli", 1, INTERMEDIATE)),
+            "evaluation": grid.evaluation(EvaluationKey("tiny", "nli", 1, "xnli")),
         }
         shutil.copytree(code.LIBRARY, tmp_path / "copy" / "xstilts")
         monkeypatch.setattr(code, "LIBRARY", tmp_path / "copy" / "xstilts")
@@ -355,7 +356,7 @@ class TestOperational:
     def test_provenance(self, job, weights, monkeypatch):
         """Files that are not written atomically, inputs that are not verified."""
         monkeypatch.setattr(checkpoint, "write_atomically", written_in_place)
-        monkeypatch.setattr(train, "verify", read_json)
+        monkeypatch.setattr(train, "verify", lambda stamp, _: read_json(stamp))
         train.run(job)
         assert tiny.weights(job) == weights
 
