@@ -58,7 +58,7 @@ files_before = download_report.count(run.grid.paths.resources)
 rule all:
     default_target: True
     input:
-        run.grid.paths.report,
+        lambda w: needs.final(),
 
 
 onsuccess:

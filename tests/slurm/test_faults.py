@@ -260,6 +260,6 @@ def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, bef
     assert running.returncode
     assert "the library was edited after this run had started" in output
     assert project.checkpoints() == undisturbed.checkpoints()
-    assert project.cells() == {}
+    assert project.scores() == {}
     stamp = json.loads((project.folder / TRAINED / "stamp.json").read_bytes())
     assert stamp["outcomes"]["steps"] == 40 * 8

@@ -144,39 +144,47 @@ class Project:
             for path in sorted(self.folder.glob(pattern))
         }
 
-    def cells(self) -> dict[str, str]:
-        """Of every cell the sha256 of its line and of its predictions."""
+    def scores(self) -> dict[str, str]:
+        """Of every score the sha256 of its line and of its predictions."""
         found = {}
-        for path in sorted(self.folder.glob("results/tiny/cells/**/*.jsonl")):
+        for path in sorted(self.folder.glob("results/tiny/scores/**/*.jsonl")):
             name = path.relative_to(self.folder).with_suffix("")
             for line in path.read_bytes().splitlines():
-                cell = f"{name}/{json.loads(line)['language']}.json"
-                found[cell] = hashlib.sha256(line).hexdigest()
+                score = f"{name}/{json.loads(line)['language']}.json"
+                found[score] = hashlib.sha256(line).hexdigest()
             with zipfile.ZipFile(path.with_suffix(".zip")) as archive:
                 for member in archive.namelist():
                     found[f"{name}/{member}"] = hashlib.sha256(archive.read(member)).hexdigest()
         return found
 
-    def cell(self, path: str, language: str) -> dict[str, object] | None:
-        """What a file of cells says of a language."""
+    def score(self, path: str, language: str) -> dict[str, object] | None:
+        """The line of a language in a score file."""
         lines = (self.folder / path).read_text().splitlines()
-        return next((c for c in map(json.loads, lines) if c["language"] == language), None)
+        return next((s for s in map(json.loads, lines) if s["language"] == language), None)
 
     def drop(self, path: str, language: str) -> None:
-        """Take the line of a language out of a file of cells, as one would in an editor."""
+        """Delete the line of a language from a score file, as one would in an editor."""
         file = self.folder / path
         lines = file.read_text().splitlines(keepends=True)
         file.write_text("".join(x for x in lines if json.loads(x)["language"] != language))
 
-    def forget_logs(self) -> None:
-        """Delete the logs of evaluations, so that what is evaluated next can be told."""
+    def delete_logs(self) -> None:
+        """Delete the logs of evaluations, so that they show what is evaluated next."""
         for log in self.folder.glob("results/tiny/logs/evaluate/**/*.log"):
             log.unlink()
 
     def checkpoints(self) -> dict[str, str]:
-        """StampReader and weights of every checkpoint."""
-        found = self.prints("results/tiny/checkpoints/**/stamp.json")
-        return found | self.prints("results/tiny/checkpoints/**/*.safetensors")
+        """Stamps and weights of every checkpoint."""
+        found = self.prints("resources/checkpoints/**/stamp.json")
+        return found | self.prints("resources/checkpoints/**/*.safetensors")
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Size and time of every file, but for Snakemake's own."""
+        return {
+            str(path.relative_to(self.folder)): (path.lstat().st_size, path.lstat().st_mtime_ns)
+            for path in sorted(self.folder.rglob("*"))
+            if ".snakemake" not in path.parts and "__pycache__" not in path.parts
+        }
 
     def path(self, pattern: str) -> Path:
         """The one file that matches."""

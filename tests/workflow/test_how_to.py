@@ -73,7 +73,7 @@ def test_a_new_task_needs_no_code(reader: Project):
     assert "Report: results/radio/report.html" in done.stdout
     cells = {
         (path.parents[1].name, json.loads(line)["language"])
-        for path in reader.folder.glob("results/radio/cells/tiny/*/seed1/radio.jsonl")
+        for path in reader.folder.glob("results/radio/scores/tiny/*/seed1/radio.jsonl")
         for line in path.read_text().splitlines()
     }
     assert cells == {(c, code) for c in ("none", "facts_nli") for code in ("en", "ny")}

@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.workflow
 
-CELLS = "results/tiny/cells/tiny/none/seed1/cldr_region.jsonl"
+CELLS = "results/tiny/scores/tiny/none/seed1/cldr_region.jsonl"
 
 
 def test_a_finished_study_has_nothing_to_do(project):
@@ -18,28 +18,28 @@ def test_a_finished_study_has_nothing_to_do(project):
 
 def test_a_missing_cell_is_computed_alone(project):
     """One line deleted: one evaluation job, which computes that cell; all else keeps its bytes."""
-    before, weights = project.cells(), project.checkpoints()
+    before, weights = project.scores(), project.checkpoints()
     project.drop(CELLS, "sw")
     jobs = project.planned()
     assert jobs.pop("evaluate_cldr_region") == 1
     assert set(jobs) <= {"table", "report"}
-    project.forget_logs()
+    project.delete_logs()
     project.snakemake()
     assert project.evaluated() == ["cldr_region sw"]
-    assert project.cells() == before
+    assert project.scores() == before
     assert project.checkpoints() == weights
     assert project.planned() == {}
 
 
 def test_an_added_language_computes_its_cells_only(project):
     """A language more: its examples and cells are made, no training, and no cell changes."""
-    before, weights = project.cells(), project.checkpoints()
+    before, weights = project.scores(), project.checkpoints()
     project.study(languages=["en", "sw", "de", "ru"])
     assert "train" not in project.planned()
-    project.forget_logs()
+    project.delete_logs()
     project.snakemake()
     assert {line.split()[1] for line in project.evaluated()} == {"ru"}
-    after = project.cells()
+    after = project.scores()
     assert {k: after[k] for k in before} == before
     assert any("ru.json" in k for k in after)
     assert project.checkpoints() == weights
@@ -49,9 +49,9 @@ def test_a_removed_language_runs_nothing_but_the_report(project):
     """A language less: no training, no evaluation; the table and the report leave it out."""
     project.study(languages=["en", "sw"])
     assert set(project.planned()) <= {"overlaps", "table", "report"}
-    before = project.cells()
+    before = project.scores()
     project.snakemake()
-    assert project.cells() == before
+    assert project.scores() == before
     assert project.planned() == {}
 
 
@@ -61,9 +61,9 @@ def test_a_changed_line_of_the_trainer_trains_and_evaluates_again(project):
     jobs = project.planned()
     assert jobs["train"] == 3
     assert jobs["evaluate_cldr_region"] == 2
-    before = project.cells()
+    before = project.scores()
     project.snakemake()
-    specs = {k: v for k, v in project.cells().items() if k.endswith(".json")}
+    specs = {k: v for k, v in project.scores().items() if k.endswith(".json")}
     changed = {k for k in specs if specs[k] != before[k]}
     # the one evaluation without any training behind it keeps its cells
     assert {k for k in specs if "none/seed1/ui_strings" not in k} == changed
@@ -106,9 +106,9 @@ def test_swapped_checkpoints_make_their_cells_stale(project):
     for name in ("weights.safetensors", "stamp.json"):
         (here / name).write_bytes((there / name).read_bytes())
     assert project.planned()["evaluate_cldr_region"] == 1
-    before = project.cells()
+    before = project.scores()
     project.snakemake()
-    after = project.cells()
+    after = project.scores()
     changed = {k for k in after if after[k] != before[k] and k.endswith(".json")}
     assert changed == {k for k in after if "/none/seed1/cldr_region/" in k and k.endswith(".json")}
 
@@ -121,36 +121,36 @@ def test_weights_swapped_under_their_stamp_are_refused(project):
     done = project.snakemake(check=False)
     assert done.returncode
     assert "weights.safetensors: its bytes are not the ones that" in done.stdout
-    assert project.cell(CELLS, "sw") is None
-    assert project.cell(CELLS, "de") is not None
+    assert project.score(CELLS, "sw") is None
+    assert project.score(CELLS, "de") is not None
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".zip"])
 def test_a_file_that_was_cut_off_is_made_whole(suffix, project):
     """Cells that a crash cut off are found by a plain run, and are not read as results."""
     path = (project.folder / CELLS).with_suffix(suffix)
-    whole, before = path.read_bytes(), project.cells()
+    whole, before = path.read_bytes(), project.scores()
     path.write_bytes(whole[:-40])
     assert project.planned()["evaluate_cldr_region"] == 1
-    project.forget_logs()
+    project.delete_logs()
     project.snakemake()
     cut = ["sw"] if suffix == ".jsonl" else ["de", "en", "sw"]
     assert sorted(project.evaluated()) == [f"cldr_region {language}" for language in cut]
     assert path.read_bytes() == whole
-    assert project.cells() == before
+    assert project.scores() == before
     assert project.planned() == {}
 
 
 def test_a_deleted_file_of_cells_is_made_again(project):
     """The others are not touched, whatever stands before and behind it."""
-    before = project.cells()
+    before = project.scores()
     (project.folder / CELLS).unlink()
-    project.forget_logs()
+    project.delete_logs()
     jobs = project.planned()
     assert jobs.pop("evaluate_cldr_region") == 1
     assert set(jobs) <= {"table", "report"}
     project.snakemake()
-    assert project.cells() == before
+    assert project.scores() == before
 
 
 def test_cells_are_found_stale_without_snakemakes_records(project):
@@ -192,7 +192,7 @@ def test_a_run_in_another_folder_gives_the_same_bytes(project, tmp_path_factory)
 
     other = new_project(tmp_path_factory.mktemp("other") / "elsewhere")
     other.snakemake("--cores", "1")
-    assert other.cells() == project.cells()
+    assert other.scores() == project.scores()
     assert other.checkpoints() == project.checkpoints()
     assert other.prints("results/tiny/*.parquet") == project.prints("results/tiny/*.parquet")
     assert other.prints("results/tiny/*.html") == project.prints("results/tiny/*.html")

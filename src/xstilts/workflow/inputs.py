@@ -125,6 +125,16 @@ class RuleInputs:
         stale = self.states.report != "done" or self.run.is_forced("write_report")
         return [self.run.changed] if stale or self.table() else []
 
+    def final(self) -> list[str]:
+        """What ``all`` asks for: the report, and all marks of jobs that must run before it.
+
+        Snakemake does not run a job for a missing file that only finished jobs read, so the marks
+        that the table waits for must be asked for by name.
+        """
+        stale = self.states.contamination != "done" or self.run.is_forced("check_contamination")
+        marks = [*(self.contamination() if stale else []), *self.table(), *self.report()]
+        return [str(self.grid.paths.report), *dict.fromkeys(marks)]
+
     def downloads(self) -> list[str]:
         """Everything that comes from outside, for ``download``."""
         encoders = [self.encoder(name) for name in self.grid.study.encoders]

@@ -132,10 +132,22 @@ class Run:
             {"snapshot": str(snapshot), "forced": sorted(self.forced), "started": time.time()},
         )
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self._remove_stale_targets()
         try:
             planned_vs_actual.save_plan(grid, self.home / "config" / "costs")
         except (XstiltsError, OSError, ValueError, KeyError) as error:  # a forecast stops no run
             print(f"xstilts: the plan of this run could not be kept: {error}", file=sys.stderr)
+
+    def _remove_stale_targets(self) -> None:
+        """Remove a stale table or report that the user asks for by its path.
+
+        Snakemake takes a file that exists for finished; ``all`` asks for marks as well.
+        """
+        targets = set(map(str, self.workflow.dag_settings.targets))
+        paths, states = self.grid.paths, self.states
+        for path, state in ((paths.table, states.table), (paths.report, states.report)):
+            if str(path) in targets and state == "stale":
+                path.unlink(missing_ok=True)
 
 
 def open_run(workflow: Any, config: dict[str, Any], home: Path) -> Run:
