@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from support import tiny
 from xstilts.analysis import score_submission, submission
 from xstilts.data import examples
 from xstilts.errors import LineageError, StudyError
-from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation import scores as score_files
+from xstilts.grid.keys import EvaluationKey, ExamplesKey
 from xstilts.grid.opening import open_grid
-from xstilts.models import device
-from xstilts.provenance import files
+from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import verify
 from xstilts.tasks.base import load_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from xstilts.config.resolve import Cell
     from xstilts.grid.artefacts import Grid
 
@@ -129,33 +131,39 @@ def grid(world) -> Grid:
 
 
 def keep(grid: Grid, cell: Cell, seed: int) -> None:
-    """Write a cell as an evaluation does, with made predictions."""
-    stamp = grid.examples_stamp(cell.target, "test", cell.language)
+    """Write a score as an evaluation does, with made-up predictions."""
+    stamp = grid.examples_stamp(ExamplesKey(cell.target, "test", cell.language))
     task_type, scorer, primary, _ = CARDS[cell.target]
     if not stamp.exists():
         tiny.split(stamp, task_type, rows_of(cell.target, seed))
-    read = examples.read(stamp.with_suffix(".parquet"))
-    rows = examples.first(read, grid.study.evaluation.limit(cell.target))
+    all_rows = examples.read(stamp.with_suffix(".parquet"))
+    rows = examples.first(all_rows, grid.study.evaluation.limit(cell.target))
     predictions = predict(cell.target, rows, seed)
     n, metrics = load_model(task_type).score(rows, predictions, scorer, cell.language)
-    job = replace(
-        tiny.evaluation_job(grid.paths.results, tiny.training_job(grid.paths.results), {}),
-        task_type=task_type,
-        primary=primary,
-        work=grid.paths.results / "work",
-    )
-    path = grid.paths.scores(cell.encoder, cell.condition, cell.seed, cell.target)
-    about = {"encoder": cell.encoder, "condition": cell.condition, "seed": cell.seed}
-    about |= {"target": cell.target, "language": cell.language, "cell": score_files.VERSION}
-    about["spec"] = grid.evaluation(cell.encoder, cell.condition, cell.seed, cell.target).digest
-    model = type("Kept", (), {})()
-    model.result = lambda texts, language: predictor.Result(predictions, {}, n, metrics)
-    model.device = device.Device("cpu", "fp32", 1)
-    model.task_model = load_model(task_type)
-    evaluate._compute(job, model, cell.language, None, about)  # type: ignore[arg-type]
-    made = files.read_json(job.work / f"{cell.language}.json")
-    fresh = {cell.language: job.work / score_files.member_name(cell.language)}
-    score_files.write(path, score_files.read(path) | {cell.language: made}, fresh)
+    file = grid.paths.results / "predictions.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(predictions), file)
+    key = EvaluationKey(cell.encoder, cell.condition, cell.seed, cell.target)
+    score = {
+        "version": score_files.VERSION,
+        **key._asdict(),
+        "language": cell.language,
+        "spec": grid.evaluation(key).digest,
+        "task_type": task_type,
+        "primary": primary,
+        "n": n,
+        "metrics": metrics,
+        "warnings": [],
+        "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
+    }
+    path = grid.paths.scores(key)
+    scores = score_files.read(path) | {cell.language: score}
+    score_files.write(path, scores, {cell.language: file})
+
+
+def scores_of(grid: Grid, condition: str, target: str) -> Path:
+    """The score file of a target."""
+    return grid.paths.scores(EvaluationKey("tiny", condition, 1, target))
 
 
 def test_scored_again_a_submission_gives_the_scores_of_the_study(grid):
@@ -168,7 +176,7 @@ def test_scored_again_a_submission_gives_the_scores_of_the_study(grid):
         assert set(scores) == set(score_submission.TASKS) == set(CARDS) - {"aside"}
         for task, result in scores.items():
             for language in LANGUAGES:
-                cell = score_files.read(grid.paths.scores("tiny", condition, 1, task))[language]
+                cell = score_files.read(scores_of(grid, condition, task))[language]
                 names = {"map@20": "map_at_20"}
                 for metric, value in result["languages"][language].items():
                     assert value == cell["metrics"][names.get(metric, metric)]
@@ -205,17 +213,17 @@ def test_the_stamp_lists_every_file(grid):
 
 def test_predictions_that_were_not_scored_are_refused(grid):
     """Such as predictions that were swapped or edited after scoring."""
-    path = score_files.archive(grid.paths.scores("tiny", "none", 1, "xnli"))
+    path = score_files.archive(scores_of(grid, "none", "xnli"))
     path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
-    message = r"xnli\.zip: de\.parquet is not what xnli\.jsonl was scored on"
+    message = r"xnli\.zip: de\.parquet does not hold the predictions that xnli\.jsonl was scored on"
     with pytest.raises(LineageError, match=message):
         submission.write(grid)
 
 
 def test_a_missing_score_is_named(grid):
     """A submission is complete or not written."""
-    score_files.invalidate(grid.paths.scores("tiny", "nli", 1, "xquad"), ["en"])
-    message = r"nli/seed1/xquad\.jsonl: has no cell of 'en'; run snakemake"
+    score_files.invalidate(scores_of(grid, "nli", "xquad"), ["en"])
+    message = r"nli/seed1/xquad\.jsonl: has no score of 'en'; run snakemake"
     with pytest.raises(LineageError, match=message):
         submission.write(grid)
 
