@@ -49,7 +49,7 @@ class PackageFile(Model):
     """A file that an installed package builds, found by its entry point (`xstilts.sources`)."""
 
     source: Name = Field(description="name of the entry point; embedded is our own benchmark")
-    name: Name = Field(description="task that it is to build; the package knows which there are")
+    name: Name = Field(description="task that the package builds")
 
 
 class RawFile(Model):

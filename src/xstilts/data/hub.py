@@ -64,8 +64,8 @@ def is_cached(file: PinnedFile) -> bool:
     return isinstance(path, str)
 
 
-def download(file: PinnedFile, progress: Progress | None, *, anew: bool = False) -> Path:
-    """The path of a file in the Hub's cache, downloaded if it is not there, or ``anew``.
+def download(file: PinnedFile, progress: Progress | None, *, force: bool = False) -> Path:
+    """The path of a file in the Hub's cache, downloaded if it is not cached or if ``force``.
 
     Raises `SourceUnavailable` with the reason, `NotInRepository` if there is no such file.
     """
@@ -79,7 +79,7 @@ def download(file: PinnedFile, progress: Progress | None, *, anew: bool = False)
         repo_type=file.kind,
         revision=file.commit,
         endpoint=_endpoint(),
-        force_download=anew and not is_offline_mode(),
+        force_download=force and not is_offline_mode(),
         tqdm_class=_bar(progress),
     )
     return Path(path)

@@ -129,7 +129,7 @@ def _fetch(
     if source is not None:
         record(raw / SOURCES, file.path, target, source)
     if recorded is None and (request.expected is None or (file.hub and file.hub.moving)):
-        record(raw / LOCK, file.path, target, source or "already there")
+        record(raw / LOCK, file.path, target, source or "existing file")
 
 
 def _obtain(request: _Request) -> str | None:
@@ -188,7 +188,7 @@ def _from_hub(request: _Request, path: Path) -> str:
     was_cached = hub.is_cached(file)
     _copy(hub.download(file, request.progress), request, path)
     if was_cached and request.expected not in (None, file_sha256(path)):  # a damaged cache
-        _copy(hub.download(file, request.progress, anew=True), request, path)
+        _copy(hub.download(file, request.progress, force=True), request, path)
     return str(file)
 
 

@@ -74,7 +74,7 @@ class TestDownload:
         path = download(FILE, None)
         path.write_bytes(b"damaged")
         assert get() == b"damaged"
-        assert get(anew=True) == CONTENT
+        assert get(force=True) == CONTENT
 
     def test_the_progress_is_reported(self, repository):
         seen = []

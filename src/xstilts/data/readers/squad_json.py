@@ -32,7 +32,7 @@ def read(
     occurrence; it drops an answer that does not occur, and a question of which no answer remains
     (which is answerable, so it must not pass for unanswerable). Without it, each is an error.
     ``id_prefixes`` maps our language code to the prefix of the ids to keep: the official
-    TyDiQA-GoldP files hold all languages together, told apart by ids like ``swahili-123-4``.
+    TyDiQA-GoldP files hold all languages together, distinguished by ids like ``swahili-123-4``.
     ``name_parts`` puts the part's name before the ids, if parts have the same questions (MLQA).
     """
     prefix = _prefix(id_prefixes, language, files)
