@@ -9,7 +9,7 @@ Also prints how fast tensors are packed and unpacked, by one thread.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -22,14 +22,16 @@ SPREAD = 0.05
 
 def tensors() -> list[tuple[int, ...]]:
     """Shapes of the body: everything but the word embeddings."""
-    layer: list[tuple[int, ...]] = [(HIDDEN, HIDDEN)] * 4 + [(INNER, HIDDEN), (HIDDEN, INNER)]
+    layer: list[tuple[int, ...]] = [*[(HIDDEN, HIDDEN)] * 4, (INNER, HIDDEN), (HIDDEN, INNER)]
     layer += [(HIDDEN,)] * 9 + [(INNER,)]
     return [(POSITIONS, HIDDEN), (1, HIDDEN), (HIDDEN,), (HIDDEN,), *layer * LAYERS]
 
 
 def main() -> None:
     """Print one line for every drift and number of rows."""
-    rows = [int(argument) for argument in sys.argv[1:]] or [25_000, 60_000]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("rows", type=int, nargs="*", default=[25_000, 60_000])
+    rows: list[int] = parser.parse_args().rows
     body = tensors()
     whole = 4 * (sum(int(np.prod(shape)) for shape in body) + VOCABULARY * HIDDEN)
     random = np.random.default_rng(0)

@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    token_cache.WORTH_KEEPING = 2**60  # type: ignore[misc]
+    token_cache.WORTH_KEEPING = 2**60
     encoder = HOME / "resources/encoders" / given.encoder / "stamp.json"
     for target in given.targets:
         card = Catalogue(HOME / "config", SCHEMAS).task(target)

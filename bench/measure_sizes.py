@@ -11,6 +11,7 @@ publisher states (`DECLARED`), and the tokens of another split of its task.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,7 +63,7 @@ task\tsplit\trows\ttokens\trows_basis\ttokens_basis"""
 
 def at_hand(card: TaskCard, split: str, language: str, mirror: Path, resources: Path) -> bool:
     """Whether all files of one source of a split are in the mirror."""
-    sources = card.splits[split].sources_for(language)
+    sources = card.splits[split].sources_for(language)  # type: ignore[index]
     return any(
         all(
             available_offline(file, resources, mirror)
@@ -115,10 +116,15 @@ def measured(
 
 def main() -> None:
     """Print the table."""
-    mirror, tokenizer = Path(sys.argv[1]), Tokenizer(Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("mirror", type=Path)
+    parser.add_argument("encoder", type=Path, help="folder with a tokenizer of XLM-R")
+    parser.add_argument("tasks", nargs="*", help="by default all")
+    given = parser.parse_args()
+    mirror, tokenizer = given.mirror, Tokenizer(given.encoder)
     cards = Catalogue(HOME / "config", SCHEMAS)
     print(HEADER)
-    for name in sys.argv[3:] or cards.tasks:
+    for name in given.tasks or cards.tasks:
         card = cards.task(name)
         found = {}
         for split in card.splits:

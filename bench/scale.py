@@ -1,9 +1,9 @@
-"""How planning grows with the grid, and what a cell costs a file system.
+"""How planning grows with the grid, and what a score costs a file system.
 
-    python bench/scale.py                      dry runs of 9,000 and 90,000 cells, nothing computed
-    python bench/scale.py --finished           the same with everything there: the daily look
+    python bench/scale.py                      dry runs of 9,000 and 90,000 scores, nothing computed
+    python bench/scale.py --finished           the same of grids that have run: the daily look
     python bench/scale.py --cells 900000       another size
-    python bench/scale.py --files              files and bytes of a cell, beside a file for each
+    python bench/scale.py --files              files and bytes of a score, beside a file for each
 
 The grids are those of bench/scale_90k.yaml with fewer or more seeds and targets: 50 languages each.
 Nothing is trained; a finished grid is written with empty predictions. Seconds are those of the
@@ -28,15 +28,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from xstilts.config.conditions import NONE
 from xstilts.config.yaml_models import read_yaml
 from xstilts.evaluation import scores
-from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.keys import EvaluationKey, ExamplesKey
 from xstilts.grid.opening import open_grid
 from xstilts.provenance.digests import canonical, file_sha256
 from xstilts.provenance.files import write_json
+from xstilts.provenance.stamp import write_stamp
+from xstilts.status.states import States, scores_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xstilts.grid.artefacts import Grid
 
 HOME = Path(__file__).parents[1]
@@ -48,8 +51,8 @@ def main() -> None:
     """Print what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cells", type=int, nargs="+", default=[9_000, 90_000], metavar="N")
-    parser.add_argument("--finished", action="store_true", help="with everything there")
-    parser.add_argument("--files", action="store_true", help="files and bytes of a cell instead")
+    parser.add_argument("--finished", action="store_true", help="of a grid that has run")
+    parser.add_argument("--files", action="store_true", help="files and bytes of a score instead")
     args = parser.parse_args()
     if args.files:
         print_files()
@@ -60,7 +63,7 @@ def main() -> None:
             study = study_of(number, Path(folder))
             if args.finished:
                 began = time.monotonic()
-                finish(study)
+                finish(grid_of(study))
                 print(f"  written in {time.monotonic() - began:.0f} s", flush=True)
             print(f"{number:>8,} cells: {dry_run(study)}", flush=True)
 
@@ -83,13 +86,12 @@ def study_of(number: int, folder: Path) -> Path:
 
 def grid_of(study: Path) -> Grid:
     """The grid of a study file."""
-    said = read_yaml(study)
-    return open_grid(said, str(study), HOME / "config", HOME / "envs/lock.txt")
+    return open_grid(read_yaml(study), str(study), HOME / "config", HOME / "envs/lock.txt")
 
 
 def dry_run(study: Path) -> str:
     """Seconds, CPU seconds, peak memory and number of jobs of a dry run."""
-    command = [sys.executable, "-m", "snakemake", "-n", "-q", "all", "--configfile", str(study)]
+    command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--configfile", str(study)]
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(command, cwd=HOME, text=True, capture_output=True, check=False)
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -102,56 +104,63 @@ def dry_run(study: Path) -> str:
     return f"{seconds:.1f} s, {cpu:.1f} s of CPU, {memory} MB, {jobs:,} jobs"
 
 
-def finish(study: Path) -> None:
-    """Write every stamp and every cell of a grid, as if it had run; predictions are empty."""
-    grid = grid_of(study)
+def finish(
+    grid: Grid, done: Callable[[int, list[str]], list[str]] = lambda _, codes: codes
+) -> None:
+    """Write every stamp and every score of a grid, as if it had run; predictions are empty.
+
+    ``done`` chooses the languages that an evaluation, given by its number, has a score of.
+    """
     for encoder in grid.study.encoders:
-        write_json(grid.encoder(encoder).stamp, {})
+        _stamp(grid.encoder(encoder).stamp, grid.encoder(encoder).digest)
     for task, split, languages in grid.reads.needed_examples():
         for language in languages:
-            write_json(grid.examples_stamp(task, split, language), {})
-    for key in grid.reads.evaluations():
-        encoder, condition, seed, _ = key
-        # in the order in which they are made: Snakemake compares times
-        for stage in (*([INTERMEDIATE] if condition != NONE else []), *grid.resolved.recipes()):
-            if not (stamp := grid.checkpoint_stamp(encoder, condition, seed, stage)).exists():
-                write_json(stamp, {})
-    for key in grid.reads.evaluations():
-        _write_cells(grid, key)
-    for stage in (grid.table, grid.report):
-        stage.stamp.write_text("")
+            key = ExamplesKey(task, split, language)
+            _stamp(grid.examples_stamp(key), grid.examples(task, split).digest)
+    reads = States(grid)
+    for training in grid.reads.trainings():
+        inputs = {str(path): file_sha256(path) for path in reads.training_inputs(training)}
+        _stamp(grid.training(training).stamp, grid.training(training).digest, inputs)
+    for number, evaluation in enumerate(grid.reads.evaluations()):
+        languages = grid.resolved.languages[evaluation.target]
+        _write_scores(grid, evaluation, done(number, languages))
+    _stamp(grid.contamination.stamp, grid.contamination.digest)
+    grid.paths.table.write_bytes(b"")
+    grid.paths.report.write_bytes(b"")
+    _stamp(grid.table.stamp, grid.table.digest, {"scores": scores_digest(grid)})
+    _stamp(grid.report.stamp, grid.report.digest, {"table": file_sha256(grid.table.stamp)})
 
 
-def _write_cells(grid: Grid, key: tuple[str, str, int, str]) -> None:
-    path, spec, checkpoint = (
-        grid.paths.scores(key),
-        grid.evaluation(key).digest,
-        grid.evaluated(key),
-    )
+def _stamp(path: Path, digest: str, inputs: dict[str, str] | None = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_stamp(path, spec=digest, inputs=inputs or {}, files=[])
+
+
+def _write_scores(grid: Grid, key: EvaluationKey, languages: list[str]) -> None:
     empty = grid.paths.results / "empty"
+    empty.parent.mkdir(parents=True, exist_ok=True)
     empty.write_bytes(b"")
-    languages = grid.resolved.languages[key[3]]
-    examples = file_sha256(grid.examples_stamp(key[3], "test", languages[0]))  # all the same
-    inputs = {"checkpoint": file_sha256(checkpoint), "examples": examples}
+    checkpoint = file_sha256(grid.evaluated(key).stamp)
     about = {"sha256": file_sha256(empty), "bytes": 0}
-    names = ("encoder", "condition", "seed", "target")
-    made = {
-        language: a_cell(dict(zip(names, key, strict=True)), language, spec, inputs, about)
-        for language in languages
-    }
-    scores.write(path, made, dict.fromkeys(languages, empty))
+    computed = {}
+    for language in languages:
+        examples = grid.examples_stamp(ExamplesKey(key.target, "test", language))
+        inputs = {"checkpoint": checkpoint, "examples": file_sha256(examples)}
+        spec = grid.evaluation(key).digest
+        computed[language] = a_score(key._asdict(), language, spec, inputs, about)
+    scores.write(grid.paths.scores(key), computed, dict.fromkeys(languages, empty))
 
 
-def a_cell(
+def a_score(
     identity: dict[str, Any],
     language: str,
     spec: str,
     inputs: dict[str, str],
     predictions: dict[str, Any],
-) -> scores.Cell:
-    """A cell as an evaluation of a classification target writes it."""
+) -> scores.Score:
+    """A score as an evaluation of a classification target writes it."""
     return identity | {
-        "cell": scores.VERSION,
+        "version": scores.VERSION,
         "language": language,
         "spec": spec,
         "inputs": inputs,
@@ -171,7 +180,7 @@ def a_cell(
 
 
 def print_files(languages: int = 50) -> None:
-    """Files and bytes of a cell: a file of each kind a cell, and as they are."""
+    """Files and bytes of a score: one file of each kind a score, and as they are."""
     codes = [f"l{number:02d}" for number in range(languages)]
     identity = {"encoder": "xlm-r-large", "condition": "mnli", "seed": 1, "target": "xnli"}
     inputs = {"checkpoint": "0" * 64, "examples": "1" * 64}
@@ -185,7 +194,7 @@ def print_files(languages: int = 50) -> None:
                 pq.write_table(_predictions(rows, code), fresh[code], compression="zstd")
                 size = fresh[code].stat().st_size
                 about = {"sha256": file_sha256(fresh[code]), "bytes": size}
-                made[code] = a_cell(identity, code, "2" * 64, inputs, about)
+                made[code] = a_score(identity, code, "2" * 64, inputs, about)
                 write_json(fresh[code].with_suffix(".json"), made[code])
             scores.write(one / "xnli.jsonl", made, fresh)
             line = len(canonical(made[codes[0]]))

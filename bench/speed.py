@@ -10,6 +10,7 @@ Rounds alternate, so that a noisy machine disturbs both alike. Figures, not a ga
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ import transformers
 
 from xstilts.config.yaml_models import read_yaml
 from xstilts.data import examples
+from xstilts.grid.keys import INTERMEDIATE, ExamplesKey, TrainingKey
 from xstilts.grid.opening import open_grid
 from xstilts.models import checkpoint
 from xstilts.models.batch import by_tokens, pack
@@ -97,6 +99,7 @@ def our_evaluation(folder: Path, features: Features, items: np.ndarray) -> None:
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     home = Path(__file__).parents[1]
@@ -105,7 +108,7 @@ def main() -> None:
     grid = open_grid(config, "bench", home / "config", home / "envs/lock.txt")
     (encoder,) = grid.study.encoders
     folder = grid.encoder(encoder).stamp.parent
-    stamp = grid.examples_stamp(TASK, "train", "en")
+    stamp = grid.examples_stamp(ExamplesKey(TASK, "train", "en"))
     if not (folder / "stamp.json").exists() or not stamp.exists():
         sys.exit("run `snakemake --cores all download` first")
     labels = grid.cards.task(TASK).labels or []
@@ -113,7 +116,7 @@ def main() -> None:
     context = EncodingContext(Tokenizer(folder), labels, limits, training=True)
     rows = examples.read(stamp.with_suffix(".parquet"))
     features = load_model("classification").encode(rows, context)
-    job = jobs.training_job(grid, encoder, TASK, 1, "intermediate")
+    job = jobs.training_job(grid, TrainingKey(encoder, TASK, 1, INTERMEDIATE))
     batches = [Training(job).plan.batch(step)[1] for step in range(STEPS)]
     items = np.arange(min(512, len(features)))
     tokens = sum(int(features.lengths()[b].sum()) for b in batches)

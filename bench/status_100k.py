@@ -1,92 +1,54 @@
-"""How long `xstilts status` takes for 100,000 cells, and how much memory.
+"""How long `xstilts status` takes for 100,000 scores, and how much memory.
 
     python bench/status_100k.py [FOLDER]
 
-Makes a synthetic results folder (in FOLDER, else in a temporary one) for bench/scale_90k.yaml with
-six seeds, 108,000 cells: most of them done, some stale, some missing. Then times the command in a
+Writes a synthetic results folder (in FOLDER, else in a temporary one) for bench/scale_90k.yaml with
+six seeds, 108,000 scores: most of them done, some stale, some missing. Then times the command in a
 process of its own, three times.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from scale import HOME, STUDY, finish, grid_of
 
 from xstilts.config.yaml_models import read_yaml
-from xstilts.evaluation import scores
-from xstilts.grid.opening import open_grid
-from xstilts.provenance import digests, stamp
-
-if TYPE_CHECKING:
-    from xstilts.grid.artefacts import Grid
-
-HOME = Path(__file__).parents[1]
-STUDY = HOME / "bench/scale_90k.yaml"
 
 
 def make(folder: Path) -> tuple[Path, int]:
-    """Write stamps and cells with the specs that the study asks for; a study file and a count."""
-    says = read_yaml(STUDY) | {
+    """Write a grid of which some scores are stale and some missing; a study file and a count."""
+    study = folder / "study.yaml"
+    config = read_yaml(STUDY) | {
         "seeds": [1, 2, 3, 4, 5, 6],
         "results": str(folder / "results"),
+        "resources": str(folder / "resources"),
         "cards": str(HOME / "bench/scale_cards"),
     }
-    study = folder / "study.yaml"
-    study.write_text(json.dumps(says))
-    grid = open_grid(says, str(study), HOME / "config", HOME / "envs/lock.txt")
-    for key in grid.reads.trainings():
-        stage = grid.training(key)
-        stamp.write_stamp(stage.stamp, spec=stage.digest, inputs={}, files=[])
-    return study, sum(_evaluate(grid, *of) for of in grid.reads.evaluations())
-
-
-def _evaluate(grid: Grid, encoder: str, condition: str, seed: int, target: str) -> int:
-    """Cells as evaluations write them: the first one stale, the last one missing."""
-    stage = grid.evaluation(encoder, condition, seed, target)
-    checkpoint = grid.evaluated(encoder, condition, seed, target)
-    sha = digests.file_sha256(checkpoint) if checkpoint.exists() else "0" * 64
-    languages = grid.resolved.languages[target]
-    made = [
-        {
-            "cell": 2,
-            "encoder": encoder,
-            "condition": condition,
-            "seed": seed,
-            "target": target,
-            "language": language,
-            "spec": stage.digest if place else "0" * 64,
-            "inputs": {"checkpoint": sha, "examples": "1" * 64},
-            "task_type": "classification",
-            "primary": "accuracy",
-            "n": 5010,
-            "metrics": {"accuracy": 71.25748502994011},
-            "counts": {},
-            "warnings": [],
-            "device": "cuda",
-            "precision": "bf16",
-            "predictions": {"sha256": "2" * 64, "bytes": 12345},
-        }
-        for place, language in enumerate(languages[:-1])
-    ]
-    path = grid.paths.scores(encoder, condition, seed, target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{digests.canonical(cell)}\n" for cell in made))
-    with scores.archive(path).open("wb") as predictions:
-        predictions.truncate(scores.archive_size(made))  # holds nothing, but is long enough
-    return len(languages)
+    study.write_text(json.dumps(config))
+    grid = grid_of(study)
+    finish(grid, lambda number, codes: codes[: len(codes) - number % 3])  # up to two are missing
+    for key in grid.reads.evaluations()[::10]:
+        stamp = grid.evaluated(key).stamp  # retrained: its scores are stale
+        stamp.write_bytes(stamp.read_bytes() + b"\n")
+    return study, len(grid.resolved.cells())
 
 
 def main() -> None:
     """Make the folder, time the command."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?")
+    given: Path | None = parser.parse_args().folder
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
+        folder = given or Path(temporary)
         study, count = make(folder)
-        print(f"{count:,} cells")
+        print(f"{count:,} scores")
         command = [sys.executable, "-m", "xstilts.cli.main", "status", str(study), "--json"]
         command += ["--cards", str(HOME / "config")]
         for _ in range(3):

@@ -32,7 +32,7 @@ import torch
 import transformers
 
 from xstilts.config.yaml_models import read_yaml
-from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.keys import INTERMEDIATE, ExamplesKey, TrainingKey
 from xstilts.grid.opening import open_grid
 from xstilts.training.data import TrainingData
 from xstilts.training.log import LOG
@@ -61,7 +61,7 @@ class Outcome:
 
 def training_job(grid: Grid, task: str, steps: int, precision: str) -> TrainingJob:
     """The intermediate training of a task, cut after some steps."""
-    job = jobs.training_job(grid, grid.study.encoders[0], task, 1, INTERMEDIATE)
+    job = jobs.training_job(grid, TrainingKey(grid.study.encoders[0], task, 1, INTERMEDIATE))
     (learnt,) = job.tasks
     hyperparameters = learnt.hyperparameters.model_copy(update={"max_steps": steps})
     return replace(
@@ -242,7 +242,7 @@ def main() -> None:
     config = read_yaml(HOME / "bench/trainer.yaml")
     grid = open_grid(config, "bench/trainer.yaml", HOME / "config", HOME / "envs/lock.txt")
     stamps = [grid.encoder(grid.study.encoders[0]).stamp]
-    stamps += [grid.examples_stamp(task, "train", "en") for task in args.tasks]
+    stamps += [grid.examples_stamp(ExamplesKey(task, "train", "en")) for task in args.tasks]
     if missing := [str(stamp) for stamp in stamps if not stamp.exists()]:
         sys.exit(f"{missing[0]} is missing: run the download of the first line of this file")
     print(
