@@ -12,6 +12,7 @@ import yaml
 
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.resolve import ResolvedStudy, resolve
+from xstilts.config.yaml_models import Model, load
 from xstilts.errors import StudyError
 from xstilts.grid.opening import open_grid
 from xstilts.tasks.registry import SCHEMAS
@@ -80,6 +81,13 @@ STUDY: dict[str, Any] = {
     "targets": ["xnli", "xqa", "pairs"],
     "seeds": [1, 2],
 }
+
+
+def refused(model: type[Model], data: Any) -> list[str]:
+    """The lines of the `StudyError` that refuses a card, or a part of one."""
+    with pytest.raises(StudyError) as error:
+        load(model, data, "card.yaml")
+    return str(error.value).splitlines()
 
 
 @dataclass

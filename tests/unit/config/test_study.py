@@ -1,81 +1,20 @@
-"""The study file: what may be written in it, what it means, and how a slip is answered."""
+"""What may be written in a study file, and how a slip is answered."""
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from support.world import ALL, ROOT
-from xstilts.config.catalogue import Catalogue
-from xstilts.config.hyperparameters import Hyperparameters
-from xstilts.config.resolve import Cell, resolve
-from xstilts.config.yaml_models import read_yaml
+from support.world import ROOT
+from xstilts.config.resolve import resolve
 from xstilts.errors import StudyError
-from xstilts.grid.snapshot import load_snapshot, save_snapshot
-from xstilts.tasks.registry import SCHEMAS
 
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 
 
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_every_shipped_study_is_valid(path):
-    """Ready to run."""
-    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config", SCHEMAS)).cells()
-
-
 class TestSlips:
     """Bad input gets one clear line that names the file, the key and what is allowed."""
-
-    def test_an_unknown_encoder(self, world):
-        """The nearest name is offered."""
-        assert world.problem(encoders=["tinny"]) == (
-            "study.yaml: encoders[0]: unknown encoder 'tinny'; did you mean 'tiny'? "
-            "Allowed: other, tiny"
-        )
-
-    def test_an_unknown_condition(self, world):
-        """A condition is none, multi or a task."""
-        assert world.problem(conditions=["none", "choise"]) == (
-            "study.yaml: conditions[1]: unknown condition 'choise'; did you mean 'choice'? "
-            "Allowed: choice, multi, news, nli, none, pairs, qa, qa_part, topic, xnli, xqa"
-        )
-
-    def test_an_unknown_target(self, world):
-        """A target is a task."""
-        assert world.problem(targets=["xnlu"]) == (
-            f"study.yaml: targets[0]: unknown target 'xnlu'; did you mean 'xnli'? Allowed: {TASKS}"
-        )
-
-    def test_an_unknown_task_in_training(self, world):
-        """Its hyperparameters would never be used."""
-        assert world.problem(training={"tasks": {"nlu": {"epochs": 1}}}) == (
-            f"study.yaml: training.tasks[0]: unknown task 'nlu'; did you mean 'nli'? "
-            f"Allowed: {TASKS}"
-        )
-
-    def test_an_unknown_language(self, world):
-        """The languages of the targets are offered."""
-        assert world.problem(languages=["de", "zz"]) == (
-            "study.yaml: languages[1]: unknown language 'zz'. Allowed: de, en, mis, no, sw, yo"
-        )
-
-    def test_an_unknown_language_of_one_target(self, world):
-        """The languages of that target are offered."""
-        assert world.problem(languages={"pairs": ["yo"]}) == (
-            "study.yaml: languages.pairs[0]: unknown language 'yo'. Allowed: de, sw"
-        )
-
-    def test_an_unknown_target_in_languages(self, world):
-        """A target that is not in the study has no languages to choose."""
-        assert world.problem(languages={"xqq": "all"}) == (
-            "study.yaml: languages.xqq: unknown target 'xqq'; did you mean 'xqa'? "
-            "Allowed: default, pairs, xnli, xqa"
-        )
 
     def test_an_unknown_word_for_languages(self, world):
         """One line, whatever the kinds of values that are allowed."""
@@ -84,13 +23,6 @@ class TestSlips:
         assert world.problem(languages=7) == f"study.yaml: languages: 7 {allowed}"
         assert world.problem(languages={"xqa": "low"}) == (
             f"study.yaml: languages.xqa: 'low' {allowed}"
-        )
-
-    def test_an_unknown_target_of_a_limit(self, world):
-        """Limits of examples can be given by target."""
-        assert world.problem(evaluation={"max_examples": {"xqua": 10}}) == (
-            "study.yaml: evaluation.max_examples: unknown target 'xqua'; did you mean 'xqa'? "
-            "Allowed: default, pairs, xnli, xqa"
         )
 
     def test_a_misspelled_key(self, world):
@@ -201,20 +133,6 @@ class TestSlips:
         """Would make an empty grid."""
         assert world.problem(**{key: []}) == f"study.yaml: {key}: must not be empty"
 
-    def test_an_empty_choice_of_languages(self, world):
-        """Each target that loses all its languages is named, with those that it has."""
-        assert world.problem(languages={"pairs": []}) == (
-            "study.yaml: languages: {'pairs': []} leaves no language for 'pairs', an empty grid; "
-            "it has de, sw"
-        )
-
-    def test_a_choice_that_no_language_meets(self, world):
-        """A list that suits one target may leave none of another."""
-        assert world.problem(languages=["yo"], targets=["xnli", "pairs"]) == (
-            "study.yaml: languages: ['yo'] leaves no language for 'pairs', an empty grid; "
-            "it has de, sw"
-        )
-
     @pytest.mark.parametrize(
         ("changes", "problem"),
         [
@@ -235,104 +153,11 @@ class TestSlips:
             "study.yaml: conditions: needs 'none', the baseline of every gain"
         )
 
-    @pytest.mark.parametrize(
-        ("key", "value", "other"),
-        [("weight_decay", 0.1, 0.01), ("adam_epsilon", 1e-6, 1e-8), ("patience", 3, 30)],
-    )
-    def test_multi_has_one_optimiser(self, world, key, value, other):
-        """What is one for all of its tasks cannot differ by task."""
-        conditions = ["none", "nli", "choice", "multi"]
-        training = {"tasks": {"nli": {key: value}}}
-        assert world.problem(conditions=conditions, training=training) == (
-            f"study.yaml: training: the tasks of 'multi' are trained with one {key}, "
-            f"not {value} for nli, {other} for choice: they must have the same"
-        )
-        world.grid(conditions=["none", "nli", "choice"], training=training)
-
-    @pytest.mark.parametrize("conditions", [["none", "multi"], ["none", "multi", "nli"]])
-    def test_multi_without_tasks(self, world, conditions):
-        """It is all intermediate tasks of the study at once."""
-        assert world.problem(conditions=conditions) == (
-            "study.yaml: conditions: 'multi' needs at least two single tasks beside it"
-        )
-
-    def test_a_condition_that_cannot_be_trained(self, world):
-        """A test set alone teaches nothing."""
-        assert world.problem(conditions=["none", "xqa"]) == (
-            "study.yaml: conditions: 'xqa' has no train split to fine-tune on"
-        )
-
-    def test_a_target_that_cannot_be_scored(self, world):
-        """Both reasons are told."""
-        assert world.problems(targets=["qa"]) == [
-            "study.yaml: targets: 'qa' has no test split to score",
-            "study.yaml: targets: card 'qa' names no recipe to fine-tune on",
-        ]
-
-    def test_a_recipe_of_another_format(self, world):
-        """A head of one task type cannot answer another."""
-        assert world.problem(recipes={"nli": "qa"}) == (
-            "study.yaml: recipes.nli: 'qa' is span_qa, but 'xnli' is classification"
-        )
-
-    def test_a_recipe_with_other_labels(self, world):
-        """It would never say what the target asks."""
-        assert world.problem(recipes={"nli": "topic"}) == (
-            "study.yaml: recipes.nli: 'topic' does not teach no, yes, labels of 'xnli'; "
-            "it has sport, trade"
-        )
-
-    def test_a_recipe_without_training_data(self, world):
-        """Of the same task type, but a test set."""
-        assert world.problem(recipes={"qa": "xqa"}) == (
-            "study.yaml: recipes.qa: 'xqa' has no train split to fine-tune on"
-        )
-
-    def test_an_unknown_recipe(self, world):
-        """In the place of one that a target names."""
-        assert world.problem(recipes={"qa": "qa_parts"}) == (
-            "study.yaml: recipes.qa: 'xqa': unknown recipe 'qa_parts'; did you mean 'qa_part'? "
-            f"Allowed: {TASKS}"
-        )
-
-    def test_a_recipe_that_no_target_has(self, world):
-        """It would replace nothing, in silence."""
-        assert world.problem(recipes={"qaa": "qa_part"}) == (
-            "study.yaml: recipes: unknown recipe of a target 'qaa'; did you mean 'qa'? "
-            "Allowed: nli, qa"
-        )
-
-    def test_a_slip_in_a_card_is_told_by_the_card(self, world):
-        """Not by the study, which is fine."""
-        world.change_card("nli", licence=None)
-        assert world.problem() == (
-            f"{world.config}/tasks/nli.yaml: licence: Input should be a valid string, not None"
-        )
-
     def test_all_slips_of_form_come_at_once(self, world):
         """One line each, in the order of the file's schema."""
         lines = world.problems(seeds=[1, 1], conditions=["nli"], trainin={}, study=...)
         keys = [line.removeprefix("study.yaml: ").partition(":")[0] for line in lines]
         assert keys == ["study", "conditions", "seeds", "trainin"]
-
-    def test_all_slips_of_sense_come_at_once(self, world):
-        """One line each."""
-        lines = world.problems(
-            encoders=["tinny"],
-            conditions=["none", "xqa", "multi"],
-            targets=["xnli", "xqaa"],
-            languages=["zz"],
-            recipes={"nli": "qa"},
-        )
-        keys = [line.removeprefix("study.yaml: ").partition(":")[0] for line in lines]
-        assert keys == [
-            "encoders[0]",
-            "targets[1]",
-            "conditions",
-            "recipes.nli",
-            "conditions",
-            "languages[0]",
-        ]
 
 
 class TestFolders:
@@ -387,165 +212,7 @@ class TestFolders:
         assert line.endswith(problem)
 
 
-class TestLanguages:
-    """all, low_resource, a list, or these by target."""
-
-    def test_all_is_the_default(self, world):
-        """Every language that a target's card has, whether its resources are known or not."""
-        assert world.resolve().languages == {
-            "xnli": ALL,
-            "xqa": ["en", "de", "sw", "no"],
-            "pairs": ["de", "sw"],
-        }
-
-    def test_low_resource_is_joshi_0_to_2(self, world):
-        """A language whose class is not known is not counted among them."""
-        assert world.resolve(languages="low_resource").languages == {
-            "xnli": ["sw", "yo"],
-            "xqa": ["sw", "no"],
-            "pairs": ["sw"],
-        }
-
-    def test_a_list_chooses_where_it_can(self, world):
-        """In the card's order, not the list's."""
-        chosen = world.resolve(languages=["yo", "sw", "en"]).languages
-        assert chosen == {"xnli": ["en", "sw", "yo"], "xqa": ["en", "sw"], "pairs": ["sw"]}
-
-    def test_a_target_can_choose_for_itself(self, world):
-        """The others take the default, or all."""
-        languages = {"xqa": ["de"], "pairs": "low_resource"}
-        assert world.resolve(languages=languages).languages == {
-            "xnli": ALL,
-            "xqa": ["de"],
-            "pairs": ["sw"],
-        }
-        chosen = world.resolve(languages=languages | {"default": ["en"]}).languages
-        assert chosen["xnli"] == ["en"]
-
-    def test_a_language_need_not_be_in_the_table(self, world):
-        """Its resources are unknown then; a frozen study must allow what the study allowed."""
-        world.change_card("pairs", languages=["de", "qqq"])
-        card = yaml.safe_load((world.config / "tasks" / "pairs.yaml").read_text())
-        card["splits"]["test"]["languages"] = ["de", "qqq"]
-        world.write("tasks", card)
-        assert world.resolve(languages={"pairs": ["qqq"]}).languages["pairs"] == ["qqq"]
-
-
-class TestGridOfQuestions:
-    def test_cells_are_all_combinations(self, world):
-        """Every encoder, condition, seed, target and language of the target, once."""
-        cells = world.resolve(encoders=["tiny", "other"]).cells()
-        assert len(cells) == 2 * 4 * 2 * (5 + 4 + 2) == len(set(cells))
-        assert cells[0] == Cell("tiny", "none", 1, "xnli", "en")
-
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
-    @given(st.data())
-    def test_a_part_of_a_study_is_a_part_of_its_cells(self, world, data):
-        """Leaving something out of a study adds nothing."""
-        whole = set(world.resolve(conditions=["none", "nli", "choice"]).cells())
-        subset = {
-            "conditions": ["none", *data.draw(st.sets(st.sampled_from(["nli", "choice"])))],
-            "targets": list(data.draw(st.sets(st.sampled_from(["xnli", "xqa"]), min_size=1))),
-            "seeds": list(data.draw(st.sets(st.sampled_from([1, 2]), min_size=1))),
-            "languages": list(data.draw(st.sets(st.sampled_from(ALL[1:3]), min_size=1))),
-        }
-        assert set(world.resolve(**subset).cells()) <= whole
-
-    def test_recipes_are_shared(self, world):
-        """Targets of one recipe are fine-tuned once."""
-        world.change_card("xqa", task="xqa2")
-        assert world.resolve(targets=["xqa", "xqa2", "xnli"]).recipes() == ["qa", "nli"]
-
-    def test_a_recipe_can_be_replaced(self, world):
-        """For every target that names it."""
-        resolved = world.resolve(recipes={"qa": "qa_part"})
-        assert resolved.recipe_of("xqa") == "qa_part"
-        assert resolved.recipes() == ["nli", "qa_part"]
-
-    def test_a_target_is_read_from_its_recipe(self, world):
-        """Retrieval has none: it is read from the intermediate checkpoint."""
-        resolved = world.resolve()
-        assert [resolved.stage_of(t) for t in resolved.targets] == ["nli", "qa", "intermediate"]
-        assert resolved.recipe_of("pairs") is None
-
-    def test_conditions_are_made_of_tasks(self, world):
-        """None of no task, multi of all single ones, in whatever order they are listed."""
-        tasks = {c.name: c.tasks for c in world.resolve().conditions.values()}
-        assert tasks == {
-            "none": (),
-            "nli": ("nli",),
-            "choice": ("choice",),
-            "multi": ("choice", "nli"),
-        }
-
-
-class TestHyperparameters:
-    """The narrower scope wins: defaults < card < all < stage < task."""
-
-    @pytest.mark.parametrize(
-        ("training", "intermediate", "recipe"),
-        [
-            ({}, 5.0, 5.0),
-            ({"all": {"epochs": 7}}, 7.0, 7.0),
-            ({"all": {"epochs": 7}, "recipe": {"epochs": 8}}, 7.0, 8.0),
-            ({"all": {"epochs": 7}, "intermediate": {"epochs": 8}}, 8.0, 7.0),
-            ({"recipe": {"epochs": 8}, "tasks": {"nli": {"epochs": 9}}}, 9.0, 9.0),
-            ({"recipe": {"epochs": 8}, "tasks": {"qa": {"epochs": 9}}}, 5.0, 8.0),
-            ({"all": {"epochs": 3}}, 3.0, 3.0),
-        ],
-    )
-    def test_precedence(self, world, training, intermediate, recipe):
-        """Also where a scope writes out the default, 3."""
-        world.change_card("nli", training={"epochs": 5.0})
-        resolved = world.resolve(training=training)
-        assert resolved.hyperparameters("nli", "intermediate").epochs == intermediate
-        assert resolved.hyperparameters("nli", "recipe").epochs == recipe
-
-    def test_scopes_add_up(self, world):
-        """Each sets what it names; the rest is jiant's defaults."""
-        world.change_card("nli", training={"max_length": 64})
-        training = {"all": {"epochs": 1}, "tasks": {"nli": {"batch_size": 4}}}
-        assert world.resolve(training=training).hyperparameters("nli", "recipe") == (
-            Hyperparameters(epochs=1, batch_size=4, max_length=64)
-        )
-
-    def test_limits_of_examples_go_by_target(self, world):
-        """A number for all, or numbers by target with a default."""
-        study = world.resolve(evaluation={"max_examples": {"xqa": 5, "default": 9}}).study
-        assert study.evaluation.limit("xqa") == 5
-        assert study.evaluation.limit("xnli") == 9
-        assert world.resolve().study.evaluation.limit("xnli") is None
-
-
 def test_a_study_is_a_mapping(world):
     """An empty file is not."""
     with pytest.raises(StudyError, match=r"study\.yaml: must be a mapping of keys, not NoneType"):
         resolve(None, "study.yaml", world.cards)
-
-
-class TestCardsOfOnesOwn:
-    """A study may name a folder of cards in place of the project's."""
-
-    def test_they_replace_the_projects(self, world, tmp_path):
-        """Also in the frozen copy, where the folder is not asked again."""
-        own = tmp_path / "own"
-        shutil.copytree(world.config, own)
-        (own / "tasks/nli.yaml").rename(own / "tasks/mine.yaml")
-        (own / "tasks/mine.yaml").write_text(
-            (own / "tasks/mine.yaml").read_text().replace("task: nli", "task: mine")
-        )
-        grid = world.grid(conditions=["none", "mine"], targets=["xqa"], cards=str(own))
-        assert grid.cards.folder == own
-        path = save_snapshot(grid)
-        shutil.rmtree(own)
-        thawed = load_snapshot(path)
-        assert thawed.training("tiny", "mine", 1, "qa").digest == (
-            grid.training("tiny", "mine", 1, "qa").digest
-        )
-
-    def test_a_folder_that_holds_no_cards_is_told(self, world, tmp_path):
-        """By what it lacks."""
-        (tmp_path / "own/tasks").mkdir(parents=True)
-        assert world.problem(cards=str(tmp_path / "own")) == (
-            f"study.yaml: cards: '{tmp_path}/own' has no encoders, languages.tsv"
-        )

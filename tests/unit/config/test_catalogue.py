@@ -1,0 +1,67 @@
+"""Cards are found by name in a folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.world import SQUAD, task_card
+from xstilts.errors import StudyError
+from xstilts.tasks.registry import SCHEMAS
+
+
+class TestCatalogue:
+    def test_a_card_has_the_name_of_its_file(self, world):
+        """A copy whose name was not changed inside would be confused with its original."""
+        world.change_card("qa", task="nli")
+        (world.config / "tasks" / "nli.yaml").rename(world.config / "tasks" / "mnli.yaml")
+        with pytest.raises(StudyError, match=r"mnli\.yaml: task: is 'nli'; must be 'mnli'"):
+            world.cards.task("mnli")
+
+    @pytest.mark.parametrize("split", ["dev", "test"])
+    def test_a_language_that_the_scorer_has_no_rule_for_is_refused(self, world, split):
+        """Before a model answers questions that nothing can score."""
+        card = task_card("xqa", SQUAD, {"train": ["no"], split: ["en", "de", "sw", "no"]})
+        world.write("tasks", card | {"scorer": "mlqa"})
+        with pytest.raises(StudyError) as caught:
+            world.cards.task("xqa")
+        assert str(caught.value) == (
+            f"{world.config}/tasks/xqa.yaml: scorer: 'mlqa' has no rule for sw, no "
+            f"(splits.{split}); it has rules for ar, de, en, es, hi, vi, zh"
+        )
+
+    def test_only_what_is_scored_needs_a_rule(self, world):
+        """Training examples may be in any language, and SQuAD's rule is one for all."""
+        splits = {"train": ["en", "no"], "test": ["en", "de"]}
+        world.write("tasks", task_card("xqa", SQUAD, splits) | {"scorer": "mlqa"})
+        assert world.cards.task("xqa").scorer == "mlqa"
+        world.change_card("xqa")
+        assert "no" in world.cards.task("xqa").split_languages("test")
+
+    def test_an_unknown_card_is_an_error(self, world):
+        """With the cards that there are."""
+        with pytest.raises(StudyError, match=r"unknown encoder 'tinny'; did you mean 'tiny'\?"):
+            world.cards.encoder("tinny")
+
+    def test_an_unknown_task_type_is_an_error(self, world):
+        """With the types that there are."""
+        world.change_card("xnli", task_type="clasification")
+        with pytest.raises(
+            StudyError,
+            match=r"xnli\.yaml: task_type: unknown task type 'clasification'; "
+            r"did you mean 'classification'\?",
+        ):
+            world.cards.task("xnli")
+
+    def test_classes_need_names(self, world):
+        """A head has one output for each."""
+        world.change_card("xnli", labels=None)
+        with pytest.raises(
+            StudyError, match=r"xnli\.yaml: labels: a classification task needs them"
+        ):
+            world.cards.task("xnli")
+
+    def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
+        """A catalogue of a folder that does not exist is empty."""
+        from xstilts.config.catalogue import Catalogue
+
+        assert Catalogue(tmp_path / "nowhere", SCHEMAS).tasks == []

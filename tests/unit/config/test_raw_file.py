@@ -1,0 +1,46 @@
+"""A raw file names the sources that its bytes may come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.world import refused
+from xstilts.config.raw_file import HubFile, RawFile
+
+COMMIT = "0" * 40
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({}, "needs at least one source: mirror, hub, url or package"),
+        ({"mirror": "m", "member": "x"}, "member: names a file in the archive behind hub: or url:"),
+        (
+            {"mirror": "m", "url": "u", "order": ["url"]},
+            "order: must name each source once",
+        ),
+        (
+            {"hub": {"repo": "a/b", "revision": "v1", "file": "f"}},
+            "is neither a commit",
+        ),
+    ],
+    ids=["source", "member", "order", "revision"],
+)
+def test_a_file_that_nothing_can_give_is_refused(keys, problem):
+    """Before anything is fetched."""
+    (line,) = refused(RawFile, {"path": "x"} | keys)
+    assert problem in line
+
+
+def test_sources_are_tried_in_one_order():
+    """The mirror first, then the Hub, then addresses; a card may order them otherwise."""
+    hub = HubFile(repo="a/b", revision=COMMIT, file="f")
+    file = RawFile(path="x", url="u", mirror="m", hub=hub)
+    assert file.sources == ["mirror", "hub", "url"]
+    assert file.model_copy(update={"order": ["url", "hub", "mirror"]}).sources[0] == "url"
+
+
+def test_a_file_is_filled_in_with_language_and_code():
+    """``{folder}`` and ``{name}`` are the parts of a code with slashes."""
+    file = RawFile(path="{language}/{name}", url="https://x.org/{folder}/{code}")
+    assert file.of("de", "a/b/ger") == RawFile(path="de/ger", url="https://x.org/a/b/a/b/ger")
