@@ -30,7 +30,7 @@ from xstilts.data.prepare import prepare
 from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation.job import EvaluationJob
 from xstilts.models import token_cache
-from xstilts.models.batch import by_tokens, pack
+from xstilts.models.batch import batches_by_tokens, pack
 from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
@@ -102,19 +102,18 @@ def timed(work: Callable[[], Any]) -> Seconds:
     return Seconds(time.perf_counter() - began[0], time.process_time() - began[1])
 
 
-def bare(model: predictor.Model, languages: list[str]) -> tuple[Seconds, int]:
+def bare(model: predictor.Predictor, languages: list[str]) -> tuple[Seconds, int]:
     """Seconds of the forward passes of all languages, and their tokens."""
     seconds, tokens = Seconds(0.0, 0.0), 0
     for language in languages:
-        for part in model.texts(language).parts:
-            features = model._with_embeddings(part.features)
+        for part in model.encode(language).parts:
+            features = model.load_rows(part.features)
             lengths = features.lengths()
             tokens += int(lengths.sum())
-            batches = [
-                pack(features, items) for items in by_tokens(lengths, range(len(features)), 2048)
-            ]
+            cut = batches_by_tokens(lengths, range(len(features)), 2048)
+            batches = [pack(features, instances) for instances in cut]
             with torch.inference_mode():
-                more = timed(lambda: [model._heads(batch) for batch in batches])  # noqa: B023
+                more = timed(lambda: [model.forward(batch) for batch in batches])  # noqa: B023
             seconds = Seconds(seconds.wall + more.wall, seconds.cpu + more.cpu)
     return seconds, tokens
 
@@ -139,8 +138,8 @@ def main() -> None:
             stamps = prepared(card, languages, given.mirror, folder / "examples")
             job = job_of(target, stamps, encoder, given.examples, folder)
             whole = timed(lambda: evaluate.run(job, lambda _: None))  # noqa: B023
-            model = predictor.Model(replace(job, work=folder / "again"))
-            setup = timed(lambda: predictor.Model(job))  # noqa: B023
+            model = predictor.Predictor(replace(job, work=folder / "again"))
+            setup = timed(lambda: predictor.Predictor(job))  # noqa: B023
             passes, tokens = bare(model, languages)
             figures = {
                 "target": target,

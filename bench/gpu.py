@@ -74,7 +74,8 @@ from xstilts.models.network import weights as network_weights
 from xstilts.provenance.stamp import write_stamp
 from xstilts.tasks.registry import SCHEMAS
 from xstilts.training.job import TaskJob, TrainingJob
-from xstilts.training.train import Training
+from xstilts.training.loop import Trainer
+from xstilts.training.train import TrainingRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -278,11 +279,12 @@ def wait_for_device() -> None:
 def ours(work: Work, ready: Barrier) -> dict[str, Any]:
     """The engine's own loop."""
     with TemporaryDirectory() as out:
-        training = Training(replace(job(work), stamp=Path(out) / "stamp.json"))
-        items = [training.plan.batch(step)[1] for step in range(training.plan.total)]
-        lengths = training.data.lengths["mnli"]
-        with training.device.threads():
-            steps = training.steps(lambda: False)
+        training = TrainingRun(replace(job(work), stamp=Path(out) / "stamp.json"))
+        trainer = training.trainer
+        items = [trainer.schedule.batch(step)[1] for step in range(trainer.schedule.total)]
+        lengths = trainer.data.lengths["mnli"]
+        with trainer.device.threads():
+            steps = training.steps()
             for _ in range(work.warm):
                 next(steps)
             wait_for_device()
@@ -296,7 +298,7 @@ def ours(work: Work, ready: Barrier) -> dict[str, Any]:
             told = measured(work, seconds, [lengths[i] for i in timed])
             if work.profile:
                 told["profile"] = profiled(steps)
-    return told | {"loss": training.losses["mnli"]}
+    return told | {"loss": trainer.losses["mnli"]}
 
 
 def theirs(work: Work, ready: Barrier) -> dict[str, Any]:
@@ -392,16 +394,15 @@ def profiled(steps: Iterator[int]) -> str:
 
 def replayed(work: Work, ready: Barrier) -> dict[str, Any]:
     """Both passes of the encoder over one batch: launched one by one, and as one graph."""
-    with TemporaryDirectory() as out:
-        training = Training(replace(job(work), stamp=Path(out) / "stamp.json"))
-    training._train_mode(True)
-    _, items = training.plan.batch(0)
-    batch, _ = training.gradients.forward(0, "mnli", items.tolist())
+    trainer = Trainer(job(work))
+    trainer.train_mode(True)
+    _, items = trainer.schedule.batch(0)
+    batch, _ = trainer.gradients.forward(0, "mnli", items.tolist())
     gradient = torch.ones(len(batch.ids), work.shape.hidden, device=batch.ids.device)
 
     def both_passes() -> None:
         with torch.autocast(batch.ids.device.type, dtype=torch.bfloat16, cache_enabled=False):
-            hidden = training.encoder(batch)
+            hidden = trainer.encoder(batch)
         hidden.float().backward(gradient)
 
     def seconds(run: Callable[[], None]) -> float:
@@ -415,7 +416,7 @@ def replayed(work: Work, ready: Barrier) -> dict[str, Any]:
     both_passes()
     told = {"launched_seconds": seconds(both_passes), "tokens": len(batch.ids)}
     if torch.cuda.is_available():
-        told["replayed_seconds"] = seconds(captured(both_passes, training.gradients.zero).replay)
+        told["replayed_seconds"] = seconds(captured(both_passes, trainer.gradients.zero).replay)
     return told | {"memory_gib": memory_gib()}
 
 

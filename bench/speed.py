@@ -28,10 +28,12 @@ from xstilts.data import examples
 from xstilts.grid.keys import INTERMEDIATE, ExamplesKey, TrainingKey
 from xstilts.grid.opening import open_grid
 from xstilts.models import checkpoint
-from xstilts.models.batch import by_tokens, pack
+from xstilts.models.batch import batches_by_tokens, pack
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext, load_model
-from xstilts.training.train import Training
+from xstilts.training.loop import Trainer
+from xstilts.training.train import TrainingRun
 from xstilts.workflow import jobs
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def plain_training(folder: Path, features: Features, batches: list[np.ndarray]) 
 def our_training(job: TrainingJob) -> None:
     """The engine, reading and tokenising included."""
     with TemporaryDirectory() as folder:
-        for _ in Training(replace(job, stamp=Path(folder) / "stamp.json")).steps(lambda: False):
+        for _ in TrainingRun(replace(job, stamp=Path(folder) / "stamp.json")).steps():
             pass
 
 
@@ -89,12 +91,12 @@ def plain_evaluation(folder: Path, features: Features, items: np.ndarray) -> Non
 
 def our_evaluation(folder: Path, features: Features, items: np.ndarray) -> None:
     """Forward passes sorted by length, without padding, over the rows that occur."""
-    used = features.tokens_used()
-    encoder = checkpoint.build(folder, None, torch.from_numpy(used).long()).eval()
-    renumbered = features.renumbered(used)
+    rows = EmbeddingRows.of([features])
+    encoder = checkpoint.build(folder, None, rows).eval()
+    numbered = rows.number(features)
     with torch.inference_mode():
-        for batch in by_tokens(features.lengths(), items.tolist(), 2048):
-            encoder(pack(renumbered, batch))
+        for batch in batches_by_tokens(features.lengths(), items.tolist(), 2048):
+            encoder(pack(numbered, batch))
 
 
 def main() -> None:
@@ -117,7 +119,7 @@ def main() -> None:
     rows = examples.read(stamp.with_suffix(".parquet"))
     features = load_model("classification").encode(rows, context)
     job = jobs.training_job(grid, TrainingKey(encoder, TASK, 1, INTERMEDIATE))
-    batches = [Training(job).plan.batch(step)[1] for step in range(STEPS)]
+    batches = [Trainer(job).schedule.batch(step)[1] for step in range(STEPS)]
     items = np.arange(min(512, len(features)))
     tokens = sum(int(features.lengths()[b].sum()) for b in batches)
     seconds: dict[str, list[float]] = {"train, plain": [], "train, ours": []}

@@ -37,7 +37,7 @@ from xstilts.grid.opening import open_grid
 from xstilts.training.data import TrainingData
 from xstilts.training.log import LOG
 from xstilts.training.schedule import Schedule
-from xstilts.training.train import Training
+from xstilts.training.train import TrainingRun
 from xstilts.workflow import jobs
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ def ours(job: TrainingJob) -> Outcome:
     """The engine: reading, tokenising, building, stepping."""
     with TemporaryDirectory() as folder:
         began = time.perf_counter()
-        training = Training(replace(job, stamp=Path(folder) / "stamp.json"))
-        with training.device.threads():
+        training = TrainingRun(replace(job, stamp=Path(folder) / "stamp.json"))
+        with training.trainer.device.threads():
             first = time.perf_counter()
-            for _ in training.steps(lambda: False):
+            for _ in training.steps():
                 pass
         end = time.perf_counter()
         log = (Path(folder) / LOG).read_text(encoding="utf-8").splitlines()
@@ -94,7 +94,7 @@ class Batches(torch.utils.data.Dataset[dict[str, Any]]):
         (task,) = job.tasks
         data = TrainingData(job.tasks, None, job.encoder.parent)
         self.features: Features = data.features[task.name]
-        self.rows = data.rows.numpy()
+        self.rows = data.rows.token_ids.numpy()
         self.span = task.task_type == "span_qa"
         sizes = {task.name: len(self.features)}
         plan = Schedule({task.name: task.hyperparameters}, sizes, job.multi, job.seed)

@@ -50,7 +50,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(moment, finished, tmp_path):
         running.communicate()
         project.snakemake("--unlock", check=False)
     project.snakemake()
-    assert project.scores() == finished.scores()
+    assert project.cells() == finished.cells()
     assert project.checkpoints() == finished.checkpoints()
 
 
@@ -59,13 +59,17 @@ def test_an_edit_of_the_library_in_mid_run_is_refused(finished, tmp_path):
     project = new_project(tmp_path / "edited")
     running = start(project)
     wait_for(project, "resources/checkpoints/**/stamp.json")
-    project.edit("src/xstilts/training/train.py", "1.0 - rate * self", "1.0 - 1.0 * rate * self")
+    project.edit(
+        "src/xstilts/training/loop.py",
+        "1.0 - learning_rate * self",
+        "1.0 - 1.0 * learning_rate * self",
+    )
     project.edit("src/xstilts/evaluation/scores.py", "VERSION = 2", "VERSION = 2 * 1")
     output = running.communicate(timeout=300)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output
-    made = project.checkpoints() | project.scores()
-    whole = finished.checkpoints() | finished.scores()
+    made = project.checkpoints() | project.cells()
+    whole = finished.checkpoints() | finished.cells()
     assert all(whole[path] == print_ for path, print_ in made.items())
 
 
@@ -78,5 +82,5 @@ def test_an_edit_of_the_study_in_mid_run_changes_nothing(finished, tmp_path):
     project.edit("config/tasks/cldr_region.yaml", "recipe: cldr_region", "recipe: facts_nli")
     output = running.communicate(timeout=300)[0]
     assert running.returncode == 0, output
-    assert project.scores() == finished.scores()
+    assert project.cells() == finished.cells()
     assert project.checkpoints() == finished.checkpoints()

@@ -57,7 +57,11 @@ def test_a_removed_language_runs_nothing_but_the_report(project):
 
 def test_a_changed_line_of_the_trainer_trains_and_evaluates_again(project):
     """The trainer's code is a part of every checkpoint's identity, and of every cell's after it."""
-    project.edit("src/xstilts/training/train.py", "1.0 - rate * self", "1.0 - 1.0 * rate * self")
+    project.edit(
+        "src/xstilts/training/loop.py",
+        "1.0 - learning_rate * self",
+        "1.0 - 1.0 * learning_rate * self",
+    )
     jobs = project.planned()
     assert jobs["train"] == 3
     assert jobs["evaluate_cldr_region"] == 2
@@ -80,10 +84,10 @@ def test_a_changed_format_touches_only_its_tasks(project):
 
 def test_comments_docstrings_and_the_report_train_nothing(project):
     """A comment changes nothing at all; the report's code changes the report alone."""
-    project.edit("src/xstilts/training/train.py", '"""Training: ', '"""About training: ')
     project.edit(
-        "src/xstilts/training/train.py", "import math\n", "import math  # for the checks\n"
+        "src/xstilts/training/loop.py", '"""The training loop: ', '"""About the training loop: '
     )
+    project.edit("src/xstilts/training/loop.py", "import math\n", "import math  # for the checks\n")
     assert project.planned() == {}
     path = project.folder / "src/xstilts/analysis/report/page.py"
     path.write_text(path.read_text() + "\n_CHANGED = 1\n")

@@ -2,11 +2,11 @@
 
 The checkpoint is loaded once. Each language's result is kept in a work folder as soon as it is
 known and published at the end, so that what was computed before a failure is not computed again. A
-cell that exists is kept only if it says what the one that would be written says of its inputs: a
-cell of another checkpoint, other examples or other code is stale and is made again.
+cell that exists is kept only if its inputs are those of the cell that would be written: a cell of
+another checkpoint, other examples or other code is stale and is computed again.
 
-While one language is in its forward passes, the next one is read and tokenised in a thread. What
-languages share (the candidates of a multilingual pool) is tokenised and encoded once.
+While one language is in its forward passes, a thread reads and tokenises the next one. Examples
+that languages share (the candidates of a multilingual pool) are tokenised and encoded once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
+from xstilts.evaluation.predictor import Predictor
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.run_record import RunRecord
@@ -34,69 +35,71 @@ if TYPE_CHECKING:
 
     from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
+    from xstilts.evaluation.predictor import EncodedExamples
     from xstilts.evaluation.scores import Score
-from xstilts.evaluation.predictor import Model, Texts
 
 
-def run(job: EvaluationJob, say: Callable[[str], None] = print) -> None:
+def run(job: EvaluationJob, log: Callable[[str], None] = print) -> None:
     """Bring every cell of a job up to date.
 
     A language that fails does not keep the others from being computed; then its error is raised.
     """
-    with artefact_lock(job.cells.parent, say, name=f".{job.cells.stem}.lock.json"):
-        _run(job, say)
+    with artefact_lock(job.cells.parent, log, name=f".{job.cells.stem}.lock.json"):
+        _run(job, log)
 
 
-def _run(job: EvaluationJob, say: Callable[[str], None]) -> None:
+def _run(job: EvaluationJob, log: Callable[[str], None]) -> None:
     expected = {language: _expected(job, language) for language in job.examples}
     kept = _kept(job, expected)
     todo = [language for language in job.examples if language not in kept]
-    say(f"{len(job.examples) - len(todo)} of {len(job.examples)} cells are up to date")
+    log(f"{len(job.examples) - len(todo)} of {len(job.examples)} cells are up to date")
     if not todo:
         return
-    clock = RunRecord()
-    missing = [x for x in todo if not _is_waiting(job.work / f"{x}.json", expected[x])]
+    record = RunRecord()
+    missing = [x for x in todo if not _is_computed(job.work / f"{x}.json", expected[x])]
     seconds: dict[str, float] = {}
     failures: list[Exception] = []
     if missing:
-        model = Model(job)
-        for language, coming in _ahead(model, missing):
-            say(f"{language} ({todo.index(language) + 1} of {len(todo)})")
-            began = time.monotonic()
+        predictor = Predictor(job)
+        for language, encoded in _prefetch_languages(predictor, missing):
+            log(f"{language} ({todo.index(language) + 1} of {len(todo)})")
+            started = time.monotonic()
             try:
-                _compute(job, model, language, coming.result(), expected[language])
+                _compute(job, predictor, language, encoded.result(), expected[language])
             except Exception as error:  # whatever it is, it is raised below
-                say(f"{language}: failed: {error}")
+                log(f"{language}: failed: {error}")
                 failures.append(error)
                 continue
-            seconds[language] = round(time.monotonic() - began, 3)
+            seconds[language] = round(time.monotonic() - started, 3)
     if failures:
         raise failures[0]
     new = {language: read_json(job.work / f"{language}.json") for language in todo}
     fresh = {language: job.work / scores.member_name(language) for language in todo}
     scores.write(job.cells, kept | new, fresh)
     if missing:
-        record = scores.run_record(job.cells)
-        clock.write(record, seconds_by_language=seconds, **model.device.facts())
+        path = scores.run_record(job.cells)
+        record.write(path, seconds_by_language=seconds, **predictor.device.facts())
     shutil.rmtree(job.work, ignore_errors=True)
 
 
-def _ahead(model: Model, languages: Sequence[str]) -> Iterator[tuple[str, Future[Texts]]]:
-    """Each language with its texts, read and tokenised while the one before it is computed.
+def _prefetch_languages(
+    predictor: Predictor, languages: Sequence[str]
+) -> Iterator[tuple[str, Future[EncodedExamples]]]:
+    """Each language with its examples, encoded while the language before it is computed.
 
-    What goes wrong with a language comes up where its texts are asked for.
+    The future of a language raises what went wrong with it.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
-        coming = thread.submit(model.texts, languages[0])
-        for language, following in zip(languages, [*languages[1:], None], strict=True):
-            ready = coming
-            if following is not None:
-                coming = thread.submit(model.texts, following)
-            yield language, ready
+        following = thread.submit(predictor.encode, languages[0])
+        for language, next_language in zip(languages, [*languages[1:], None], strict=True):
+            encoded = following
+            if next_language is not None:
+                following = thread.submit(predictor.encode, next_language)
+            yield language, encoded
 
 
 def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
-    """The part of a cell that says what it is a result of."""
+    """The part of a cell that says of what it is the result."""
     inputs = {"checkpoint": job.checkpoint, "examples": job.examples[language]}
     if language in job.tuning:
         inputs["tuning"] = job.tuning[language]
@@ -110,42 +113,46 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
 
 
 def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, Score]:
-    """The cells that stay: whole, and true. Those of languages not asked for stay as well."""
+    """The cells that are complete and still valid, also those of languages not in the job."""
     if job.redo_before and job.cells.exists() and job.cells.stat().st_mtime < job.redo_before:
         return {}  # the user forces this evaluation (snakemake -R evaluate)
     checkpoint = file_sha256(job.checkpoint)
-    fit = {}
+    valid = {}
     for language, cell in scores.read(job.cells).items():
         if language in expected:
-            stays = _says(cell, expected[language])
+            stays = _agrees(cell, expected[language])
         else:
-            stays = _says(cell, job.identity | {"spec": job.spec})
+            stays = _agrees(cell, job.identity | {"spec": job.spec})
             stays = stays and cell["inputs"]["checkpoint"] == checkpoint
         if stays:
-            fit[language] = cell
-    whole = scores.verified_languages(job.cells, fit.values())
-    return {language: cell for language, cell in fit.items() if language in whole}
+            valid[language] = cell
+    complete = scores.verified_languages(job.cells, valid.values())
+    return {language: cell for language, cell in valid.items() if language in complete}
 
 
-def _says(cell: Score, expected: dict[str, Any]) -> bool:
+def _agrees(cell: Score, expected: dict[str, Any]) -> bool:
     return all(cell.get(key) == value for key, value in expected.items())
 
 
-def _is_waiting(path: Path, expected: dict[str, Any]) -> bool:
-    """Whether the work folder holds a result, from before a failure, of exactly these inputs."""
+def _is_computed(path: Path, expected: dict[str, Any]) -> bool:
+    """Whether the work folder has a result of exactly these inputs, kept before a failure."""
     try:
         cell = read_json(path)
         sha256 = file_sha256(path.with_suffix(".parquet"))
-        return _says(cell, expected) and bool(cell["predictions"]["sha256"] == sha256)
+        return _agrees(cell, expected) and bool(cell["predictions"]["sha256"] == sha256)
     except (LineageError, OSError, KeyError, TypeError, AttributeError):
         return False
 
 
 def _compute(
-    job: EvaluationJob, model: Model, language: str, texts: Texts, expected: dict[str, Any]
+    job: EvaluationJob,
+    predictor: Predictor,
+    language: str,
+    encoded: EncodedExamples,
+    expected: dict[str, Any],
 ) -> None:
-    """Predict, score and keep one language."""
-    result = model.result(texts, language)
+    """Predict and score one language; write its result to the work folder."""
+    result = predictor.result(encoded, language)
     file = job.work / scores.member_name(language)
     with write_atomically(file) as temporary:
         pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
@@ -155,9 +162,9 @@ def _compute(
         "n": result.n,
         "metrics": result.metrics,
         "counts": result.counts,
-        "warnings": _warnings(model.task_model.schema, result.predictions),
-        "device": model.device.kind,
-        "precision": model.device.precision,
+        "warnings": _warnings(predictor.task_model.schema, result.predictions),
+        "device": predictor.device.kind,
+        "precision": predictor.device.precision,
         "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
     }
     if result.threshold is not None:
@@ -166,6 +173,6 @@ def _compute(
 
 
 def _warnings(schema: TaskSchema, predictions: list[dict[str, Any]]) -> list[str]:
-    """What makes a score suspect: a model that always gives one class, where gold does not."""
+    """What makes a score suspect: identical predictions where the gold answers differ."""
     suspect = schema.is_classification and constant_prediction(predictions)
     return ["majority_class"] if suspect else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NewType
 
 import numpy as np
 import torch
@@ -52,12 +52,9 @@ class Features:
         """The distinct token ids, sorted."""
         return np.unique(np.concatenate(self.sequences)) if self.sequences else np.array([], int)
 
-    def renumbered(self, rows: np.ndarray) -> Features:
-        """The same features with every token id replaced by its index in ``rows`` (sorted)."""
-        sequences = [np.searchsorted(rows, s).astype(np.int32) for s in self.sequences]
-        return Features(
-            sequences, self.second, self.starts, self.weights, self.targets, self.counts
-        )
+
+NumberedFeatures = NewType("NumberedFeatures", Features)
+"""Features whose token ids are the numbers of rows in memory (`EmbeddingRows.number`)."""
 
 
 def one_sequence_items(
@@ -210,7 +207,7 @@ class RowsByHead:
 _TENSORS = ("ids", "positions", "types", "first", "sizes", "place", "noise")
 
 
-def pack(features: Features, items: Sequence[int], stream: int | None = None) -> Batch:
+def pack(features: NumberedFeatures, items: Sequence[int], stream: int | None = None) -> Batch:
     """Put items into one batch, in the given order; it lies on the host.
 
     With ``stream``, which derives from seed and step, every token has a number: a function of
@@ -248,18 +245,21 @@ def pack(features: Features, items: Sequence[int], stream: int | None = None) ->
     )
 
 
-def by_tokens(lengths: np.ndarray, items: Iterable[int], budget: int) -> Iterator[list[int]]:
-    """Cut items, sorted by length, into batches of at most ``budget`` tokens (one item at least).
+def batches_by_tokens(
+    lengths: np.ndarray, instances: Iterable[int], budget: int
+) -> Iterator[list[int]]:
+    """Cut instances, sorted by length, into batches of at most ``budget`` tokens.
 
-    Items of like length come together, so that attention pads little. Ties keep their order.
+    ``lengths`` are the tokens of all instances. A longer instance is a batch by itself. Instances
+    of like length come together, so that attention pads little; ties keep their order.
     """
     batch: list[int] = []
     total = 0
-    for item in sorted(items, key=lambda i: (int(lengths[i]), i)):
-        if batch and total + lengths[item] > budget:
+    for instance in sorted(instances, key=lambda i: (int(lengths[i]), i)):
+        if batch and total + lengths[instance] > budget:
             yield batch
             batch, total = [], 0
-        batch.append(item)
-        total += int(lengths[item])
+        batch.append(instance)
+        total += int(lengths[instance])
     if batch:
         yield batch

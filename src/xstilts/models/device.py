@@ -82,7 +82,7 @@ def uploaded(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.T
     return tensor.to(device)
 
 
-class Awaited:
+class AsyncScalars:
     """Numbers that a device has yet to compute, on their way to the host.
 
     Reading them waits for the work that was queued before they were asked for, not for what was

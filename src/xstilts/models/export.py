@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from xstilts.errors import EncoderError, LineageError, unknown
 from xstilts.models import checkpoint as checkpoints
 from xstilts.models.checkpoint import Checkpoint
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.network import base, registry
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.digests import file_sha256
@@ -98,8 +99,8 @@ def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -
     changes, renamed, prefix = _with_head(checkpoint, config, head)
     blank = registry.blank(source, 1)
     tensors = {f"{prefix}{name}": value for name, value in checkpoint.body.items()}
-    rows = torch.arange(config["vocab_size"])
-    tensors[f"{prefix}{blank.word_embeddings}"] = checkpoints.words(source, checkpoint, rows)
+    rows = EmbeddingRows(torch.arange(config["vocab_size"]))
+    tensors[f"{prefix}{blank.word_embeddings}"] = rows.read(source, checkpoint.embeddings)
     about_tokenizer = _tokenizer_config(source, config, blank)
     with write_atomically(folder / "model.safetensors") as temporary:
         save_file(tensors | renamed, temporary, {"format": "pt"})

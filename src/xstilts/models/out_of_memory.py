@@ -1,4 +1,4 @@
-"""Memory that runs out: the work is cut smaller and done again, on a GPU and on the CPU."""
+"""Memory that runs out, on a GPU or on the CPU: the work is repeated in smaller parts."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that an allocation failed, on a GPU or on the CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = str(error)
+    message = str(error)
     return isinstance(error, RuntimeError) and any(
-        sign in said for sign in ("can't allocate memory", "_ALLOC_FAILED", "bad_alloc")
+        sign in message for sign in ("can't allocate memory", "_ALLOC_FAILED", "bad_alloc")
     )
 
 
-def halved(what: str, budget: int, tokens: int, items: int) -> int:
-    """A budget of half as many tokens as were too many.
+def halve_budget(title: str, budget: int, tokens: int, instances: int) -> int:
+    """Half of a budget of tokens that was too large.
 
-    ``tokens`` are those of the largest batch, ``items`` the most that a batch had. Raises
-    `TrainingError` where that is one: there is nothing left to cut.
+    ``tokens`` are those of the largest batch, ``instances`` the most that a batch had. Raises
+    `TrainingError` where that is one: a single instance cannot be split.
     """
-    if items == 1:
+    if instances == 1:
         raise TrainingError(
-            f"{what}: out of memory with one example of {tokens} tokens at a time; "
+            f"{title}: out of memory with one example of {tokens} tokens at a time; "
             "lower max_length, or use a larger device"
         )
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     smaller = max(1, min(budget, tokens) // 2)
     print(
-        f"{what}: out of memory; done again, and all that follow, with at most {smaller} tokens "
-        f"at a time instead of {tokens}",
+        f"{title}: out of memory; computed again, as everything after it, with at most {smaller} "
+        f"tokens at a time instead of {tokens}",
         flush=True,
     )
     return smaller

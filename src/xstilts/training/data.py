@@ -1,34 +1,31 @@
-"""What a training learns from: the examples of its tasks in tokens, over the rows that occur."""
+"""What a training learns from: the examples of its tasks in tokens."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
 from xstilts.config.hyperparameters import Hyperparameters
+from xstilts.data.examples import joined, subset
 from xstilts.errors import DataError
-from xstilts.models.network.weights import Weights
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext, load_model
-from xstilts.training.schedule import MLM
+from xstilts.training.schedule import MLM_TASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from xstilts.models.batch import Features
     from xstilts.tasks.base import TaskModel
     from xstilts.training.job import MlmJob, TaskJob
-from xstilts.data.examples import joined, subset
 
 
 class TrainingData:
-    """The features of every task, and of the texts of masked language modelling (`MLM`).
+    """The features of every task, and of the texts of masked language modelling (`MLM_TASK`).
 
-    ``rows`` (n,) are the rows of the vocabulary that are trained, sorted; the features' token ids
-    count in them. ``lengths``: tokens of each item, by task.
+    ``rows``: the embedding rows that are trained, in which the features' token ids count;
+    ``lengths``: tokens of each instance (n,), by task.
     """
 
     def __init__(self, tasks: Sequence[TaskJob], mlm: MlmJob | None, folder: Path) -> None:
@@ -40,45 +37,36 @@ class TrainingData:
         self.task_models: dict[str, TaskModel] = {
             task.name: load_model(task.task_type) for task in tasks
         }
-        # imported, and in the code of the spec, only where it is mixed in
+        # no card has this task type: its module is imported, and in the spec, only with MLM
         self.mlm: Any = load_model("mlm") if mlm else None
-        raw = {task.name: self._of_task(task) for task in tasks}
-        raw |= {MLM: self._of_texts(mlm)} if mlm else {}
-        self.rows = _all_rows(folder) if mlm else _rows_that_occur(raw.values())
-        self.features = {name: f.renumbered(self.rows.numpy()) for name, f in raw.items()}
+        features = {task.name: self._of_task(task) for task in tasks}
+        features |= {MLM_TASK: self._of_texts(mlm)} if mlm else {}
+        # MLM's softmax is over the whole vocabulary, so every row of it has a gradient
+        whole = EmbeddingRows.whole_vocabulary
+        self.rows = whole(folder) if mlm else EmbeddingRows.of(features.values())
+        self.features = {name: self.rows.number(f) for name, f in features.items()}
         self.lengths = {name: f.lengths() for name, f in self.features.items()}
 
     def _of_task(self, task: TaskJob) -> Features:
-        rows = joined(task.examples)
-        rows = subset(rows, task.hyperparameters.max_examples, task.name)
+        examples = subset(joined(task.examples), task.hyperparameters.max_examples, task.name)
         features = self.task_models[task.name].encode(
-            rows,
+            examples,
             EncodingContext(self.tokenizer, task.labels, task.hyperparameters, training=True),
         )
         if not len(features):
-            where = ", ".join(map(str, task.examples))
-            raise DataError(f"{where}: no example that {task.name!r} can be trained on")
+            stamps = ", ".join(map(str, task.examples))
+            raise DataError(f"{stamps}: no example that {task.name!r} can be trained on")
         return features
 
     def _of_texts(self, mlm: MlmJob) -> Features:
         choices = mlm.choices
-        self.mask = self.tokenizer.mask  # which it must have
+        self.mask = self.tokenizer.mask  # raises where the tokenizer has none
         parts = [joined([stamp]) for stamp in mlm.examples]  # one language each
-        texts = [r for part in parts for r in subset(part, choices.max_examples, MLM)]
+        texts = [x for part in parts for x in subset(part, choices.max_examples, MLM_TASK)]
         limits = Hyperparameters(max_length=choices.max_length)
         context = EncodingContext(self.tokenizer, (), limits, training=True)
         features: Features = self.mlm.encode(texts, context, choices.mask)
         if not len(features):
-            where = ", ".join(map(str, mlm.examples))
-            raise DataError(f"{where}: no text for masked language modelling")
+            stamps = ", ".join(map(str, mlm.examples))
+            raise DataError(f"{stamps}: no text for masked language modelling")
         return features
-
-
-def _all_rows(folder: Path) -> torch.Tensor:
-    """Every row of the vocabulary is trained where a softmax is over all."""
-    return torch.arange(Weights(folder).vocabulary)
-
-
-def _rows_that_occur(features: Iterable[Features]) -> torch.Tensor:
-    used = np.unique(np.concatenate([f.tokens_used() for f in features]))
-    return torch.from_numpy(used.astype(np.int64))

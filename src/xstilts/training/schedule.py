@@ -1,7 +1,7 @@
-"""The steps of a training: what each one trains on, and at which learning rate.
+"""The schedule of a training: what each step trains on, and its learning rate.
 
-All of it is known from the sizes of the tasks and the seed, the same from any step on. Nothing
-here needs torch.
+The sizes of the tasks and the seed decide all of it, whatever step a training goes on from. This
+module needs no torch.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from xstilts.config.hyperparameters import Hyperparameters
     from xstilts.config.study import Mlm, Multi
 
-MLM = "+mlm"
-"""Stands for masked language modelling among the tasks: no card can have this name."""
+MLM_TASK = "+mlm"
+"""The name of masked language modelling among the tasks: no card can have this name."""
 
 
 class Schedule:
-    """Which items every step trains on, and at which learning rate."""
+    """Which instances each step trains on, and its learning rate.
+
+    ``hyperparameters``: by task, `MLM_TASK` included; ``shared_hyperparameters``: those of the
+    first task, of which selection, evaluation and the optimiser read what all tasks share.
+    """
 
     def __init__(
         self,
@@ -33,13 +37,13 @@ class Schedule:
         seed: int,
         mlm: Mlm | None = None,
     ) -> None:
-        """``sizes``: number of training items of each task; with ``mlm`` also those of `MLM`."""
+        """``sizes``: training instances of each task; with ``mlm`` also those of `MLM_TASK`."""
         self.hyperparameters, self.sizes = dict(hyperparameters), sizes
-        self.leading = next(iter(hyperparameters.values()))  # what is one for all tasks
+        self.shared_hyperparameters = next(iter(hyperparameters.values()))
         self.multi, self.seed, self.mlm = multi, seed, mlm
         if mlm:
             changes = {"batch_size": mlm.batch_size, "max_length": mlm.max_length}
-            self.hyperparameters[MLM] = self.leading.model_copy(update=changes)
+            self.hyperparameters[MLM_TASK] = self.shared_hyperparameters.model_copy(update=changes)
         self._shuffled: dict[str, tuple[int, np.ndarray]] = {}  # task -> epoch and its order
 
     @cached_property
@@ -49,14 +53,14 @@ class Schedule:
 
     @cached_property
     def order(self) -> list[str]:
-        """The task of every step, shuffled.
+        """The task of each step, shuffled.
 
         One task has its epochs. Several tasks have as many steps together as their epochs would
         take (of at most ``cap`` examples each), divided in proportion to
         min(size, cap) ** (1/temperature), as jiant's samplers draw them. The steps of masked
         language modelling come on top: they are ``rate`` of all.
         """
-        tasks = [name for name in self.hyperparameters if name != MLM]
+        tasks = [name for name in self.hyperparameters if name != MLM_TASK]
         counts = {name: self._steps(name) for name in tasks}
         if len(tasks) > 1:
             heat = 1 / self.multi.temperature
@@ -65,7 +69,7 @@ class Schedule:
             counts = dict(zip(tasks, shares, strict=True))
         if self.mlm:
             odds = self.mlm.rate / (1 - self.mlm.rate)
-            counts[MLM] = max(1, round(odds * sum(counts.values())))
+            counts[MLM_TASK] = max(1, round(odds * sum(counts.values())))
         steps = [name for name, count in counts.items() for _ in range(count)]
         if len(counts) == 1:
             return steps
@@ -82,7 +86,7 @@ class Schedule:
 
     @cached_property
     def _turn(self) -> list[int]:
-        """For every step, how many steps its task has had before."""
+        """For each step, the number of earlier steps of its task."""
         had = dict.fromkeys(self.hyperparameters, 0)
         turns = []
         for name in self.order:
@@ -91,7 +95,7 @@ class Schedule:
         return turns
 
     def batch(self, step: int) -> tuple[str, np.ndarray]:
-        """The task of a step and the items that it trains on."""
+        """The task of a step, which counts from 0, and the instances (n,) that it trains on."""
         name = self.order[step]
         size, wanted = self.sizes[name], self.hyperparameters[name].batch_size
         per_epoch = math.ceil(size / wanted)
@@ -101,8 +105,8 @@ class Schedule:
             self._shuffled[name] = (epoch, np.random.default_rng(seed).permutation(size))
         return name, self._shuffled[name][1][place * wanted : (place + 1) * wanted]
 
-    def rate(self, step: int, task: str) -> float:
-        """Linear warm-up, then linear decay to zero."""
+    def learning_rate(self, step: int, task: str) -> float:
+        """That of a step, which counts from 0: linear warm-up, then linear decay to zero."""
         h = self.hyperparameters[task]
         warm = math.ceil(h.warmup * self.total)
         if step < warm:

@@ -13,6 +13,7 @@ from support.places import ROOT as HOME
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.models import checkpoint
 from xstilts.models.batch import pack
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext, load_model
 
@@ -32,9 +33,9 @@ def embeddings(folder: Path, texts: list[str]) -> np.ndarray:
     rows = [{"id": t, "side": "query", "text": f"passage: {t}", "relevant": []} for t in texts]
     context = EncodingContext(Tokenizer(folder), (), Hyperparameters())
     features = retrieval.encode(rows, context)
-    used = features.tokens_used()
-    encoder = checkpoint.build(folder, None, torch.from_numpy(used).long()).eval()
-    batch = pack(features.renumbered(used), range(len(features)))
+    rows = EmbeddingRows.of([features])
+    encoder = checkpoint.build(folder, None, rows).eval()
+    batch = pack(rows.number(features), range(len(features)))
     with torch.inference_mode():
         vectors = retrieval.head(0, ())(encoder(batch), batch).numpy()
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -56,7 +57,7 @@ def test_the_folder_is_an_ordinary_hugging_face_folder(folder):
     ids = torch.tensor([[0, 581, 7515, 2]])
     with torch.inference_mode():
         theirs = model(ids).last_hidden_state[0]
-    encoder = checkpoint.build(folder, None, torch.tensor([0, 2, 581, 7515])).eval()
+    encoder = checkpoint.build(folder, None, EmbeddingRows(torch.tensor([0, 2, 581, 7515]))).eval()
     from xstilts.models.batch import one_sequence_items
 
     features = one_sequence_items([np.array([0, 2, 3, 1], np.int32)], [4], [None])

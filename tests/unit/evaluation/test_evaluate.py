@@ -19,6 +19,7 @@ from xstilts.evaluation import evaluate, predictor
 from xstilts.evaluation import scores as score_files
 from xstilts.models import checkpoint as checkpoints
 from xstilts.models.batch import pack
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json
 from xstilts.provenance.stamp import write_stamp
@@ -143,8 +144,8 @@ def test_the_predictions_are_those_of_the_trained_network(job):
         job.checkpoint.parent / checkpoints.FILE, job.encoder.parent
     )
     folder = job.encoder.parent
-    whole = checkpoints.build(folder, saved, torch.arange(tiny.ROWS)).eval()
-    model = predictor.Model(job)
+    whole = checkpoints.build(folder, saved, EmbeddingRows(torch.arange(tiny.ROWS))).eval()
+    model = predictor.Predictor(job)
     sentences = tiny.sentences(12)
     context = EncodingContext(model.tokenizer, job.labels, job.limits)
     features = model.task_model.encode(sentences, context)
@@ -310,7 +311,7 @@ def test_cells_of_another_checkpoint_are_made_again(job):
     evaluated(job)
     weights = job.checkpoint.parent / checkpoints.FILE
     saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
-    saved.values += 1.0
+    saved.embeddings.embeddings += 1.0
     saved.save(weights, job.encoder.parent)
     stamp = read_json(job.checkpoint)
     write_stamp(job.checkpoint, spec="spec1", inputs=stamp["inputs"], files=[weights])
@@ -374,7 +375,7 @@ def test_weights_that_were_swapped_under_their_stamp_are_refused(job):
     """The error names the file; no cell is written."""
     weights = job.checkpoint.parent / checkpoints.FILE
     saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
-    saved.values += 1.0
+    saved.embeddings.embeddings += 1.0
     saved.save(weights, job.encoder.parent)
     with pytest.raises(LineageError, match=r"weights.safetensors: its bytes are not the ones"):
         evaluated(job)
@@ -404,7 +405,7 @@ def spoil_body(saved):
 def test_outputs_that_are_no_numbers_are_refused(job):
     """A score of them would be chance under the name of a model."""
     restamped(job, spoil_body)
-    with pytest.raises(TrainingError, match=r"checkpoint.json: gives outputs that are no numbers"):
+    with pytest.raises(TrainingError, match=r"checkpoint.json: produced NaN or infinite outputs"):
         evaluated(job)
 
 
@@ -415,7 +416,7 @@ def test_tags_from_outputs_that_are_no_numbers_are_refused(tmp_path):
     test = tiny.split(tmp_path / "test/en.json", "tagging", tiny.tagged(5))
     job = tiny.evaluation_job(tmp_path, trained, {"en": test}, scorer="token_accuracy")
     restamped(job, spoil_body)
-    with pytest.raises(TrainingError, match="no numbers"):
+    with pytest.raises(TrainingError, match="NaN or infinite"):
         evaluated(job)
 
 
@@ -519,9 +520,9 @@ def test_candidates_that_languages_share_are_encoded_once(tmp_path, monkeypatch)
         for code, letter in (("de", "a"), ("sw", "b"), ("th", "c"))
     }
     seen: list[int] = []
-    outputs = predictor.Model._outputs
+    load_rows = predictor.Predictor.load_rows
     monkeypatch.setattr(
-        predictor.Model, "_outputs", lambda m, f: seen.append(len(f)) or outputs(m, f)
+        predictor.Predictor, "load_rows", lambda p, f: seen.append(len(f)) or load_rows(p, f)
     )
     job = retrieval_job(tmp_path / "all", tests, scorer="map20", primary="map_at_20")
     evaluated(job)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts.models.batch import Features, by_tokens, one_sequence_items, pack
+from xstilts.models.batch import Features, batches_by_tokens, one_sequence_items, pack
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=40)
 
@@ -23,21 +23,23 @@ def features_of(lengths, ids=None) -> Features:
 @given(LENGTHS, st.integers(1, 80))
 def test_every_item_is_in_exactly_one_batch(lengths, budget):
     """Batches partition the items, whatever the budget."""
-    batches = list(by_tokens(np.array(lengths), range(len(lengths)), budget))
+    batches = list(batches_by_tokens(np.array(lengths), range(len(lengths)), budget))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
 
 
 @given(LENGTHS, st.integers(1, 80))
 def test_a_batch_keeps_the_budget_unless_one_item_exceeds_it(lengths, budget):
     """Only an item that alone is too long makes a batch of more tokens than allowed."""
-    for batch in by_tokens(np.array(lengths), range(len(lengths)), budget):
+    for batch in batches_by_tokens(np.array(lengths), range(len(lengths)), budget):
         assert sum(lengths[i] for i in batch) <= budget or len(batch) == 1
 
 
 @given(LENGTHS, st.integers(1, 80))
 def test_items_of_like_length_come_together(lengths, budget):
     """Over all batches lengths rise, and items of one length keep their order."""
-    order = [i for b in by_tokens(np.array(lengths), range(len(lengths)), budget) for i in b]
+    order = [
+        i for b in batches_by_tokens(np.array(lengths), range(len(lengths)), budget) for i in b
+    ]
     assert order == sorted(order, key=lambda i: (lengths[i], i))
 
 
@@ -46,7 +48,7 @@ def test_batches_do_not_depend_on_the_order_of_the_items(lengths, random):
     """The same set of items gives the same batches."""
     items = list(range(len(lengths)))
     shuffled = random.sample(items, len(items))
-    cut = [list(by_tokens(np.array(lengths), order, 50)) for order in (items, shuffled)]
+    cut = [list(batches_by_tokens(np.array(lengths), order, 50)) for order in (items, shuffled)]
     assert cut[0] == cut[1]
 
 
@@ -111,26 +113,6 @@ def test_an_item_brings_all_its_sequences():
     batch = pack(features, [1])
     assert batch.lengths == [4, 5, 6]
     assert batch.targets == ["three"]
-
-
-@given(LENGTHS)
-def test_renumbering_is_undone_by_the_rows(lengths):
-    """Ids become indices into the rows that occur; looking them up gives the ids again."""
-    features = features_of(lengths)
-    rows = features.tokens_used()
-    renumbered = features.renumbered(rows)
-    assert rows.tolist() == sorted(set(np.concatenate(features.sequences).tolist()))
-    for ours, theirs in zip(renumbered.sequences, features.sequences, strict=True):
-        assert rows[ours].tolist() == theirs.tolist()
-
-
-def test_renumbering_leaves_the_rest_alone():
-    """Targets, weights and counts are those of the features before."""
-    features = features_of([3, 5])
-    features.counts["truncated"] = 2
-    renumbered = features.renumbered(np.arange(60))
-    assert renumbered.targets == features.targets
-    assert renumbered.counts == {"truncated": 2}
 
 
 def test_no_features_at_all_have_no_tokens():

@@ -25,7 +25,7 @@ from xstilts.models.network.attention import (
     split_heads,
 )
 from xstilts.models.noise import column_noise, token_noise
-from xstilts.training.train import Training
+from xstilts.training.loop import Trainer
 
 STREAM = 12345
 
@@ -49,11 +49,11 @@ def mask(rows: int, width: int, p: float) -> torch.Tensor:
 
 
 @cache
-def training_of(task_type: str) -> Training:
+def training_of(task_type: str) -> Trainer:
     """One step holds 14 items of many lengths; the encoder and the head have dropout."""
     folder = Path(mkdtemp())
     tiny.encoder(folder / "encoder", dropout=0.2)
-    state = Training(tiny.training_job(folder, tiny.task(folder, task_type, batch_size=14)))
+    state = Trainer(tiny.training_job(folder, tiny.task(folder, task_type, batch_size=14)))
     state.encoder.train()
     state.heads.train()
     return state
@@ -63,13 +63,13 @@ def gradients(task_type: str, cut: list[list[int]], step: int = 0) -> dict[str, 
     """The gradient of one step that is cut into these micro-batches."""
     state = training_of(task_type)
     name = f"t_{task_type}"
-    for parameter in state._parameters().values():
+    for parameter in state.parameters().values():
         parameter.grad = None
     for micro in cut:
         batch = pack(state.data.features[name], micro, stream=STREAM + step)
         outputs = state.heads[name](state.encoder(batch), batch)
         state.data.task_models[name].loss(outputs, batch).backward()
-    return {n: p.grad.clone() for n, p in state._parameters().items() if p.grad is not None}
+    return {n: p.grad.clone() for n, p in state.parameters().items() if p.grad is not None}
 
 
 @st.composite
@@ -295,8 +295,8 @@ def test_micro_batches_change_a_whole_training_only_by_rounding(tmp_path):
     results = []
     for number, budget in enumerate((16, 60, 100_000)):
         job = tiny.training_job(tmp_path, tiny.task(tmp_path, learning_rate=1e-3), name=str(number))
-        state = Training(replace(job, compute=tiny.compute(micro_batch_tokens=budget)))
-        list(state.steps(lambda: False))
+        state = Trainer(replace(job, compute=tiny.compute(micro_batch_tokens=budget)))
+        list(state.steps())
         results.append(state.checkpoint())
     for other in results[1:]:
         for name, tensor in results[0].body.items():

@@ -13,6 +13,7 @@ from xstilts.errors import EncoderError, LineageError
 from xstilts.models import checkpoint
 from xstilts.models.batch import Features, pack
 from xstilts.models.checkpoint import Checkpoint
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.export import Head, export
 from xstilts.models.network import weights as network_weights
 from xstilts.models.tokenizer import Tokenizer
@@ -95,7 +96,7 @@ def ours(job, item: int):
     """Hidden states and the head's outputs of one item, over the whole vocabulary."""
     folder = job.encoder.parent
     saved = Checkpoint.load(job.folder / checkpoint.FILE, folder)
-    whole = checkpoint.build(folder, saved, torch.arange(tiny.ROWS)).eval()
+    whole = checkpoint.build(folder, saved, EmbeddingRows(torch.arange(tiny.ROWS))).eval()
     task = job.tasks[0]
     head = load_model(task.task_type).head(16, task.labels).eval()
     head.load_state_dict(saved.head(task.name))
@@ -124,7 +125,8 @@ def test_hidden_states_are_those_of_the_checkpoint(kind, tmp_path):
     torch.testing.assert_close(theirs, ours(job, 3)[0], atol=2e-5, rtol=1e-4)
     matrix = model.get_input_embeddings().weight
     saved = Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
-    assert torch.equal(matrix, checkpoint.words(job.encoder.parent, saved, torch.arange(tiny.ROWS)))
+    rows = EmbeddingRows(torch.arange(tiny.ROWS))
+    assert torch.equal(matrix, rows.read(job.encoder.parent, saved.embeddings))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "modernbert"])

@@ -13,10 +13,10 @@ from xstilts.config.study import Evaluation
 from xstilts.errors import TrainingError
 from xstilts.evaluation import evaluate, predictor, scores
 from xstilts.models import out_of_memory
-from xstilts.models.forward import fitted
+from xstilts.models.forward import run_in_batches
 from xstilts.provenance.files import read_json
-from xstilts.training import dev_evaluation
-from xstilts.training.train import Training, run
+from xstilts.training.loop import Trainer
+from xstilts.training.train import TrainingRun, run
 
 
 def no_gpu_memory():
@@ -43,43 +43,44 @@ def test_the_step_is_done_again_in_smaller_parts(allocate, tmp_path, capsys):
     """From scratch: its gradient is that of a step that fitted, up to rounding."""
     gradients = []
     for limit in (10_000, 16):
-        state = Training(job_of(tmp_path, batch_size=14))
-        state._train_mode(True)
+        state = Trainer(job_of(tmp_path, batch_size=14))
+        state.train_mode(True)
         tiny.small_device(state, limit, allocate)
-        state.gradients.of_step(0, "t_classification", np.arange(14))
-        gradients.append({n: p.grad.clone() for n, p in state._parameters().items()})
+        state.gradients.compute(0, "t_classification", np.arange(14))
+        gradients.append({n: p.grad.clone() for n, p in state.parameters().items()})
     assert state.gradients.budget <= 32
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name], rtol=1e-4, atol=1e-6)
     lines = [x for x in capsys.readouterr().out.splitlines() if "out of memory" in x]
     assert lines
-    assert "step 1 of t_classification: out of memory; done again" in lines[-1]
+    assert "step 1 of t_classification: out of memory; computed again" in lines[-1]
     assert f"at most {state.gradients.budget} tokens" in lines[-1]
 
 
 def test_the_smaller_parts_stay_and_are_recorded(tmp_path):
     """A step is not tried whole again; a resumed training knows; the stamp says it."""
     job = job_of(tmp_path)
-    state = Training(job)
+    training = TrainingRun(job)
+    state = training.trainer
     tiny.small_device(state, 16)
     with pytest.raises(SystemExit):
-        list(state.steps(lambda: state.step == 3))
-    again = Training(job)
+        list(training.steps(lambda: state.step == 3))
+    again = TrainingRun(job)
     assert again.resume() == 3
-    assert again.gradients.budget == state.gradients.budget < 10_000
+    assert again.trainer.gradients.budget == state.gradients.budget < 10_000
     run(job)
     assert read_json(job.stamp)["outcomes"]["micro_batch_tokens"] == state.gradients.budget
 
 
 def test_one_example_that_does_not_fit_is_a_clear_error(tmp_path):
     """There is nothing left to cut."""
-    state = Training(job_of(tmp_path))
+    state = Trainer(job_of(tmp_path))
     tiny.small_device(state, 2)
     with pytest.raises(
         TrainingError,
         match=r"step 1 of t_classification: out of memory with one example of \d+ tokens at a time",
     ):
-        list(state.steps(lambda: False))
+        list(state.steps())
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory(tmp_path):
@@ -88,10 +89,10 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(tmp_path):
     def broken():
         raise RuntimeError("shapes do not match")
 
-    state = Training(job_of(tmp_path))
+    state = Trainer(job_of(tmp_path))
     tiny.small_device(state, 0, broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        list(state.steps(lambda: False))
+        list(state.steps())
 
 
 # --- a loss over the whole step ------------------------------------------------------------------
@@ -107,11 +108,11 @@ def test_a_loss_that_compares_all_items_of_a_step_is_cut_as_well(budget, tmp_pat
     found = []
     for tokens in (10_000, budget):
         job = tiny.training_job(tmp_path, task)
-        state = Training(replace(job, compute=tiny.compute(micro_batch_tokens=tokens)))
-        state._train_mode(True)
-        loss = state.gradients.of_step(0, task.name, np.arange(9))
+        state = Trainer(replace(job, compute=tiny.compute(micro_batch_tokens=tokens)))
+        state.train_mode(True)
+        loss = state.gradients.compute(0, task.name, np.arange(9))
         found.append(
-            {n: p.grad.clone() for n, p in state._parameters().items() if p.grad is not None}
+            {n: p.grad.clone() for n, p in state.parameters().items() if p.grad is not None}
             | {"loss": loss}
         )
     assert found[0].keys() == found[1].keys()
@@ -124,25 +125,24 @@ def test_a_loss_that_compares_all_items_of_a_step_is_cut_as_well(budget, tmp_pat
 
 def outputs_on_dev(state):
     """What the head gives for the development data."""
-    task, where = state.job.tasks[0], state._development
-    features, head = where.features[task.name], state.heads[task.name]
-    with where._all_rows(state.encoder, state.shrunk), torch.inference_mode():
-        budget = state.gradients.budget
-        return dev_evaluation._outputs(features, task, state.encoder, head, state.device, budget)
+    task, development = state.job.tasks[0], state.development
+    head, budget = state.heads[task.name], state.gradients.budget
+    with development.rows.inside(state.encoder, state.decay):
+        return development.outputs(task, state.encoder, head, state.device, budget)
 
 
 def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, capsys):
     """To the same outputs; the steps of the training are not cut smaller for it."""
     job = job_of(tmp_path, eval_every=1)
     stamp = tiny.split(tmp_path / "examples/dev/en.json", "classification", tiny.sentences(20))
-    state = Training(replace(job, tasks=(replace(job.tasks[0], dev=(stamp,)),)))
-    state._train_mode(False)
+    state = Trainer(replace(job, tasks=(replace(job.tasks[0], dev=(stamp,)),)))
+    state.train_mode(False)
     whole = outputs_on_dev(state)
     tiny.small_device(state, 40)
     np.testing.assert_allclose(outputs_on_dev(state), whole, rtol=1e-4, atol=1e-6)
     assert "development data of t_classification: out of memory" in capsys.readouterr().out
-    next(state.steps(lambda: False))  # four examples fit
-    assert state.record.evaluations == 1
+    next(state.steps())  # four examples fit
+    assert state.history.evaluations == 1
     assert state.gradients.budget == 10_000
 
 
@@ -153,7 +153,7 @@ def test_one_development_example_that_does_not_fit_is_a_clear_error(tmp_path):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     with pytest.raises(TrainingError, match=r"dev: out of memory with one example of 7 tokens"):
-        fitted("dev", np.array([7, 9]), 100, forward, [0, 1])
+        run_in_batches("dev", np.array([7, 9]), 100, forward)
 
 
 def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monkeypatch, capsys):
@@ -166,16 +166,16 @@ def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monk
         folder = tmp_path / str(tokens)
         job = tiny.evaluation_job(folder, trained, {"en": stamp})
         job = replace(job, evaluation=Evaluation(batch_tokens=10_000))
-        build = predictor.Model.__init__
+        build = predictor.Predictor.__init__
 
         def on_a_small_device(model, job, build=build, tokens=tokens):
             build(model, job)
             tiny.small_device(model, tokens)
 
-        monkeypatch.setattr(predictor.Model, "__init__", on_a_small_device)
-        evaluate.run(job, say=lambda _: None)
+        monkeypatch.setattr(predictor.Predictor, "__init__", on_a_small_device)
+        evaluate.run(job, lambda _: None)
         monkeypatch.undo()
         found.append(scores.read(job.cells)["en"])
     assert found[0]["metrics"] == found[1]["metrics"]
     assert found[0]["predictions"] == found[1]["predictions"]
-    assert "toy: out of memory; done again" in capsys.readouterr().out
+    assert "toy: out of memory; computed again" in capsys.readouterr().out

@@ -10,8 +10,8 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
 
 from support import tiny
-from xstilts.training.log import CURVES, EVENTS, LOG, Curves
-from xstilts.training.train import Training, run
+from xstilts.training.log import CURVES, LOG, TrainingLog
+from xstilts.training.train import TrainingRun, run
 
 
 def events(folder) -> list[Event]:
@@ -68,11 +68,11 @@ def test_the_curves_are_those_of_the_log(tmp_path):
 def test_a_resumed_training_draws_no_point_twice(tmp_path):
     """Points after the saved state are forgotten; a torn record of a killed process as well."""
     job = job_of(tmp_path)
-    state = Training(job)
-    steps = state.steps(lambda: False)
+    steps = TrainingRun(job).steps()
     for _ in range(6):
         next(steps)  # the state of the sixth is not saved yet
-    with (job.folder / CURVES / EVENTS).open("ab") as stream:
+    (path,) = (job.folder / CURVES).iterdir()
+    with path.open("ab") as stream:
         stream.write(b"\x11\x00\x00")
     run(job)
     assert list(points(job.folder, "loss/t_classification")) == list(range(1, 9))
@@ -82,7 +82,7 @@ def test_a_resumed_training_draws_no_point_twice(tmp_path):
 def test_a_log_that_cannot_be_written_ends_no_training(tmp_path, capsys):
     """It is told once."""
     (tmp_path / LOG).mkdir()
-    curves = Curves(tmp_path, 10)
+    log = TrainingLog(tmp_path, 10)
     for step in range(3):
-        curves.step(step, "task", 0.5, 1e-3, 7)
+        log.step(step, "task", 0.5, 1e-3, 7)
     assert capsys.readouterr().out.count("cannot be written") == 1

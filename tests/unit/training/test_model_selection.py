@@ -14,11 +14,13 @@ from xstilts.errors import DataError
 from xstilts.evaluation import evaluate
 from xstilts.evaluation import scores as score_files
 from xstilts.models import checkpoint
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.provenance.files import read_json
 from xstilts.tasks.base import EncodingContext
 from xstilts.training.log import LOG
-from xstilts.training.model_selection import Record, best_file
-from xstilts.training.train import Training, run
+from xstilts.training.loop import Trainer
+from xstilts.training.model_selection import SelectionHistory
+from xstilts.training.train import TrainingRun, run
 
 OFTEN = {"eval_every": 2, "epochs": 4, "weight_decay": 0.3}
 
@@ -39,12 +41,12 @@ def scores_by_step(job) -> dict[int, float]:
     return {x["step"]: x["dev_score"] for x in lines if "dev_score" in x}
 
 
-def stubborn(job, scores):
+def scored(job, scores) -> TrainingRun:
     """A training whose evaluations give these scores, one after the other."""
-    state = Training(job)
+    training = TrainingRun(job)
     given = iter(scores)
-    state._development.score = lambda *_: ({"t_classification": next(given)}, [])
-    return state
+    training.trainer.development.score = lambda *_: ({"t_classification": next(given)}, [])
+    return training
 
 
 # --- which one -----------------------------------------------------------------------------------
@@ -61,7 +63,7 @@ def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(task_t
     kept = read_json(job.stamp)["outcomes"]["selection"]
     found = tiny.evaluation_job(tmp_path, job, {"en": dev(tmp_path, task_type)})
     found = replace(found, scorer=job.tasks[0].scorer, primary=job.tasks[0].primary)
-    evaluate.run(found, say=lambda _: None)
+    evaluate.run(found, lambda _: None)
     cell = score_files.read(found.cells)["en"]
     assert cell["metrics"][cell["primary"]] == kept["dev"][f"t_{task_type}"]
     assert scores_by_step(job)[kept["step"]] == max(scores_by_step(job).values())
@@ -71,35 +73,35 @@ def test_rows_that_only_the_dev_data_need_are_those_of_the_checkpoint(tmp_path):
     """Bit for bit, in the middle of a second training as well."""
     first = tiny.training_job(tmp_path, tiny.task(tmp_path, "tagging", **OFTEN), name="first")
     run(first)
-    state = Training(replace(job_of(tmp_path), start=first.stamp))
-    steps = state.steps(lambda: False)
+    state = Trainer(replace(job_of(tmp_path), start=first.stamp))
+    steps = state.steps()
     for _ in range(5):
         next(steps)
-    with state._development._all_rows(state.encoder, state.shrunk):
+    with state.development.rows.inside(state.encoder, state.decay):
         inside = state.encoder.words.weight.detach().clone()
-    assert not state._development._is_trained.all()
     folder, saved = first.encoder.parent, state.checkpoint()
     encode = state.data.task_models["t_classification"].encode
-    task, rows = state.job.tasks[0], state._development.rows["t_classification"]
+    task, rows = state.job.tasks[0], state.development.examples["t_classification"]
     context = EncodingContext(state.data.tokenizer, task.labels, task.hyperparameters)
     features = encode(rows, context)
-    used = torch.from_numpy(features.tokens_used()).long()
-    assert torch.equal(inside, checkpoint.words(folder, saved, used))
+    needed = EmbeddingRows.of([features])
+    assert set(needed.token_ids.tolist()) - set(state.data.rows.token_ids.tolist())
+    assert torch.equal(inside, needed.read(folder, saved.embeddings))
     assert len(state.encoder.words.weight) == len(state.data.rows)  # training goes on with its own
 
 
 def test_the_best_is_kept_not_the_last(tmp_path):
     """What is written is the state after the best evaluation, byte by byte."""
     job = job_of(tmp_path)
-    state = stubborn(job, [10.0, 30.0, 20.0, 30.0, 0, 0, 0, 0])
-    steps = state.steps(lambda: False)
+    training = scored(job, [10.0, 30.0, 20.0, 30.0, 0, 0, 0, 0])
+    steps = training.steps()
     for _ in range(4):
         next(steps)
-    state.checkpoint().save(tmp_path / "after4", job.encoder.parent)
+    training.trainer.checkpoint().save(tmp_path / "after4", job.encoder.parent)
     list(steps)
-    state.write(job.folder / checkpoint.FILE)
+    training.write_checkpoint(job.folder / checkpoint.FILE)
     assert tiny.weights(job) == (tmp_path / "after4").read_bytes()
-    assert state.outcomes()["selection"] | {"dev_examples": 0} == {
+    assert training.trainer.outcomes()["selection"] | {"dev_examples": 0} == {
         "kept": "best",
         "step": 4,
         "dev": {"t_classification": 30.0},
@@ -119,20 +121,21 @@ def test_evaluations_are_every_so_many_steps_and_after_the_last(tmp_path):
 
 def test_patience_ends_a_training(tmp_path):
     """After so many evaluations without a gain; a tie is none."""
-    state = stubborn(job_of(tmp_path, patience=2, epochs=9), [1.0, 2.0, 2.0, 1.0, 9.0])
-    list(state.steps(lambda: False))
+    training = scored(job_of(tmp_path, patience=2, epochs=9), [1.0, 2.0, 2.0, 1.0, 9.0])
+    list(training.steps())
+    state = training.trainer
     assert state.step == 8
-    assert state.record.best_step == 4
+    assert state.history.best_step == 4
     assert state.outcomes()["steps"] == 8
     assert state.outcomes()["selection"]["stopped_early"]
 
 
 def test_selection_does_not_change_what_is_trained(tmp_path):
     """Evaluating draws nothing and leaves no gradient: the last weights are the same."""
-    with_dev, without = Training(job_of(tmp_path)), Training(job_of(tmp_path, selection="last"))
+    with_dev, without = Trainer(job_of(tmp_path)), Trainer(job_of(tmp_path, selection="last"))
     for state in (with_dev, without):
-        list(state.steps(lambda: False))
-    assert without._development is None
+        list(state.steps())
+    assert without.development is None
     for name, tensor in with_dev.checkpoint().body.items():
         assert torch.equal(tensor, without.checkpoint().body[name])
 
@@ -168,8 +171,8 @@ def test_several_tasks_are_judged_by_the_mean_of_their_primaries(tmp_path):
 
 def test_dev_examples_are_drawn_by_their_ids(tmp_path):
     """As many as the study says."""
-    state = Training(job_of(tmp_path, dev_examples=5))
-    assert len(state._development.rows["t_classification"]) == 5
+    state = Trainer(job_of(tmp_path, dev_examples=5))
+    assert len(state.development.examples["t_classification"]) == 5
 
 
 def test_a_dev_split_without_labels_is_an_error(tmp_path):
@@ -178,76 +181,22 @@ def test_a_dev_split_without_labels_is_an_error(tmp_path):
     stamp = tiny.split(tmp_path / "examples/none/en.json", "classification", rows)
     task = replace(tiny.task(tmp_path), dev=(stamp,))
     with pytest.raises(DataError, match=r"none/en.json: no development example with a label"):
-        Training(tiny.training_job(tmp_path, task))
+        Trainer(tiny.training_job(tmp_path, task))
 
 
 def test_one_answer_to_everything_is_told_in_the_stamp(tmp_path):
     """A model that has learnt nothing but the majority class is easily taken for a result."""
     job = job_of(tmp_path, learning_rate=1e-9)
-    state = Training(job)
+    state = Trainer(job)
     with torch.no_grad():
         state.heads["t_classification"].sentence.out.bias[0] = 100.0
-    list(state.steps(lambda: False))
+    list(state.steps())
     assert state.outcomes()["selection"]["majority_class"] == ["t_classification"]
 
 
-# --- kills ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("step", [1, 4, 5, 6, 9])
-def test_a_resumed_training_keeps_the_same_best(step, tmp_path):
-    """Score, step and patience go on as if nothing had happened, wherever it stopped."""
-    whole, job = job_of(tmp_path, name="whole"), job_of(tmp_path)
-    run(whole)
-    state = Training(job)
-    with pytest.raises(SystemExit):
-        list(state.steps(lambda: state.step == step))
-    run(job)
-    assert tiny.weights(job) == tiny.weights(whole)
-    assert job.stamp.read_bytes() == whole.stamp.read_bytes()
-    assert not list(job.folder.glob("best-*"))
-
-
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_state_whose_best_checkpoint_is_not_as_it_was_is_dropped(damage, tmp_path, capsys):
-    """Never a wrong checkpoint that looks right: it is trained anew."""
-    whole, job = job_of(tmp_path, name="whole"), job_of(tmp_path)
-    run(whole)
-    state = Training(job)
-    with pytest.raises(SystemExit):
-        list(state.steps(lambda: state.step == 5))
-    best = best_file(job.folder, state.record.best_step)
-    if damage == "gone":
-        best.unlink()
-    else:
-        best.write_bytes(best.read_bytes()[:-9])
-    run(job)
-    assert "not usable" in capsys.readouterr().out
-    assert tiny.weights(job) == tiny.weights(whole)
-
-
-def test_a_better_one_after_the_saved_state_does_not_displace_its_best(tmp_path):
-    """Killed between a new best and the next saved state, the older best is still there."""
-    job = job_of(tmp_path, epochs=9)
-    state = stubborn(job, [1.0, 2.0, 3.0])
-    steps = state.steps(lambda: False)
-    for _ in range(2):
-        next(steps)
-    state.save()
-    for _ in range(4):
-        next(steps)
-    assert sorted(p.name for p in job.folder.glob("best-*")) == [
-        best_file(job.folder, step).name for step in (2, 6)
-    ]
-    again = Training(job)
-    assert again.resume() == 2
-    assert again.record.best_step == 2
-    assert [p.name for p in job.folder.glob("best-*")] == [best_file(job.folder, 2).name]
-
-
-def test_the_record_is_read_back_as_it_was():
+def test_the_history_is_read_back_as_it_was():
     """From JSON: floats exactly, minus infinity as well."""
-    record = Record()
-    assert Record(**json.loads(json.dumps(record.as_json()))) == record
-    record.take(3, {"a": 1 / 3, "b": 0.1}, ["a"])
-    assert Record(**json.loads(json.dumps(record.as_json()))) == record
+    history = SelectionHistory()
+    assert SelectionHistory(**json.loads(json.dumps(history.as_json()))) == history
+    history.update(3, {"a": 1 / 3, "b": 0.1}, ["a"])
+    assert SelectionHistory(**json.loads(json.dumps(history.as_json()))) == history

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from support import tiny
 from xstilts.config.study import Mlm, Multi
-from xstilts.training.schedule import MLM, Schedule, apportioned
+from xstilts.training.schedule import MLM_TASK, Schedule, apportioned
 
 
 def plan_of(sizes, multi=None, seed=1, mlm=None, by_task=None, **changes) -> Schedule:
@@ -19,7 +19,7 @@ def plan_of(sizes, multi=None, seed=1, mlm=None, by_task=None, **changes) -> Sch
     hyperparameters = {
         name: tiny.hyperparameters(**(changes | (by_task or {}).get(name, {})))
         for name in sizes
-        if name != MLM
+        if name != MLM_TASK
     }
     return Schedule(hyperparameters, sizes, multi or Multi(), seed, mlm)
 
@@ -105,7 +105,7 @@ def test_one_task_knows_neither_cap_nor_temperature():
 def test_the_learning_rate_rises_and_falls_linearly():
     """To its peak over the warm-up, then towards zero, which it reaches after the last step."""
     plan = plan_of({"a": 40}, epochs=2, warmup=0.2, learning_rate=0.4)
-    rates = [plan.rate(step, "a") for step in range(20)]
+    rates = [plan.learning_rate(step, "a") for step in range(20)]
     assert rates[:5] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
     falls = {round(a - b, 12) for a, b in pairwise(rates[4:])}
     assert falls == {0.025}
@@ -115,7 +115,7 @@ def test_the_learning_rate_rises_and_falls_linearly():
 def test_without_warm_up_the_first_step_has_the_peak():
     """A share of 0 is no step."""
     plan = plan_of({"a": 40}, warmup=0, learning_rate=0.4)
-    assert plan.rate(0, "a") == 0.4
+    assert plan.learning_rate(0, "a") == 0.4
 
 
 # --- several tasks -------------------------------------------------------------------------------
@@ -143,10 +143,10 @@ def test_the_temperature_acts_on_sizes_not_on_steps():
 def test_language_modelling_comes_on_top_of_the_tasks_own_steps():
     """Its rate is a share of all steps; the task sees the same batches as without it."""
     alone = plan_of({"a": 40}, epochs=3)
-    mixed = plan_of({"a": 40, MLM: 9}, epochs=3, mlm=Mlm(rate=0.25, batch_size=2))
-    assert Counter(mixed.order) == {"a": alone.total, MLM: alone.total // 3}
+    mixed = plan_of({"a": 40, MLM_TASK: 9}, epochs=3, mlm=Mlm(rate=0.25, batch_size=2))
+    assert Counter(mixed.order) == {"a": alone.total, MLM_TASK: alone.total // 3}
     ours = [mixed.batch(s)[1].tolist() for s in range(mixed.total) if mixed.order[s] == "a"]
     assert ours == [alone.batch(s)[1].tolist() for s in range(alone.total)]
-    texts = [mixed.batch(s)[1].tolist() for s in range(mixed.total) if mixed.order[s] == MLM]
+    texts = [mixed.batch(s)[1].tolist() for s in range(mixed.total) if mixed.order[s] == MLM_TASK]
     assert all(1 <= len(items) <= 2 for items in texts)
     assert sorted(i for items in texts[:5] for i in items) == list(range(9))

@@ -19,14 +19,16 @@ from xstilts.errors import DataError, EncoderError
 from xstilts.models import checkpoint
 from xstilts.models.batch import pack
 from xstilts.models.checkpoint import Checkpoint
+from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.files import read_json
 from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.mlm import model as mlm
 from xstilts.tasks.mlm.model import MODEL
 from xstilts.training.job import MlmJob
-from xstilts.training.schedule import MLM
-from xstilts.training.train import Training, run
+from xstilts.training.loop import StepDone, Trainer
+from xstilts.training.schedule import MLM_TASK
+from xstilts.training.train import TrainingRun, run
 
 
 @pytest.fixture(scope="module")
@@ -151,26 +153,28 @@ def test_every_row_of_the_vocabulary_is_trained(tmp_path):
     job = mixed_job(tmp_path)
     run(job)
     saved = Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
-    assert saved.rows.tolist() == list(range(tiny.ROWS))
-    start = checkpoint.words(job.encoder.parent, None, saved.rows)
-    assert ((saved.values - start * saved.scale).abs() > 1e-5).any(1).all()
+    embeddings = saved.embeddings
+    assert embeddings.token_ids.tolist() == list(range(tiny.ROWS))
+    start = EmbeddingRows(embeddings.token_ids).read(job.encoder.parent, None)
+    assert ((embeddings.embeddings - start * embeddings.decay).abs() > 1e-5).any(1).all()
     facts = read_json(job.stamp)["outcomes"]
     assert facts["steps"] == 16
-    assert facts["items"][MLM] == 9
-    assert set(facts["last_loss"]) == {"t_classification", MLM}
-    assert {name.split(".")[0] for name in saved.heads} == {"t_classification", MLM}
+    assert facts["items"][MLM_TASK] == 9
+    assert set(facts["last_loss"]) == {"t_classification", MLM_TASK}
+    assert {name.split(".")[0] for name in saved.heads} == {"t_classification", MLM_TASK}
     assert set(read_json(job.stamp)["inputs"]) == {"encoder", "examples.t_classification", "mlm"}
 
 
 def test_it_learns_to_predict(tmp_path):
     """The loss of language modelling falls."""
     job = mixed_job(tmp_path, epochs=30, learning_rate=1e-2)
-    state = Training(job)
-    losses = []
-    for _ in state.steps(lambda: False):
-        state._settle()
-        if state.plan.order[state.step - 1] == MLM:
-            losses.append(state.losses[MLM])
+    state = Trainer(job)
+    losses = [
+        event.loss
+        for events in state.steps()
+        for event in events
+        if isinstance(event, StepDone) and event.task == MLM_TASK
+    ]
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:10])
 
 
@@ -179,10 +183,10 @@ def test_how_a_step_is_cut_changes_nothing_but_rounding(tmp_path):
     gradients = []
     for budget in (10, 10_000):
         job = mixed_job(tmp_path, name=str(budget))
-        state = Training(replace(job, compute=tiny.compute(micro_batch_tokens=budget)))
-        state._train_mode(True)
-        state.gradients.of_step(0, MLM, np.arange(9))
-        gradients.append({n: p.grad.clone() for n, p in state._parameters().items()
+        state = Trainer(replace(job, compute=tiny.compute(micro_batch_tokens=budget)))
+        state.train_mode(True)
+        state.gradients.compute(0, MLM_TASK, np.arange(9))
+        gradients.append({n: p.grad.clone() for n, p in state.parameters().items()
                           if p.grad is not None})  # fmt: skip
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
@@ -193,9 +197,9 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(tmp_path):
     """As every training."""
     whole, job = mixed_job(tmp_path, name="whole"), mixed_job(tmp_path)
     run(whole)
-    state = Training(job)
+    training = TrainingRun(job)
     with pytest.raises(SystemExit):
-        list(state.steps(lambda: state.step == 7))
+        list(training.steps(lambda: training.trainer.step == 7))
     run(job)
     assert tiny.weights(job) == tiny.weights(whole)
     assert job.stamp.read_bytes() == whole.stamp.read_bytes()
@@ -205,7 +209,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(tmp_path):
 def test_the_pretrained_head_is_taken_up_where_there_is_one(names, tmp_path):
     """By XLM-R's names or BERT's; the stamp says so."""
     job = mixed_job(tmp_path)
-    assert Training(job).begun_with == {"t_classification": "new", MLM: "new"}
+    assert Trainer(job).head_init == {"t_classification": "new", MLM_TASK: "new"}
     path = job.encoder.parent / "model.safetensors"
     tensors = load_file(path)
     torch.manual_seed(1)
@@ -213,16 +217,16 @@ def test_the_pretrained_head_is_taken_up_where_there_is_one(names, tmp_path):
     shapes = {"dense.weight": (16, 16), "bias": (tiny.ROWS,)}
     head = {n: torch.randn(shapes.get(n, (16,))) for n in mlm._NAMES}
     save_file(tensors | {mlm._NAMES[n][place]: t for n, t in head.items()}, path)
-    state = Training(job)
-    assert state.begun_with[MLM] == "pretrained"
-    assert all(torch.equal(state.heads[MLM].state_dict()[n], t) for n, t in head.items())
+    state = Trainer(job)
+    assert state.head_init[MLM_TASK] == "pretrained"
+    assert all(torch.equal(state.heads[MLM_TASK].state_dict()[n], t) for n, t in head.items())
 
 
 def test_a_task_begins_alike_with_and_without_it(tmp_path):
     """The same new head, the same batches in the same order."""
     mixed, alone = (
-        Training(mixed_job(tmp_path)),
-        Training(tiny.training_job(tmp_path, tiny.task(tmp_path))),
+        Trainer(mixed_job(tmp_path)),
+        Trainer(tiny.training_job(tmp_path, tiny.task(tmp_path))),
     )
     for name, tensor in alone.heads["t_classification"].state_dict().items():
         assert torch.equal(tensor, mixed.heads["t_classification"].state_dict()[name])
@@ -231,7 +235,7 @@ def test_a_task_begins_alike_with_and_without_it(tmp_path):
 def test_so_many_texts_of_each_language(tmp_path):
     """Drawn by their ids."""
     job = mixed_job(tmp_path, choices=Mlm(max_examples=4, batch_size=2, max_length=24))
-    assert len(Training(job).data.features[MLM]) == 4
+    assert len(Trainer(job).data.features[MLM_TASK]) == 4
 
 
 def test_texts_without_a_token_are_an_error(tmp_path):
@@ -239,7 +243,7 @@ def test_texts_without_a_token_are_an_error(tmp_path):
     job = mixed_job(tmp_path)
     tiny.split(job.mlm.examples[0], "mlm", [{"id": "1", "text": " "}])
     with pytest.raises(DataError, match=r"sw.json: no text for masked language modelling"):
-        Training(job)
+        Trainer(job)
 
 
 def test_a_tokenizer_without_a_mask_token_is_refused(tmp_path):
@@ -248,4 +252,4 @@ def test_a_tokenizer_without_a_mask_token_is_refused(tmp_path):
     path = job.encoder.parent / "tokenizer.json"
     path.write_text(path.read_text().replace("<mask>", "<hidden>"))
     with pytest.raises(EncoderError, match=r"tokenizer.json: has neither <mask> nor \[MASK\]"):
-        Training(job)
+        Trainer(job)

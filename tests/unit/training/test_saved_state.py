@@ -22,8 +22,10 @@ from support import tiny
 from xstilts.errors import TrainingError
 from xstilts.training import saved_state, train
 from xstilts.training.log import CURVES, LOG
-from xstilts.training.saved_state import STATE
-from xstilts.training.train import Training, run
+from xstilts.training.loop import Trainer
+from xstilts.training.saved_state import STATE, best_file
+from xstilts.training.step import StepGradients
+from xstilts.training.train import TrainingRun, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,12 +51,19 @@ def second_stage(folder, name="trained", **changes):
     return tiny.training_job(folder, recipe, name=name, start=first.stamp, **changes)
 
 
+def with_selection(folder, name="trained", **changes):
+    """The best checkpoint is chosen on development data every second step."""
+    settings = {"eval_every": 2, "epochs": 4, "weight_decay": 0.3}
+    task = with_dev(folder, tiny.task(folder, **(settings | changes)))
+    return tiny.training_job(folder, task, name=name)
+
+
 def interrupt(job, step) -> None:
     """Start or go on with a training, and ask it to stop after a step."""
-    state = Training(job)
-    state.resume()
+    training = TrainingRun(job)
+    training.resume()
     with pytest.raises(SystemExit) as stopped:
-        list(state.steps(lambda: state.step >= step))
+        list(training.steps(lambda: training.trainer.step >= step))
     assert stopped.value.code == 128 + signal.SIGTERM
 
 
@@ -79,7 +88,7 @@ def test_a_resumed_training_ends_with_the_same_bits(make, tmp_path):
     whole = make(tmp_path, "whole")
     run(whole)
     job = make(tmp_path)
-    total = Training(job).plan.total
+    total = Trainer(job).schedule.total
     interrupt(job, random.Random(make.__name__).randrange(1, total))
     run(job)
     assert outcome(job) == outcome(whole)
@@ -106,11 +115,11 @@ def test_resuming_says_where_it_goes_on(tmp_path, capsys):
 def test_the_log_has_every_step_once(tmp_path):
     """Steps that are done again, and those of a training before, are not logged twice."""
     job = one_task(tmp_path)
-    state = Training(job)
-    steps = state.steps(lambda: False)
+    training = TrainingRun(job)
+    steps = training.steps()
     for _ in range(3):
         next(steps)
-    state.save()
+    training.saved.save(training.trainer)
     next(steps)
     next(steps)  # logs the one before, which is not saved
     with (job.folder / LOG).open("a") as stream:
@@ -128,20 +137,20 @@ def test_a_schedulers_warning_saves_the_state(number, tmp_path, reference, monke
     """The step is finished, saved and the process ends; the old handlers are back."""
     job = one_task(tmp_path)
     before = signal.getsignal(number)
-    step = Training._one_step
+    compute = StepGradients.compute
 
-    def warned(self, *args):
-        if self.step == 4:
+    def warned(self, step, *args):
+        if step == 4:
             os.kill(os.getpid(), number)
-        step(self, *args)
+        return compute(self, step, *args)
 
-    monkeypatch.setattr(Training, "_one_step", warned)
+    monkeypatch.setattr(StepGradients, "compute", warned)
     with pytest.raises(SystemExit):
         run(job)
     assert signal.getsignal(number) is before
     assert not job.stamp.exists()
     monkeypatch.undo()
-    assert Training(job).resume() == 5
+    assert TrainingRun(job).resume() == 5
     run(job)
     assert outcome(job) == reference
 
@@ -227,6 +236,58 @@ def test_a_state_in_another_precision_is_dropped(tmp_path, reference, capsys):
     assert outcome(job) == reference
 
 
+# --- the best checkpoint -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 4, 5, 6, 9])
+def test_a_resumed_training_keeps_the_same_best(step, tmp_path):
+    """Score, step and patience go on as if nothing had happened, wherever it stopped."""
+    whole, job = with_selection(tmp_path, "whole"), with_selection(tmp_path)
+    run(whole)
+    interrupt(job, step)
+    run(job)
+    assert tiny.weights(job) == tiny.weights(whole)
+    assert job.stamp.read_bytes() == whole.stamp.read_bytes()
+    assert not list(job.folder.glob("best-*"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_state_whose_best_checkpoint_is_not_as_it_was_is_dropped(damage, tmp_path, capsys):
+    """Never a wrong checkpoint that looks right: it is trained anew."""
+    whole, job = with_selection(tmp_path, "whole"), with_selection(tmp_path)
+    run(whole)
+    interrupt(job, 5)
+    (best,) = job.folder.glob("best-*")
+    if damage == "gone":
+        best.unlink()
+    else:
+        best.write_bytes(best.read_bytes()[:-9])
+    run(job)
+    assert "not usable" in capsys.readouterr().out
+    assert tiny.weights(job) == tiny.weights(whole)
+
+
+def test_a_better_one_after_the_saved_state_does_not_displace_its_best(tmp_path):
+    """Killed between a new best and the next saved state, the older best is still there."""
+    job = with_selection(tmp_path, epochs=9)
+    training = TrainingRun(job)
+    scores = iter([1.0, 2.0, 3.0])
+    training.trainer.development.score = lambda *_: ({"t_classification": next(scores)}, [])
+    steps = training.steps()
+    for _ in range(2):
+        next(steps)
+    training.saved.save(training.trainer)
+    for _ in range(4):
+        next(steps)
+    assert sorted(p.name for p in job.folder.glob("best-*")) == [
+        best_file(job.folder, step).name for step in (2, 6)
+    ]
+    again = TrainingRun(job)
+    assert again.resume() == 2
+    assert again.trainer.history.best_step == 2
+    assert [p.name for p in job.folder.glob("best-*")] == [best_file(job.folder, 2).name]
+
+
 # --- killed between two writes -------------------------------------------------------------------
 
 
@@ -251,7 +312,7 @@ def test_finished_but_for_its_stamp_it_is_not_trained_again(tmp_path, reference,
     job.stamp.unlink()
     (job.folder / STATE).write_bytes(b"left by a kill before it was removed")
     run(job)
-    assert "nothing to train" in capsys.readouterr().out
+    assert "already trained" in capsys.readouterr().out
     assert outcome(job) == reference
     assert (job.folder / "run.json").read_bytes() == record
     assert not (job.folder / STATE).exists()
@@ -268,7 +329,7 @@ def test_a_finished_training_of_something_else_is_no_excuse(other, tmp_path, cap
         flip(job.folder / "weights.safetensors")
     wanted = one_task(tmp_path)
     run(wanted)
-    assert "nothing to train" not in capsys.readouterr().out
+    assert "already trained" not in capsys.readouterr().out
     fresh = one_task(tmp_path, "fresh")
     run(fresh)
     assert outcome(wanted) == outcome(fresh)
@@ -305,17 +366,18 @@ def test_a_disk_that_is_full_for_a_while_costs_no_training(tmp_path, reference, 
     with small_disk(tmp_path / "disk", 2):
         job = one_task(tmp_path, save_every=0.0)
         job = replace(job, stamp=tmp_path / "disk" / "trained" / "checkpoint.json")
-        state = Training(job)
-        state.resume()
-        steps = state.steps(lambda: False)
+        training = TrainingRun(job)
+        training.resume()
+        steps = training.steps()
         for _ in range(4):
             next(steps)
         filler = fill(tmp_path / "disk")
         next(steps)
         next(steps)
+        steps.close()
         filler.unlink()
         assert f"{STATE}: cannot be saved at step 4" in capsys.readouterr().out
-        assert Training(job).resume() == 3
+        assert TrainingRun(job).resume() == 3
         assert not list(job.folder.glob(".*"))
         run(job)
         assert outcome(job) == reference
@@ -326,13 +388,13 @@ def test_a_disk_without_room_for_the_weights_is_a_clear_error(tmp_path, referenc
     with small_disk(tmp_path / "disk", 2):
         job = one_task(tmp_path, save_every=0.0)
         job = replace(job, stamp=tmp_path / "disk" / "trained" / "checkpoint.json")
-        write = Training.write
+        write = TrainingRun.write_checkpoint
 
         def onto_a_full_disk(self, path):
             fill(tmp_path / "disk")
             write(self, path)
 
-        monkeypatch.setattr(Training, "write", onto_a_full_disk)
+        monkeypatch.setattr(TrainingRun, "write_checkpoint", onto_a_full_disk)
         with pytest.raises(TrainingError, match=r"trained: cannot be written to .*(space|device)"):
             run(job)
         monkeypatch.undo()
