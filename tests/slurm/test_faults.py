@@ -161,7 +161,7 @@ def test_a_node_that_is_only_thought_dead_finishes_its_work(cluster, project, un
     ends(running)
     assert states(cluster, before) == ["COMPLETED"]
     assert project.record()["pid"] == trainer
-    assert "made before: nothing to train" in train_log(project)
+    assert "nothing to train" in train_log(project)
     assert project.checkpoints() == undisturbed.checkpoints()
 
 
@@ -185,7 +185,7 @@ def test_jobs_outlive_their_snakemake_and_are_not_done_twice(cluster, project, u
     ends(second)
     assert states(cluster, before) == ["COMPLETED"] * 3
     assert project.record()["slurm_job"] == job
-    assert "made before: nothing to train" in train_log(project)
+    assert "nothing to train" in train_log(project)
     assert project.results() == undisturbed.results()
 
 

@@ -393,7 +393,7 @@ class TestOperational:
         train.run(job)
         found = Checkpoint.load(job.folder / checkpoint.FILE, job.encoder.parent)
         assert tiny.weights(job) != weights
-        assert found.values.equal(expected.values)
+        assert found.embeddings.embeddings.equal(expected.embeddings.embeddings)
         assert all(found.body[name].equal(expected.body[name]) for name in expected.body)
         assert all(found.heads[name].equal(expected.heads[name]) for name in expected.heads)
 
@@ -408,16 +408,16 @@ class TestOperational:
 
     def test_training_log(self, job, weights, monkeypatch):
         """A training that logs nothing."""
-        monkeypatch.setattr(train.Curves, "step", lambda *_: None)
+        monkeypatch.setattr(train.TrainingLog, "step", lambda *_: None)
         train.run(job)
         assert tiny.weights(job) == weights
 
     def test_training_saved_state(self, job, weights):
         """A state that is saved after every step, and a training that starts from it."""
         job = replace(job, save_every=0.0)
-        training = train.Training(job)
+        training = train.TrainingRun(job)
         with pytest.raises(SystemExit):
-            list(training.steps(lambda: training.step >= 3))
+            list(training.steps(lambda: training.trainer.step >= 3))
         train.run(job)
         assert read_json(job.folder / "run.json")["resumed_from"] == 3
         assert tiny.weights(job) == weights

@@ -65,7 +65,6 @@ def test_a_training_leaves_weights_a_stamp_that_proves_them_and_no_state(tmp_pat
         "checkpoint.json",
         "curves",
         "log.jsonl",
-        "made.json",
         "run.json",
         "weights.safetensors",
     ]
