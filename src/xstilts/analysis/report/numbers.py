@@ -1,4 +1,4 @@
-"""How numbers are written: one decimal, a real minus sign, a dash where nothing is known."""
+"""How numbers are written: one decimal, a real minus sign, a dash for an undefined number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def known(value: float | None) -> bool:
-    """Whether there is a number to write."""
+    """Whether a number is defined."""
     return value is not None and not math.isnan(value)
 
 
@@ -39,7 +39,7 @@ def signed(value: float | None) -> str:
 
 
 def bracketed(low: float, high: float) -> str:
-    """An interval, or nothing where there is none.
+    """An interval; empty if its ends are undefined.
 
     >>> bracketed(-0.3, 2.0)
     '[−0.3, +2.0]'
@@ -48,10 +48,10 @@ def bracketed(low: float, high: float) -> str:
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun.
+    """A number with its noun, in the singular or plural.
 
-    >>> count(1, "seed"), count(1200, "cell"), count(2, "family", "families")
-    ('1 seed', '1,200 cells', '2 families')
+    >>> count(1, "seed"), count(1200, "score"), count(2, "family", "families")
+    ('1 seed', '1,200 scores', '2 families')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 

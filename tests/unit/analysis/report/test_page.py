@@ -1,4 +1,4 @@
-"""The report holds every number, tells its own limits and is one safe file."""
+"""The report holds every number, states its own limits and is one safe file."""
 
 from xml.etree import ElementTree
 
@@ -49,12 +49,12 @@ class TestPage:
         assert {link[1:] for link in links} <= ids
         assert "url(" not in words(next(tree.iter("style")))
 
-    def test_the_same_cells_give_the_same_bytes(self, tmp_path):
+    def test_the_same_scores_give_the_same_bytes(self, tmp_path):
         """Nothing in the page depends on when or where it was written."""
         assert written(tmp_path / "a") == written(tmp_path / "b")
 
     def test_hostile_names_are_text(self, tmp_path):
-        """What cards and tables say is shown, never run."""
+        """Text of cards and tables is shown, never run."""
         hostile = "<script>alert('x')</script>\" onload=\""
         text = written(
             tmp_path,
@@ -169,7 +169,7 @@ class TestNumbers:
         ]
 
     def test_tooltip(self, tmp_path):
-        """A gain's tooltip tells its score, baseline, test items and seeds."""
+        """A gain's tooltip has its score, baseline, test items and seeds."""
         assert (
             "Yoruba · mnli: score 46.2, baseline 50.0, n = 50; seed 1: −4.0, seed 2: −3.5"
             in written(tmp_path)
@@ -186,8 +186,8 @@ class TestNumbers:
         assert "exact_match (not the primary metric)" in captions
         assert "f1 (not the primary metric)" in captions
 
-    def test_a_metric_that_a_cell_lacks_is_a_dash(self, tmp_path):
-        """A cell without some metric leaves a dash, and the page whole."""
+    def test_a_metric_that_a_score_lacks_is_a_dash(self, tmp_path):
+        """A score without some metric is a dash; the rest of the page is complete."""
 
         def drop(grid):
             edit(
@@ -202,7 +202,7 @@ class TestNumbers:
         assert ["Swahili sw", "50", "50.0", "–"] in rows
 
     def test_an_undefined_score_is_listed(self, tmp_path):
-        """A cell whose score is undefined is in no mean, and is named."""
+        """An undefined score is in no mean, and the page lists it."""
 
         def undefine(grid):
             edit(
@@ -225,7 +225,7 @@ class TestNumbers:
 
 class TestLimits:
     def test_single_seed(self, tmp_path):
-        """With one seed the page says what is then unknown."""
+        """With one seed the page says what is unknown."""
         text = words(parsed(written(tmp_path, seeds=[1])))
         assert "Every model was trained once." in text
 
@@ -236,7 +236,7 @@ class TestLimits:
         assert not [t for t in tree.iter("table") if t.get("class") == "grid heat"]
         assert ["Swahili sw", "50", "50.0 ±0.0"] in rows_of(tree, "scores")
 
-    def test_a_task_that_is_trained_on_twice_is_told(self, tmp_path):
+    def test_a_task_that_is_trained_on_twice_is_reported(self, tmp_path):
         """SQuAD before a target that is fine-tuned on SQuAD is more of the same."""
         study = {"conditions": ["none", "mnli", "squad"], "targets": ["xquad", "tydiqa"]}
         text = words(parsed(written(tmp_path / "a", **study)))
@@ -245,8 +245,8 @@ class TestLimits:
         text = words(parsed(written(tmp_path / "b", **study, **changes)))
         assert "is fine-tuned as well: squad before xquad, tydiqa. Their gains" in text
 
-    def test_a_baseline_that_is_trained_on_another_task_before_is_told(self, tmp_path):
-        """XCOPA is read after Social IQa and COPA: its baseline is no encoder as it was."""
+    def test_a_baseline_that_is_trained_on_another_task_is_reported(self, tmp_path):
+        """XCOPA is evaluated after Social IQa and COPA: its baseline is intermediate-trained."""
         study = {"conditions": ["none", "siqa"], "targets": ["copa"]}
         text = words(parsed(written(tmp_path / "a", **study)))
         assert "Baselines with intermediate training" not in text
@@ -255,21 +255,21 @@ class TestLimits:
         assert "also in condition none: copa after siqa." in text
         assert "is fine-tuned as well: siqa before copa." in text
 
-    def test_languages_that_were_trained_in_are_told(self, tmp_path):
-        """What is trained on in Swahili is not zero-shot in Swahili."""
+    def test_languages_with_training_data_are_reported(self, tmp_path):
+        """Transfer to Swahili is not zero-shot after training in Swahili."""
         study = {"conditions": ["none", "mnli@sw+yo"]}
         text = words(parsed(written(tmp_path, **study)))
         assert "means of zero-shot languages include them: mnli@sw+yo in sw, yo." in text
 
     def test_a_task_without_english_is_not_called_english(self, tmp_path):
-        """It is trained on in the language that it has."""
+        """It is trained on in its own language."""
         only = {"mnli": {"languages": ["sw", "yo"]}}
         text = words(parsed(written(tmp_path, changes_by_task=only)))
         assert "fine-tuned on mnli (sw)" in text
         assert "include them: mnli in sw." in text
 
-    def test_a_smaller_haystack_is_told(self, tmp_path):
-        """Retrieval among some of the candidates is no score of the benchmark."""
+    def test_sampled_candidates_are_reported(self, tmp_path):
+        """Retrieval among some of the candidates is easier than the benchmark."""
         study = {"targets": ["tatoeba", "xquad"], "evaluation": {"max_examples": 50}}
         text = words(parsed(written(tmp_path / "a", **study)))
         assert "The study scores at most 50 items of a language." in text
@@ -297,7 +297,7 @@ class TestLimits:
         assert "and are in no resource group: Unknownish." in text
 
     def test_warnings(self, tmp_path):
-        """A warned cell is listed, and marks every number that it is part of."""
+        """A score with a warning is listed, and marks every number that includes it."""
 
         def warn(grid):
             edit(
@@ -316,7 +316,7 @@ class TestLimits:
         assert ["Yoruba yo", "50", "50.0 ±0.0", "46.2† ±0.4"] in rows_of(tree, "scores")
 
     def test_no_warnings(self, tmp_path):
-        """Where no cell is warned the page says that, and holds no dagger."""
+        """Without warnings the page says so, and has no dagger."""
         text = written(tmp_path)
         assert "No score has a warning." in text
         assert "†" not in text
@@ -340,16 +340,16 @@ class TestLimits:
 
 
 class TestTraces:
-    def test_every_cell_with_its_spec(self, tmp_path):
-        """Each cell file and the digest of its spec are on the page."""
+    def test_every_score_with_its_spec(self, tmp_path):
+        """Each score file and the digest of its spec are on the page."""
         text = words(parsed(written(tmp_path)))
         assert "scores/tiny/mnli/seed2/xquad.jsonl" in text
         assert "yo: 46.5 (50)" in text
         specs = table.collect(SyntheticStudy(tmp_path).grid())["spec"]
         assert all(spec in text for spec in specs)
 
-    def test_large_grids_only_say_where(self, tmp_path, monkeypatch):
-        """Too many cells are not listed one by one."""
+    def test_a_large_grid_is_not_listed(self, tmp_path, monkeypatch):
+        """The page says where its digests are instead."""
         monkeypatch.setattr(page, "LISTED_SCORES", 27)
         text = words(parsed(written(tmp_path)))
         assert "too many to list here" in text
