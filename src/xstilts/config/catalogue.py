@@ -104,8 +104,14 @@ def _type_problems(card: TaskCard, task_types: Mapping[str, TaskSchema]) -> Iter
     """What the type of a task does not allow in its card."""
     if card.task_type not in task_types:
         yield f"task_type: {unknown('task type', card.task_type, task_types)}"
-    elif task_types[card.task_type].needs_labels and not card.labels:
+        return
+    schema = task_types[card.task_type]
+    if schema.needs_labels and not card.labels:
         yield f"labels: a {card.task_type} task needs them: a list, or from_data"
+    if card.scorer not in schema.scorers:
+        yield f"scorer: {unknown('scorer', card.scorer, schema.scorers)}"
+    elif card.primary not in schema.scorers[card.scorer]:
+        yield f"primary: {unknown('metric', card.primary, schema.scorers[card.scorer])}"
 
 
 def _unscored(card: TaskCard) -> list[str]:

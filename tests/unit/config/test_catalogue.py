@@ -60,6 +60,19 @@ class TestCatalogue:
         ):
             world.cards.task("xnli")
 
+    @pytest.mark.parametrize(
+        ("key", "problem"),
+        [
+            ("scorer", "unknown scorer 'f1'. Allowed: accuracy"),
+            ("primary", "unknown metric 'f1'. Allowed: accuracy"),
+        ],
+    )
+    def test_a_task_is_scored_as_its_type_can_be(self, key, problem, world):
+        """Found when the card is read, not after the forward passes."""
+        world.change_card("xnli", **{key: "f1"})
+        with pytest.raises(StudyError, match=rf"xnli\.yaml: {key}: {problem}"):
+            world.cards.task("xnli")
+
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
         """A catalogue of a folder that does not exist is empty."""
         from xstilts.config.catalogue import Catalogue
