@@ -4,7 +4,7 @@ import pytest
 
 from support.world import SQUAD, TEXTS, task_card
 from xstilts.config.conditions import Condition, parse_condition
-from xstilts.grid.keys import INTERMEDIATE
+from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.workflow.jobs import training_job
 
@@ -27,7 +27,7 @@ def world(world):
 
 
 def stamps(grid, *examples):
-    return [grid.examples_stamp(*of) for of in examples]
+    return [grid.examples_stamp(ExamplesKey(*key)) for key in examples]
 
 
 class TestNames:
@@ -76,7 +76,7 @@ class TestLanguages:
     def test_training_data_in_the_named_languages(self, world):
         """Joined in the order of the name; selection stays on English."""
         grid = world.grid(conditions=["none", "nli@de+en"])
-        job = training_job(grid, "tiny", "nli@de+en", 1, INTERMEDIATE)
+        job = training_job(grid, TrainingKey("tiny", "nli@de+en", 1, INTERMEDIATE))
         (task,) = job.tasks
         assert list(task.examples) == stamps(grid, ("nli", "train", "de"), ("nli", "train", "en"))
         assert list(task.dev) == stamps(grid, ("nli", "dev", "en"))
@@ -107,11 +107,11 @@ class TestMlm:
     def test_text_is_read_in_its_languages(self, world):
         """By the intermediate stage alone."""
         grid = world.grid(conditions=["none", "nli+mlm"], mlm={"text": "text"})
-        job = training_job(grid, "tiny", "nli+mlm", 1, INTERMEDIATE)
+        job = training_job(grid, TrainingKey("tiny", "nli+mlm", 1, INTERMEDIATE))
         assert list(job.mlm.examples) == stamps(
             grid, ("text", "train", "en"), ("text", "train", "sw")
         )
-        assert training_job(grid, "tiny", "nli+mlm", 1, "nli").mlm is None
+        assert training_job(grid, TrainingKey("tiny", "nli+mlm", 1, "nli")).mlm is None
 
     def test_its_settings_decide_the_stage_with_it_alone(self, world):
         """A plain condition does not know of them."""
@@ -121,7 +121,10 @@ class TestMlm:
             for rate in (0.2, 0.4)
         )
         for condition, same in (("nli", True), ("nli+mlm", False)):
-            digests = [g.training("tiny", condition, 1, INTERMEDIATE).digest for g in (low, high)]
+            digests = [
+                g.training(TrainingKey("tiny", condition, 1, INTERMEDIATE)).digest
+                for g in (low, high)
+            ]
             assert (digests[0] == digests[1]) is same
 
 
@@ -129,7 +132,7 @@ class TestParts:
     def test_examples_of_all_parts(self, world):
         """Under one head, selected on the parts' English dev sets."""
         grid = world.grid(conditions=["none", "nli_plus"])
-        (task,) = training_job(grid, "tiny", "nli_plus", 1, INTERMEDIATE).tasks
+        (task,) = training_job(grid, TrainingKey("tiny", "nli_plus", 1, INTERMEDIATE)).tasks
         assert list(task.examples) == stamps(grid, ("nli", "train", "en"), ("snli", "train", "en"))
         assert list(task.dev) == stamps(grid, ("nli", "dev", "en"))
         assert task.labels == ("yes", "no")
@@ -149,21 +152,21 @@ class TestTwoStages:
     def test_the_recipe_goes_on_from_the_one_before(self, world):
         """With its weights and its head."""
         grid = world.grid(conditions=["none", "nli"])
-        job = training_job(grid, "tiny", "nli", 1, "qa")
-        assert job.start == grid.checkpoint_stamp("tiny", "nli", 1, "early_qa")
+        job = training_job(grid, TrainingKey("tiny", "nli", 1, "qa"))
+        assert job.start == grid.training(TrainingKey("tiny", "nli", 1, "early_qa")).stamp
         assert job.tasks[0].head_from == "early_qa"
 
     def test_the_first_starts_as_any_recipe(self, world):
         """From the intermediate checkpoint, or from the encoder in the baseline."""
         grid = world.grid(conditions=["none", "nli"])
-        first = training_job(grid, "tiny", "nli", 1, "early_qa")
-        assert first.start == grid.checkpoint_stamp("tiny", "nli", 1, INTERMEDIATE)
-        assert training_job(grid, "tiny", "none", 1, "early_qa").start is None
+        first = training_job(grid, TrainingKey("tiny", "nli", 1, "early_qa"))
+        assert first.start == grid.training(TrainingKey("tiny", "nli", 1, INTERMEDIATE)).stamp
+        assert training_job(grid, TrainingKey("tiny", "none", 1, "early_qa")).start is None
 
     def test_as_an_intermediate_task_it_stands_alone(self, world):
         """Only a recipe has a history."""
         grid = world.grid(conditions=["none", "qa"])
-        job = training_job(grid, "tiny", "qa", 1, INTERMEDIATE)
+        job = training_job(grid, TrainingKey("tiny", "qa", 1, INTERMEDIATE))
         assert (job.start, job.tasks[0].head_from) == (None, None)
 
     def test_a_circle_is_refused(self, world):
@@ -179,18 +182,19 @@ class TestRetrievalAfterARecipe:
         """XTREME-R's Tatoeba is read from an encoder that was tuned on SQuAD."""
         world.change_card("pairs", recipe="qa")
         grid = world.grid()
-        assert grid.evaluated("tiny", "nli", 1, "pairs") == grid.checkpoint_stamp(
-            "tiny", "nli", 1, "qa"
+        assert (
+            grid.evaluated(EvaluationKey("tiny", "nli", 1, "pairs")).stamp
+            == grid.training(TrainingKey("tiny", "nli", 1, "qa")).stamp
         )
         assert grid.reads.limits("pairs") == grid.reads.hyperparameters("pairs", "recipe")
 
     def test_a_trained_retriever_is_read_at_its_end(self, world):
         """Where its training pooled; an untrained one at the layer that its card says."""
-        assert world.grid().retrieval_layer("tiny", "pairs") == 2
+        assert world.grid().reads.retrieval_layer("tiny", "pairs") == 2
         kind = ("retrieval", "parallel_lines", "map20", "map_at_20")
         world.write("tasks", task_card("mined", kind, {"train": ["en"]}))
         world.change_card("pairs", recipe="mined")
-        assert world.grid().retrieval_layer("tiny", "pairs") is None
+        assert world.grid().reads.retrieval_layer("tiny", "pairs") is None
 
 
 class TestFrozen:
@@ -200,6 +204,6 @@ class TestFrozen:
         thawed = load_snapshot(save_snapshot(grid))
         for condition in grid.resolved.conditions:
             assert (
-                thawed.training("tiny", condition, 1, "qa").digest
-                == grid.training("tiny", condition, 1, "qa").digest
+                thawed.training(TrainingKey("tiny", condition, 1, "qa")).digest
+                == grid.training(TrainingKey("tiny", condition, 1, "qa")).digest
             )

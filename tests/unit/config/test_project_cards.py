@@ -11,6 +11,7 @@ from support.places import MIRROR, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.data.checksums import read_checksums
 from xstilts.data.prepare import read_split, reader
+from xstilts.grid.keys import EvaluationKey
 from xstilts.grid.opening import open_grid
 from xstilts.tasks.registry import SCHEMAS
 
@@ -255,5 +256,7 @@ def test_every_encoder_can_be_planned_without_network(tmp_path):
     study = {"study": "all", "conditions": ["none"], "targets": ["xnli"], "seeds": [1]}
     study |= {"encoders": CARDS.encoders, "languages": ["en"], "resources": str(tmp_path)}
     grid = open_grid(study, "study.yaml", CONFIG, ROOT / "envs" / "lock.txt")
-    digests = {grid.evaluation(name, "none", 1, "xnli").digest for name in CARDS.encoders}
+    digests = {
+        grid.evaluation(EvaluationKey(name, "none", 1, "xnli")).digest for name in CARDS.encoders
+    }
     assert len(digests) == len(CARDS.encoders)

@@ -14,6 +14,7 @@ from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.resolve import Cell, resolve
 from xstilts.config.yaml_models import read_yaml
+from xstilts.grid.keys import TrainingKey
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.tasks.registry import SCHEMAS
 
@@ -173,8 +174,8 @@ class TestCardsOfOnesOwn:
         path = save_snapshot(grid)
         shutil.rmtree(own)
         thawed = load_snapshot(path)
-        assert thawed.training("tiny", "mine", 1, "qa").digest == (
-            grid.training("tiny", "mine", 1, "qa").digest
+        assert thawed.training(TrainingKey("tiny", "mine", 1, "qa")).digest == (
+            grid.training(TrainingKey("tiny", "mine", 1, "qa")).digest
         )
 
     def test_a_folder_without_cards_is_refused(self, world, tmp_path):
