@@ -105,6 +105,11 @@ class Run:
             self._forced = frozenset(ORDER[min(first) :]) if first else frozenset()
         return self._forced
 
+    @property
+    def only_shows(self) -> bool:
+        """Whether Snakemake was started to show, list or clean, not to run or plan jobs."""
+        return self.main and self.workflow.executor_plugin is None
+
     # -- start ------------------------------------------------------------------------------------
 
     def start_if_real(self, rule: str) -> None:
