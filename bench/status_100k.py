@@ -22,11 +22,11 @@ from scale import HOME, STUDY, finish, grid_of
 from xstilts.config.yaml_models import read_yaml
 
 
-def make(folder: Path) -> tuple[Path, int]:
+def make(folder: Path, seeds: int) -> tuple[Path, int]:
     """Write a grid of which some scores are stale and some missing; a study file and a count."""
     study = folder / "study.yaml"
     config = read_yaml(STUDY) | {
-        "seeds": [1, 2, 3, 4, 5, 6],
+        "seeds": list(range(1, seeds + 1)),
         "results": str(folder / "results"),
         "resources": str(folder / "resources"),
         "cards": str(HOME / "bench/scale_cards"),
@@ -44,10 +44,11 @@ def main() -> None:
     """Make the folder, time the command."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?")
-    given: Path | None = parser.parse_args().folder
+    parser.add_argument("--seeds", type=int, default=6, help="18,000 scores each")
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given or Path(temporary)
-        study, count = make(folder)
+        folder = args.folder or Path(temporary)
+        study, count = make(folder, args.seeds)
         print(f"{count:,} scores")
         command = [sys.executable, "-m", "xstilts.cli.main", "status", str(study), "--json"]
         command += ["--cards", str(HOME / "config")]
@@ -60,7 +61,7 @@ def main() -> None:
                 check=False,
             )
             seconds = time.monotonic() - began
-            counts = json.loads(timed.stdout)["cells"]
+            counts = json.loads(timed.stdout)["scores"]
             print(f"{seconds:.2f} s, {timed.stderr.strip()}: {counts}")
 
 
