@@ -24,7 +24,7 @@ class Condition:
 
 
 def parse_condition(name: str) -> Condition:
-    """Take a condition's name apart; ``multi`` and ``none`` have no tasks yet.
+    """Read the name of a condition; ``multi`` and ``none`` have no tasks yet.
 
     >>> parse_condition("mnli@de+ru+mlm")
     Condition(name='mnli@de+ru+mlm', tasks=('mnli',), languages=('de', 'ru'), mlm=True)

@@ -1,4 +1,4 @@
-"""An encoder's card: which one it is, and where it is had."""
+"""An encoder's card: which model it is, and where its files come from."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class EncoderCard(Model):
     )
     hub: Name | None = Field(None, description="repository on the Hugging Face Hub")
     revision: Name | None = Field(
-        None, description="its commit; main where none is known: it is held at the first download"
+        None,
+        description="its commit; main if none is known (that of the first download is recorded)",
     )
     folder: Name | None = Field(None, description="a Hugging Face folder on disk (safetensors)")
     weights: Wheel | None = None

@@ -36,7 +36,7 @@ class Hyperparameters(Model):
     dev_examples: int | None = Field(500, gt=0, description="English dev examples used to select")
 
     def patched(self, *patches: Hyperparameters | None) -> Hyperparameters:
-        """These hyperparameters with what the patches set themselves, the later ones winning."""
+        """These hyperparameters with the values that patches set explicitly; later patches win."""
         values = self.model_dump()
         for patch in patches:
             if patch is not None:

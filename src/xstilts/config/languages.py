@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Language:
-    """A language and how well it is resourced; None is unknown, which is not the same as none."""
+    """A language and how well it is resourced; None means unknown."""
 
     code: str
     name: str

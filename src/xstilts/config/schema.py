@@ -7,9 +7,9 @@ from typing import Any
 
 
 def study_schema(cards: Any) -> dict[str, Any]:
-    """The JSON schema of study files, with the names of the cards that there are.
+    """The JSON schema of study files, with the names of the cards.
 
-    It is for editors, which offer these names; cards of one's own enter it when it is made anew.
+    Editors offer these names. Generate the schema again after adding cards of your own.
     """
     from xstilts.config.conditions import MULTI, NONE
     from xstilts.config.study import Study

@@ -1,5 +1,6 @@
-"""YAML files to models, as study files and cards have in common: every slip is one line that names
-file and key and says what is allowed.
+"""What study files and cards share: YAML becomes models.
+
+Every problem is one line that names the file and the key and says what is allowed.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _folder(value: str) -> str:
 
 
 def _json_keys(value: Any) -> Any:
-    """Keys as JSON has them, so that a frozen card says the same as the card: 0 is '0'."""
+    """The value with texts as keys, as in JSON: a card then equals its copy in a snapshot."""
     if isinstance(value, dict):
         if wrong := [key for key in value if type(key) not in (str, int)]:
             raise ValueError(f"the key {wrong[0]!r} must be a text; quote it")
@@ -83,9 +84,9 @@ YAML_KINDS = ("<list>", "<mapping>", "<value>")
 
 
 def yaml_kind(value: object) -> str:
-    """Decides, before anything is validated, which kind of a union is meant.
+    """The member of a union that a value is validated as.
 
-    A plain union would answer a slip with one problem for each of its kinds.
+    Without it, pydantic would report one problem for each member.
     """
     if isinstance(value, list):
         return "<list>"
@@ -126,6 +127,10 @@ class _NoKeyTwice(_LOADER):  # type: ignore[misc]
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key.value, str):
+                raise yaml.constructor.ConstructorError(
+                    problem="a list or mapping is not allowed as a key", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
@@ -167,7 +172,7 @@ def _problem(model: type[Model], problem: Any) -> str:
 
 
 def _fields_at(model: type[Model], location: tuple[Any, ...]) -> dict[str, Any]:
-    """The keys that a model allows at a place inside it, as far as they can be told."""
+    """The keys that a model allows at a place inside it, as far as its schema lists them."""
     schema: Any = model.model_json_schema()
     definitions = schema.get("$defs", {})
     for part in location:

@@ -29,6 +29,11 @@ class TestYaml:
         with pytest.raises(StudyError, match=r"card\.yaml:3: .*the key 'b' is given twice"):
             self.read(tmp_path, "a:\n  b: 1\n  b: 2\n")
 
+    def test_a_key_that_is_a_list_is_an_error(self, tmp_path):
+        """One line, not a traceback."""
+        with pytest.raises(StudyError, match=r"card\.yaml:1: .*list or mapping is not allowed"):
+            self.read(tmp_path, "? [a]\n: b\n")
+
     def test_a_file_that_is_no_text_is_named(self, tmp_path):
         """A parquet file with a wrong name."""
         (tmp_path / "card.yaml").write_bytes(b"PAR1\x00\xff\xfe")
