@@ -89,7 +89,8 @@ def texts(grid: Grid, target: str, language: str, rows: Sequence[Row]) -> FileTe
         stamp = grid.examples_stamp(ExamplesKey(target, "test", language))
         verify(stamp)
         all_items = examples.read(stamp.with_suffix(".parquet"))
-        items = examples.first(all_items, grid.study.evaluation.limit(target))
+        limit = grid.study.evaluation.limit(target)
+        items = examples.first(grid.cards.schema(target), all_items, limit)
         return _RETRIEVAL[target](rows, items)
     return _LAYOUTS[target](target, rows)
 

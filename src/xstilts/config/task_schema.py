@@ -85,6 +85,14 @@ class TaskSchema(ABC):
         """Whether an example asks something. Retrieval's candidates do not."""
         return True
 
+    def named_by(self, row: Row) -> Sequence[str]:
+        """The ids of the examples that a question is about. A query names its candidates."""
+        return ()
+
+    def with_prefix(self, row: Row, prefix: str) -> dict[str, Any]:
+        """The same example with a prefix before its id, and before the ids that it names."""
+        return {**row, "id": f"{prefix}{row['id']}"}
+
     def identity(self, row: Row) -> tuple[str, ...]:
         """What must be unique among the examples of one split and language."""
         return (row["id"],)

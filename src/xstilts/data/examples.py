@@ -46,54 +46,46 @@ def read(path: Path) -> list[Example]:
     return rows
 
 
-def joined(stamps: Sequence[Path]) -> list[Example]:
+def joined(schema: TaskSchema, stamps: Sequence[Path]) -> list[Example]:
     """The examples of several stamps, one after the other.
 
     Parts of a task, or its translations, may use the same ids: with more than one stamp, the number
-    of the stamp precedes every id, also the ids of a query's relevant candidates.
+    of the stamp precedes every id.
     """
     parts = [read(stamp.with_suffix(".parquet")) for stamp in stamps]
     if len(parts) == 1:
         return parts[0]
-    return [_numbered(number, row) for number, part in enumerate(parts) for row in part]
+    return [
+        schema.with_prefix(row, f"{number}:") for number, part in enumerate(parts) for row in part
+    ]
 
 
-def _numbered(number: int, row: Example) -> Example:
-    row = row | {"id": f"{number}:{row['id']}"}
-    if "relevant" in row:
-        row["relevant"] = [f"{number}:{candidate}" for candidate in row["relevant"]]
-    return row
-
-
-def subset(rows: list[Example], limit: int | None, task: str) -> list[Example]:
+def subset(schema: TaskSchema, rows: list[Example], limit: int | None, task: str) -> list[Example]:
     """At most ``limit`` examples, drawn by a hash of their ids: the same in every study.
 
     For retrieval: ``limit`` queries and their relevant candidates.
     """
-    questions = [row for row in rows if row.get("side") != "candidate"]
+    questions = [row for row in rows if schema.is_question(row)]
     if limit is None or limit >= len(questions):
         return rows
     drawn = sorted(questions, key=lambda row: rank("subset", task, row["id"]))[:limit]
     chosen = {id(row) for row in drawn}
-    relevant = _relevant_ids(drawn)
-    return [row for row in rows if id(row) in chosen or _is_candidate(row, relevant)]
+    named = {name for row in drawn for name in schema.named_by(row)}
+    return [
+        row
+        for row in rows
+        if id(row) in chosen or (not schema.is_question(row) and row["id"] in named)
+    ]
 
 
-def first(rows: list[Example], limit: int | None) -> list[Example]:
+def first(schema: TaskSchema, rows: list[Example], limit: int | None) -> list[Example]:
     """The first ``limit`` examples.
 
     For retrieval: the first ``limit`` queries with a relevant candidate, and these candidates.
     """
-    if limit is None or "side" not in rows[0]:
+    others = [row for row in rows if not schema.is_question(row)]
+    if limit is None or not others:
         return rows[:limit]
-    queries = [row for row in rows if row["relevant"]][:limit]
-    relevant = _relevant_ids(queries)
-    return queries + [row for row in rows if _is_candidate(row, relevant)]
-
-
-def _relevant_ids(queries: list[Example]) -> set[str]:
-    return {candidate for query in queries for candidate in query.get("relevant", ())}
-
-
-def _is_candidate(row: Example, ids: set[str]) -> bool:
-    return row.get("side") == "candidate" and row["id"] in ids
+    questions = [row for row in rows if schema.is_question(row) and schema.named_by(row)][:limit]
+    named = {name for row in questions for name in schema.named_by(row)}
+    return questions + [row for row in others if row["id"] in named]

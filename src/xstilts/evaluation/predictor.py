@@ -118,7 +118,8 @@ class Predictor:
     def _encode(self, stamp: Path) -> EncodedExamples:
         verify(stamp, self.job.specs.get(stamp))
         limit = self.job.evaluation.limit(self.job.identity["target"])
-        chosen = examples.first(examples.read(stamp.with_suffix(".parquet")), limit)
+        rows = examples.read(stamp.with_suffix(".parquet"))
+        chosen = examples.first(self.task_model.schema, rows, limit)
         parts = [[chosen[i] for i in part] for part in self.task_model.parts(chosen)]
         earlier = {part.key: part for part in self._encoded if part.key}
         self._encoded = []

@@ -48,9 +48,10 @@ class TrainingData:
         self.lengths = {name: f.lengths() for name, f in self.features.items()}
 
     def _of_task(self, task: TaskJob) -> Features:
-        examples = subset(joined(task.examples), task.hyperparameters.max_examples, task.name)
-        features = self.task_models[task.name].encode(
-            examples,
+        task_model, limit = self.task_models[task.name], task.hyperparameters.max_examples
+        examples = joined(task_model.schema, task.examples)
+        features = task_model.encode(
+            subset(task_model.schema, examples, limit, task.name),
             EncodingContext(self.tokenizer, task.labels, task.hyperparameters, training=True),
         )
         if not len(features):
@@ -61,8 +62,9 @@ class TrainingData:
     def _of_texts(self, mlm: MlmJob) -> Features:
         choices = mlm.choices
         self.mask = self.tokenizer.mask  # raises where the tokenizer has none
-        parts = [joined([stamp]) for stamp in mlm.examples]  # one language each
-        texts = [x for part in parts for x in subset(part, choices.max_examples, MLM_TASK)]
+        schema = self.mlm.schema
+        parts = [joined(schema, [stamp]) for stamp in mlm.examples]  # one language each
+        texts = [x for part in parts for x in subset(schema, part, choices.max_examples, MLM_TASK)]
         limits = Hyperparameters(max_length=choices.max_length)
         context = EncodingContext(self.tokenizer, (), limits, training=True)
         features: Features = self.mlm.encode(texts, context, choices.mask)

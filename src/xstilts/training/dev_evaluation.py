@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from xstilts.config.task_schema import TaskSchema
     from xstilts.data.examples import Example
     from xstilts.models.batch import Batch, Features
     from xstilts.models.checkpoint import Checkpoint
@@ -101,11 +102,9 @@ class Development:
         return predictions, float(metrics[task.primary])
 
 
-def labelled(examples: list[Example], stamps: Sequence[Path]) -> list[Example]:
+def labelled(schema: TaskSchema, examples: list[Example], stamps: Sequence[Path]) -> list[Example]:
     """The examples that can be scored; raises `DataError` where there are none."""
-    usable = [
-        x for x in examples if x.get("label", "") is not None and x.get("tags", "") is not None
-    ]
+    usable = [example for example in examples if schema.is_labelled(example)]
     if not usable:
         paths = ", ".join(map(str, stamps))
         raise DataError(f"{paths}: no development example with a label")

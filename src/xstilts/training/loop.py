@@ -185,8 +185,10 @@ class Trainer:
         examples = {}
         for task in self.job.tasks:
             if task.dev:
-                usable = labelled(joined(task.dev), task.dev)
-                examples[task.name] = subset(usable, task.hyperparameters.dev_examples, task.name)
+                schema = self.data.task_models[task.name].schema
+                usable = labelled(schema, joined(schema, task.dev), task.dev)
+                limit = task.hyperparameters.dev_examples
+                examples[task.name] = subset(schema, usable, limit, task.name)
         if not examples:
             return None
         return Development(

@@ -20,6 +20,7 @@ from xstilts.grid.opening import open_grid
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import verify
 from xstilts.tasks.base import load_model
+from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +138,7 @@ def keep(grid: Grid, cell: Cell, seed: int) -> None:
     if not stamp.exists():
         tiny.split(stamp, task_type, rows_of(cell.target, seed))
     all_rows = examples.read(stamp.with_suffix(".parquet"))
-    rows = examples.first(all_rows, grid.study.evaluation.limit(cell.target))
+    rows = examples.first(SCHEMAS[task_type], all_rows, grid.study.evaluation.limit(cell.target))
     predictions = predict(cell.target, rows, seed)
     n, metrics = load_model(task_type).score(rows, predictions, scorer, cell.language)
     file = grid.paths.results / "predictions.parquet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from xstilts.config.task_schema import Row, TaskSchema
 from xstilts.errors import unknown
@@ -69,6 +69,15 @@ class RetrievalSchema(TaskSchema):
     def is_question(self, row: Row) -> bool:
         """Candidates are the haystack, not what is asked."""
         return bool(row["side"] != "candidate")
+
+    def named_by(self, row: Row) -> Sequence[str]:
+        """The right candidates of a query."""
+        return row["relevant"] or ()
+
+    def with_prefix(self, row: Row, prefix: str) -> dict[str, Any]:
+        """Also before the ids of a query's right candidates."""
+        relevant = [f"{prefix}{name}" for name in row["relevant"]]
+        return super().with_prefix(row, prefix) | {"relevant": relevant}
 
     def identity(self, row: Row) -> tuple[str, ...]:
         """A query and a candidate may have the same id."""
