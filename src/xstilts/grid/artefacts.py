@@ -127,7 +127,7 @@ class Grid:
     def _training(self, key: TrainingKey) -> Artefact:
         """A fine-tuning: the intermediate stage of a condition, or a recipe after it."""
         modules = [
-            "xstilts.training.train",
+            "xstilts.training.loop",
             self._network(key.encoder),
             *self._model_modules(self.reads.training_tasks(key.condition, key.stage)),
             *([model_module("mlm")] if self.reads.mixes_mlm(key.condition, key.stage) else []),

@@ -35,6 +35,7 @@ OPERATIONAL = (
     "xstilts.models.token_cache",  # an entry holds a checksum, and is made again if it is damaged
     "xstilts.training.log",  # a training that logs nothing ends with the same bytes
     "xstilts.training.saved_state",  # a resumed training ends with the same bytes
+    "xstilts.training.train",  # the files around the loop: the loop alone ends with the same bytes
 )
 """Modules (and packages with all their modules) that decide no result, so that an edit leaves all
 results valid. tests/unit/provenance/test_code.py has a test for each that shows it."""

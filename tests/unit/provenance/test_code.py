@@ -29,7 +29,7 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.provenance import code
 from xstilts.provenance.code import OPERATIONAL, code_of, is_operational
 from xstilts.provenance.files import read_json
-from xstilts.training import train
+from xstilts.training import loop, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,6 +301,7 @@ class TestEdits:
     @pytest.mark.parametrize(
         ("name", "stale"),
         [
+            ("xstilts.training.loop", {"training"}),
             ("xstilts.training.step", {"training"}),
             ("xstilts.training.schedule", {"training"}),
             ("xstilts.models.dropout", {"encoder", "training", "evaluation"}),
@@ -420,4 +421,13 @@ class TestOperational:
             list(training.steps(lambda: training.trainer.step >= 3))
         train.run(job)
         assert read_json(job.folder / "run.json")["resumed_from"] == 3
+        assert tiny.weights(job) == weights
+
+    def test_training_train(self, job, weights):
+        """The loop alone, without the files that train.py puts around it."""
+        trainer = loop.Trainer(job)
+        with trainer.device.threads():
+            for _ in trainer.steps():
+                pass
+        trainer.checkpoint().save(job.folder / checkpoint.FILE, job.encoder.parent)
         assert tiny.weights(job) == weights
