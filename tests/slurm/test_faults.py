@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.slurm_cluster import LIMITS_MEMORY
-from support.submitted import STAMP, TRAINED, ends
+from support.submitted import TRAINED, TRAINING, ends
 
 pytestmark = pytest.mark.slurm
 
@@ -61,7 +61,7 @@ def test_undisturbed_it_gives_the_bytes_of_a_local_run(cluster, project, undistu
 
 def test_a_cancelled_training_goes_on_where_it_was(cluster, project, undisturbed, before):
     """scancel: the training saves its state in its grace time, and the next attempt takes it up."""
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     job, _ = halted(cluster, project)
     cluster.say("scancel", job)  # wakes it, and asks it to end
     ends(running)
@@ -72,7 +72,7 @@ def test_a_cancelled_training_goes_on_where_it_was(cluster, project, undisturbed
 
 def test_a_training_is_warned_before_its_time_is_over(cluster, project, undisturbed, before):
     """The profile's --signal=TERM@120 reaches the training: it saves, ends, and is taken up."""
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     job, _ = halted(cluster, project)
     cluster.say("scontrol", "update", f"JobId={job}", "TimeLimit=2")  # wakes it
     ends(running)
@@ -86,7 +86,7 @@ def test_a_training_whose_time_is_over_goes_on_in_the_next_attempt(
 ):
     """Without a warning: the limit's own SIGTERM. The next attempt asks for twice the time."""
     project.profile({"runtime": "attempt", "slurm_extra": "''"})
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     halted(cluster, project)  # until Slurm wakes it to end it: it would be done within its minute
     ends(running)
     assert states(cluster, before) == ["TIMEOUT", "COMPLETED"]
@@ -101,7 +101,7 @@ def test_a_training_killed_for_memory_comes_back_with_more(cluster, project, und
     """The kernel kills it at its limit. What Slurm calls that depends on who tells it first: its
     memory controller (OUT_OF_MEMORY), or the job's own end with a killed child (FAILED)."""
     project.profile({"mem_mb": "300 * attempt ** 2"})
-    ends(project.submit(STAMP))
+    ends(project.submit(*TRAINING))
     asked = [row for row in cluster.accounts("JobIDRaw", "State", "ReqMem") if row[0] not in before]
     assert [memory for _, _, memory in asked] == ["300M", "1200M"]
     assert asked[0][1] in ("OUT_OF_MEMORY", "FAILED")
@@ -112,7 +112,7 @@ def test_a_training_killed_for_memory_comes_back_with_more(cluster, project, und
 def test_a_preempted_training_goes_on_where_it_was(cluster, project, undisturbed, before):
     """A partition of higher rank takes its node, and Slurm only cancels it (PreemptMode=CANCEL):
     nothing else than Snakemake starts it again."""
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     job, _ = halted(cluster, project)
     node = cluster.node_of(job)
     urgent = ("-p", "urgent", "-A", "xstilts", "-w", node, "--exclusive", "-o", "/dev/null")
@@ -126,7 +126,7 @@ def test_a_preempted_training_goes_on_where_it_was(cluster, project, undisturbed
 
 def test_a_node_set_down_gives_its_job_to_another(cluster, project, undisturbed, before):
     """An administrator takes the node away; Slurm requeues the job."""
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     job, _ = halted(cluster, project)
     node = cluster.node_of(job)
     cluster.say("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
@@ -139,7 +139,7 @@ def test_a_node_set_down_gives_its_job_to_another(cluster, project, undisturbed,
 
 def test_a_node_that_loses_power_gives_its_job_to_another(cluster, project, undisturbed, before):
     """Everything on it dies at once; its lock does not delay the next attempt."""
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     job, _ = halted(cluster, project)
     cluster.lose_power(cluster.node_of(job))
     ends(running)
@@ -151,7 +151,7 @@ def test_a_node_that_loses_power_gives_its_job_to_another(cluster, project, undi
 def test_a_node_that_is_only_thought_dead_finishes_its_work(cluster, project, undisturbed, before):
     """Its daemon was killed, its training runs on: the requeued job waits for it, and finds it
     done."""
-    running = project.submit(STAMP)
+    running = project.submit(*TRAINING)
     job, trainer = halted(cluster, project)
     node = cluster.node_of(job)
     cluster.kill_daemon(node)
@@ -211,7 +211,7 @@ def test_a_scheduler_that_does_not_answer_for_a_minute(cluster, project, undistu
     controller = cluster.processes_of["slurmctld"]
     controller.send_signal(signal.SIGSTOP)
     try:
-        running = project.submit(STAMP)
+        running = project.submit(*TRAINING)
         time.sleep(60)
     finally:
         controller.send_signal(signal.SIGCONT)
@@ -230,7 +230,7 @@ def test_a_scheduler_that_does_not_answer_for_a_minute(cluster, project, undistu
 def test_a_failing_language_costs_no_other(cluster, project, undisturbed, before):
     """The others are kept, and only the one that failed is computed when it can be."""
     project.profile(retries=0)
-    damaged = project.folder / "resources/examples/cldr_region/test/sw.parquet"
+    damaged = project.path("resources/examples/cldr_region-test-*/sw.parquet")
     good = damaged.read_bytes()
     damaged.write_bytes(good[:-1] + b"?")
     running = project.submit()
@@ -255,7 +255,7 @@ def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, bef
     running = project.submit()
     project.until_trained()
     project.study(training={"all": {"epochs": 1, "batch_size": 4, "max_length": 64}})
-    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 2", "VERSION = 2 * 1")
+    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 3", "VERSION = 3 * 1")
     output = running.communicate(timeout=400)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output

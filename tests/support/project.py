@@ -128,10 +128,27 @@ class Project:
         text = yaml.safe_dump(STUDY | changes, sort_keys=False)
         (self.folder / "config/config.yaml").write_text(text)
 
-    def study_says(self) -> dict[str, object]:
-        """What the study file says."""
-        says: dict[str, object] = yaml.safe_load((self.folder / "config/config.yaml").read_text())
-        return says
+    def xstilts(self, *arguments: str, check: bool = True) -> str:
+        """Run the command ``xstilts``; return what it printed."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "src")}
+        done = subprocess.run(
+            [sys.executable, "-m", "xstilts.cli.main", *arguments],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=120,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"xstilts ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def study_as_written(self) -> dict[str, object]:
+        """The study file, as YAML reads it."""
+        text = (self.folder / "config/config.yaml").read_text()
+        return dict(yaml.safe_load(text))
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """The number of jobs of each rule that a dry run lists, but for ``all``."""

@@ -27,7 +27,7 @@ FAST = {
     "latency-wait": 20,
 }
 TRAINED = "results/tiny/checkpoints/tiny/none/seed1/cldr_region"
-STAMP = f"{TRAINED}/stamp.json"  # of the training, whose bytes decide those of its cells
+TRAINING = ("--until", "train")  # submits the training alone
 
 
 @dataclass

@@ -56,7 +56,8 @@ def test_data_are_fetched_beforehand_and_then_need_no_network(reader: Project):
     done = reader.snakemake("download", "--configfile", "config/radio.yaml")
     assert "Downloaded raw files:" in done.stdout
     assert re.search(r"4 files +[\d.]+ k?B  mirror", done.stdout)
-    shutil.rmtree(reader.folder / "resources/examples/radio")
+    for folder in reader.folder.glob("resources/examples/radio-*"):
+        shutil.rmtree(folder)
     shutil.rmtree(reader.folder / "mirror")
     (reader.folder / "mirror").mkdir()
     forbid = reader.folder / "src/sitecustomize.py"
@@ -71,9 +72,9 @@ def test_a_new_task_needs_no_code(reader: Project):
     assert reader.planned("--configfile", "config/radio.yaml")["train"] == 3
     done = reader.snakemake("--configfile", "config/radio.yaml")
     assert "Report: results/radio/report.html" in done.stdout
-    cells = {
+    scores = {
         (path.parents[1].name, json.loads(line)["language"])
         for path in reader.folder.glob("results/radio/scores/tiny/*/seed1/radio.jsonl")
         for line in path.read_text().splitlines()
     }
-    assert cells == {(c, code) for c in ("none", "facts_nli") for code in ("en", "ny")}
+    assert scores == {(c, code) for c in ("none", "facts_nli") for code in ("en", "ny")}

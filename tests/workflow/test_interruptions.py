@@ -55,7 +55,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(moment, finished, tmp_path):
 
 
 def test_an_edit_of_the_library_in_mid_run_is_refused(finished, tmp_path):
-    """A job that would run other code than the run began with stops; no stamp tells an untruth."""
+    """A job that would run other code than the run began with stops; no stamp is wrong."""
     project = new_project(tmp_path / "edited")
     running = start(project)
     wait_for(project, "resources/checkpoints/**/stamp.json")
@@ -64,7 +64,7 @@ def test_an_edit_of_the_library_in_mid_run_is_refused(finished, tmp_path):
         "1.0 - learning_rate * self",
         "1.0 - 1.0 * learning_rate * self",
     )
-    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 2", "VERSION = 2 * 1")
+    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 3", "VERSION = 3 * 1")
     output = running.communicate(timeout=300)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output
