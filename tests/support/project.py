@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 HOME = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "src")
+PARTS = ("Snakefile", "pyproject.toml", "workflow", "config", "profiles", "envs", "src")
 STUDY = {
     "study": "tiny",
     "encoders": ["tiny"],

@@ -8,11 +8,13 @@ A package offers a function under one of the groups below in its ``pyproject.tom
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from xstilts.errors import MissingPlugin
+from xstilts.provenance.code import LIBRARY
 
 SOURCES = "xstilts.sources"
 """Builders of raw files: ``build(task, split, language)`` gives rows, dicts of JSON values."""
@@ -46,9 +48,8 @@ def module(group: str, name: str) -> str:
 
 @cache
 def _entry(group: str, name: str) -> EntryPoint:
-    offered = {
-        entry.name: entry for entry in entry_points(group=group) or _of_older_installs(group)
-    }
+    installed: list[EntryPoint] = [*entry_points(group=group)]
+    offered = {entry.name: entry for entry in [*installed, *_of_checkout(group)]}
     if name not in offered:
         raise MissingPlugin(
             f"{group}: no installed package offers {name!r} "
@@ -57,11 +58,20 @@ def _entry(group: str, name: str) -> EntryPoint:
     return offered[name]
 
 
-def _of_older_installs(group: str) -> list[EntryPoint]:
-    """TODO: goes as soon as every environment has been made again by ``make env``."""
-    functions = {SOURCES: ("embedded", "build:build"), ENCODERS: ("e5s", "e5s:from_wheels")}
-    name, function = functions[group]
-    return [EntryPoint(name, f"xstilts_demo.{function}", group)]
+def _of_checkout(group: str) -> list[EntryPoint]:
+    """The entry points that this library's own checkout declares; none where it is a wheel.
+
+    Jobs in an environment of their own (conda) read the checkout by ``PYTHONPATH`` and have it not
+    installed, so that Python does not know its entry points.
+    """
+    declaration = LIBRARY.parents[1] / "pyproject.toml"
+    if not declaration.is_file():
+        return []
+    project = tomllib.loads(declaration.read_text(encoding="utf-8")).get("project", {})
+    if project.get("name") != LIBRARY.name:
+        return []
+    declared = project.get("entry-points", {}).get(group, {})
+    return [EntryPoint(name, function, group) for name, function in declared.items()]
 
 
 def _remedy(group: str, name: str) -> str:

@@ -22,10 +22,10 @@ def test_the_module_that_defines_a_plugin_is_known_without_importing_it():
 
 
 @pytest.fixture
-def nothing_installed(monkeypatch):
+def nothing_installed(monkeypatch, tmp_path):
     plugins._entry.cache_clear()
     monkeypatch.setattr(plugins, "entry_points", lambda group: ())
-    monkeypatch.setattr(plugins, "_of_older_installs", lambda group: ())
+    monkeypatch.setattr(plugins, "LIBRARY", tmp_path / "site-packages" / "xstilts")
     yield
     plugins._entry.cache_clear()
 
@@ -51,3 +51,34 @@ def test_a_plugin_that_cannot_be_imported_is_named_with_the_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "xstilts_demo.build", None)
     with pytest.raises(MissingPlugin, match=r"'embedded' cannot be used: .*xstilts_demo\.build"):
         plugins.load(plugins.SOURCES, "embedded")
+
+
+@pytest.mark.usefixtures("nothing_installed")
+class TestCheckout:
+    """A checkout that is on the path and not installed, as jobs in conda's environments see it."""
+
+    @pytest.fixture
+    def declare(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(plugins, "LIBRARY", tmp_path / "src" / "xstilts")
+
+        def declare(project):
+            (tmp_path / "pyproject.toml").write_text(
+                f'[project]\nname = "{project}"\n'
+                '[project.entry-points."xstilts.sources"]\nembedded = "xstilts_demo.build:build"\n'
+            )
+
+        return declare
+
+    def test_its_own_declaration_counts(self, declare):
+        declare("xstilts")
+        assert plugins.load(plugins.SOURCES, "embedded") is build
+
+    def test_another_project_around_it_does_not(self, declare):
+        declare("study-of-somebody")
+        with pytest.raises(MissingPlugin, match="offered: nothing"):
+            plugins.load(plugins.SOURCES, "embedded")
+
+    def test_a_group_that_it_does_not_declare_is_empty(self, declare):
+        declare("xstilts")
+        with pytest.raises(MissingPlugin, match="offered: nothing"):
+            plugins.load(plugins.ENCODERS, "e5s")
