@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from support.stored import put_encoder, put_examples
 from xstilts.cost.estimate import estimate
 from xstilts.grid.keys import ExamplesKey
 
@@ -20,11 +19,3 @@ EXAMPLES = ExamplesKey("nli", "train", "en")
 def jobs_of(grid, costs, **options):
     """The planned jobs by title."""
     return {job.title: job for job in estimate(grid, costs, **options).jobs}
-
-
-def put_inputs(grid):
-    """Leave the encoder and all examples."""
-    put_encoder(grid, "tiny")
-    for task, split, languages in grid.reads.needed_examples():
-        for language in languages:
-            put_examples(grid, ExamplesKey(task, split, language))

@@ -97,13 +97,18 @@ def evaluate(
     scores.write(grid.paths.scores(key), made, dict.fromkeys(made, empty))
 
 
-def finish(grid: Grid) -> None:
-    """Leave every artefact of a grid, as if all jobs had run."""
+def put_inputs(grid: Grid) -> None:
+    """Leave the encoders and all examples."""
     for name in grid.study.encoders:
         put_encoder(grid, name)
     for task, split, languages in grid.reads.needed_examples():
         for language in languages:
             put_examples(grid, ExamplesKey(task, split, language))
+
+
+def finish(grid: Grid) -> None:
+    """Leave every encoder, example, checkpoint and score of a grid, as if all jobs had run."""
+    put_inputs(grid)
     for key in grid.reads.trainings():
         train(grid, key)
     for scored in grid.reads.evaluations():

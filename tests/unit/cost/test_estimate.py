@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.costs import TRAINING, jobs_of, put_inputs
-from support.stored import evaluate, train
+from support.costs import TRAINING, jobs_of
+from support.stored import evaluate, put_inputs, train
 from xstilts.cost.estimate import estimate
 from xstilts.grid.keys import EvaluationKey, TrainingKey
 

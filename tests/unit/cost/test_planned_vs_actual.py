@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from support.costs import TRAINING, put_inputs
-from support.stored import train
+from support.costs import TRAINING
+from support.stored import put_inputs, train
 from xstilts.cost.planned_vs_actual import as_text, compare, plan_path, save_plan
 from xstilts.grid.keys import TrainingKey
 from xstilts.provenance import files
