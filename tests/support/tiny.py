@@ -348,21 +348,21 @@ def kernels() -> Iterator[list[str]]:
 
 
 @contextmanager
-def places_used() -> Iterator[list[str]]:
+def dropout_layers_used() -> Iterator[list[str]]:
     """The places of the dropouts that are used, one entry for each use."""
     found: list[str] = []
-    before = Dropout._dropped, AttentionDropout.noise_of
+    before = Dropout._dropped, AttentionDropout.seeds_of
 
     def dropped(module: Dropout, *args: Any) -> Any:
-        found.append(module.place)
+        found.append(module.layer_name)
         return before[0](module, *args)
 
-    def noise_of(module: AttentionDropout, *args: Any) -> Any:
-        found.append(module.place)
+    def seeds_of(module: AttentionDropout, *args: Any) -> Any:
+        found.append(module.layer_name)
         return before[1](module, *args)
 
-    Dropout._dropped, AttentionDropout.noise_of = dropped, noise_of
+    Dropout._dropped, AttentionDropout.seeds_of = dropped, seeds_of
     try:
         yield found
     finally:
-        Dropout._dropped, AttentionDropout.noise_of = before
+        Dropout._dropped, AttentionDropout.seeds_of = before

@@ -1,7 +1,7 @@
 """Batches without padding: sequences lie end to end, and attention alone sees them apart.
 
-`Features` are a whole data set in token ids; an *item* is what one gold answer belongs to: one
-sequence, or several for a multiple choice. `pack` puts some items into one `Batch` of tensors.
+`Features` are a whole data set in token ids. An *instance* has one gold answer and one sequence, or
+several for a multiple choice. `pack` puts some instances into one `Batch` of tensors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from xstilts.models.device import uploaded
-from xstilts.models.noise import token_noise
+from xstilts.models.noise import token_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,28 +25,29 @@ if TYPE_CHECKING:
 class Features:
     """Tokenised examples of one task.
 
-    ``sequences``: token ids, one array each. ``second``: where the tokens of type 1 of a sequence
-    begin (its length where there are none). ``starts``: item i owns sequences
-    ``starts[i]:starts[i+1]``. ``weights``: how much each item counts in the loss (tags in a
-    tagging item, else 1). ``targets``: what each item is trained towards; the task type's own.
-    ``counts``: what could not be represented, by name.
+    ``sequences``: token ids, one array each. ``second_segment_starts`` (sequences,): where the
+    tokens of type 1 of a sequence begin (its length where it has none). ``instance_offsets``
+    (instances + 1,): instance i owns sequences ``instance_offsets[i]:instance_offsets[i+1]``.
+    ``weights`` (instances,): how much each counts in the loss (number of tags in tagging, else 1).
+    ``targets``: what each instance is trained towards, as its task type needs it. ``counts``: how
+    often something could not be represented, by its name.
     """
 
     sequences: list[np.ndarray]
-    second: np.ndarray
-    starts: np.ndarray
+    second_segment_starts: np.ndarray
+    instance_offsets: np.ndarray
     weights: np.ndarray
     targets: list[Any]
     counts: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
-        """Number of items."""
-        return len(self.starts) - 1
+        """Number of instances."""
+        return len(self.instance_offsets) - 1
 
     def lengths(self) -> np.ndarray:
-        """Tokens of each item, all its sequences together."""
+        """Tokens (instances,) of each instance, all its sequences together."""
         sizes = np.fromiter((len(s) for s in self.sequences), np.int64, len(self.sequences))
-        return np.add.reduceat(sizes, self.starts[:-1]) if len(self) else sizes
+        return np.add.reduceat(sizes, self.instance_offsets[:-1]) if len(self) else sizes
 
     def tokens_used(self) -> np.ndarray:
         """The distinct token ids, sorted."""
@@ -57,18 +58,18 @@ NumberedFeatures = NewType("NumberedFeatures", Features)
 """Features whose token ids are the numbers of rows in memory (`EmbeddingRows.number`)."""
 
 
-def one_sequence_items(
+def one_sequence_instances(
     sequences: list[np.ndarray],
-    second: Sequence[int],
+    second_segment_starts: Sequence[int],
     targets: list[Any],
     weights: Sequence[float] | None = None,
     counts: Counter[str] | None = None,
 ) -> Features:
-    """Features in which every item is one sequence."""
+    """Features in which every instance is one sequence."""
     n = len(sequences)
     return Features(
         sequences,
-        np.asarray(second, dtype=np.int64),
+        np.asarray(second_segment_starts, dtype=np.int64),
         np.arange(n + 1),
         np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64),
         targets,
@@ -78,13 +79,14 @@ def one_sequence_items(
 
 @dataclass
 class Batch:
-    """Items as tensors. T tokens, S sequences, I items; L is the longest sequence.
+    """Instances as tensors: T tokens in S sequences, of which the longest has L tokens.
 
     ``ids``, ``positions``, ``types``: (T,). ``first``: (S,) index of each sequence's first token;
     ``sizes``: (S,) its ``lengths`` as a tensor. ``place``: (T,) index of each token in a padded
-    (S*L,) matrix. ``targets``: one entry an item. ``noise``: (T,) a number of each token from which
-    all that is random about it derives, or None where nothing is; ``stream``: the number of the
-    step, which they derive from. All tensors are int64.
+    (S*L,) matrix. ``instances``: their numbers in the features; ``targets``: one entry each.
+    ``token_seeds``: (T,) a seed of each token, from which everything random about it derives;
+    ``step_seed``: the seed of the step, from which these derive. Both are None where nothing is
+    random. All tensors are int64.
     """
 
     ids: torch.Tensor
@@ -94,10 +96,10 @@ class Batch:
     first: torch.Tensor
     sizes: torch.Tensor
     place: torch.Tensor
-    items: list[int]
+    instances: list[int]
     targets: list[Any]
-    noise: torch.Tensor | None = None
-    stream: int | None = None
+    token_seeds: torch.Tensor | None = None
+    step_seed: int | None = None
     _by_head: dict[int, RowsByHead] = field(init=False, repr=False, default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
@@ -107,8 +109,8 @@ class Batch:
         names = [name for name in _TENSORS if getattr(self, name) is not None]
         parts = [getattr(self, name) for name in names]
         moved = uploaded(torch.cat(parts), device)
-        there = moved.split([len(part) for part in parts])  # type: ignore[no-untyped-call]
-        return replace(self, **dict(zip(names, there, strict=True)))
+        on_device = moved.split([len(part) for part in parts])  # type: ignore[no-untyped-call]
+        return replace(self, **dict(zip(names, on_device, strict=True)))
 
     @cached_property
     def longest(self) -> int:
@@ -124,31 +126,31 @@ class Batch:
 
     @cached_property
     def padding(self) -> torch.Tensor | None:
-        """(S, L), true where there is no token, or None when nothing is padded."""
+        """(S, L), true at padding, or None when nothing is padded."""
         return None if self.mask is None else ~self.mask
 
     def by_head(self, heads: int) -> RowsByHead:
-        """Where the values of each head lie; computed once for all layers."""
+        """Where the values of each attention head lie; computed once for all layers."""
         if heads not in self._by_head:
             self._by_head[heads] = RowsByHead(self, heads)
         return self._by_head[heads]
 
     @cached_property
-    def padded_noise(self) -> torch.Tensor:
-        """The numbers of its tokens, (S, 1, L, 1), 0 where there is none."""
-        assert self.noise is not None
-        return self.padded(self.noise, 0)[:, None, :, None]
+    def padded_token_seeds(self) -> torch.Tensor:
+        """The seeds of its tokens, (S, 1, L, 1), 0 at padding."""
+        assert self.token_seeds is not None
+        return self.padded(self.token_seeds, 0)[:, None, :, None]
 
-    def shared_noise(self, rows: int) -> torch.Tensor | None:
-        """Numbers (rows,) for what belongs to no token: the same in every part of a step."""
-        if self.stream is None:
+    def shared_seeds(self, rows: int) -> torch.Tensor | None:
+        """Seeds (rows,) for values that belong to no token: the same in every part of a step."""
+        if self.step_seed is None:
             return None
         nobody, places = np.full(rows, -1), np.arange(rows)
-        noise = token_noise(self.stream, nobody, np.zeros_like(places), places)
-        return uploaded(noise, self.ids.device)
+        seeds = token_seeds(self.step_seed, nobody, np.zeros_like(places), places)
+        return uploaded(seeds, self.ids.device)
 
     def padded(self, values: torch.Tensor, fill: float) -> torch.Tensor:
-        """(T, ...) -> (S, L, ...), ``fill`` where there is no token."""
+        """(T, ...) -> (S, L, ...), ``fill`` at padding."""
         shape = (len(self.lengths) * self.longest, *values.shape[1:])
         if self.mask is None:
             matrix = values
@@ -177,7 +179,7 @@ class RowsByHead:
         sequences, longest = len(batch.lengths), batch.longest
         self._padded = (sequences, heads, longest)
         within = torch.arange(longest, device=device)
-        # at padding stands some token of the next sequence
+        # at padding: any token of the next sequence
         token = (batch.first[:, None] + within).clamp(max=tokens - 1)[:, None]  # (S, 1, L)
         head = torch.arange(heads, device=device)
         part = torch.arange(_PARTS, device=device)
@@ -191,7 +193,7 @@ class RowsByHead:
         self._three_together = (one[:, None] + part[:, None] * size).flatten()  # (T, 3, heads)
 
     def apart(self, values: torch.Tensor, parts: int) -> torch.Tensor:
-        """(T, P*H) -> (P, S*heads, L, D), P 1 or 3; at padding stands what belongs elsewhere."""
+        """(T, P*H) -> (P, S*heads, L, D), P 1 or 3; values at padding are of other tokens."""
         sequences, heads, longest = self._padded
         index = self._one_apart if parts == 1 else self._three_apart
         rows = values.reshape(len(values) * parts * heads, -1).index_select(0, index)
@@ -204,16 +206,19 @@ class RowsByHead:
         return rows.view(-1, len(values) * self._padded[1] * values.shape[-1])
 
 
-_TENSORS = ("ids", "positions", "types", "first", "sizes", "place", "noise")
+_TENSORS = ("ids", "positions", "types", "first", "sizes", "place", "token_seeds")
 
 
-def pack(features: NumberedFeatures, items: Sequence[int], stream: int | None = None) -> Batch:
-    """Put items into one batch, in the given order; it lies on the host.
+def pack(
+    features: NumberedFeatures, instances: Sequence[int], step_seed: int | None = None
+) -> Batch:
+    """Put instances into one batch, in the given order; it lies on the host.
 
-    With ``stream``, which derives from seed and step, every token has a number: a function of
-    stream, item, sequence and position, not of the batch.
+    With ``step_seed``, which derives from seed and step, every token has a seed: a function of
+    ``step_seed``, instance, sequence and position, not of the batch.
     """
-    index = [s for i in items for s in range(features.starts[i], features.starts[i + 1])]
+    offsets = features.instance_offsets
+    index = [s for i in instances for s in range(offsets[i], offsets[i + 1])]
     sequences = [features.sequences[s] for s in index]
     lengths = [len(s) for s in sequences]
     longest = max(lengths)
@@ -224,24 +229,24 @@ def pack(features: NumberedFeatures, items: Sequence[int], stream: int | None = 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.int64))
 
-    noise = None
-    if stream is not None:
-        owners = np.repeat(items, [features.starts[i + 1] - features.starts[i] for i in items])
-        place = np.asarray(index) - features.starts[owners]  # which of its item's sequences
-        noise = tensor(token_noise(stream, owners[row], place[row], within))
+    seeds = None
+    if step_seed is not None:
+        owners = np.repeat(instances, [offsets[i + 1] - offsets[i] for i in instances])
+        place = np.asarray(index) - offsets[owners]  # which of its instance's sequences
+        seeds = tensor(token_seeds(step_seed, owners[row], place[row], within))
 
     return Batch(
         ids=tensor(np.concatenate(sequences)),
         positions=tensor(within),
-        types=tensor(within >= features.second[index][row]),
+        types=tensor(within >= features.second_segment_starts[index][row]),
         lengths=lengths,
         first=tensor(ends - lengths),
         sizes=tensor(np.asarray(lengths)),
         place=tensor(row * longest + within),
-        items=list(items),
-        targets=[features.targets[i] for i in items],
-        noise=noise,
-        stream=stream,
+        instances=list(instances),
+        targets=[features.targets[i] for i in instances],
+        token_seeds=seeds,
+        step_seed=step_seed,
     )
 
 

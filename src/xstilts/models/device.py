@@ -1,4 +1,4 @@
-"""Devices: where a job computes and in which precision. Both are recorded in what it makes."""
+"""The device of a job and its precision, both of which the job's results record."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Device:
 
     @property
     def dtype(self) -> Any:
-        """What large products are computed in, as torch names it."""
+        """The type that large products are computed in, as torch names it."""
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def autocast(self) -> AbstractContextManager[Any]:
@@ -61,7 +61,7 @@ class Device:
             torch.set_num_threads(before)
 
     def facts(self) -> dict[str, Any]:
-        """What it is called, for the record of the run."""
+        """Its kind, name and precision, for the record of the run."""
         name = (
             torch.cuda.get_device_name()
             if self.kind == "cuda"
@@ -71,10 +71,10 @@ class Device:
 
 
 def uploaded(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
-    """An array of the host on a device.
+    """Copy an array of the host to a device.
 
-    A GPU gets it through pinned memory: the copy takes its turn behind what the GPU is doing. From
-    ordinary memory the host would wait until all of that is done.
+    To a GPU it is copied from pinned memory, behind the work that the GPU has queued. From ordinary
+    memory the host would wait until that work is done.
     """
     tensor = torch.as_tensor(values)
     if device.type == "cuda":
@@ -85,24 +85,23 @@ def uploaded(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.T
 class AsyncScalars:
     """Numbers that a device has yet to compute, on their way to the host.
 
-    Reading them waits for the work that was queued before they were asked for, not for what was
-    queued after.
+    Reading them waits for the work that was queued before this object was made, not for later work.
     """
 
     def __init__(self, values: torch.Tensor) -> None:
-        """Ask for them; nothing waits."""
-        # to pinned memory, because it does not block
+        """Queue the copy to the host; does not wait."""
+        # a non-blocking copy to the host goes to pinned memory
         self._host = values.detach().to("cpu", non_blocking=True)
         self._copied = torch.cuda.Event() if values.is_cuda else None  # type: ignore[no-untyped-call]
         if self._copied is not None:
             self._copied.record()
 
     def tolist(self) -> list[float]:
-        """The numbers, as soon as they are there."""
+        """The numbers; waits until they are computed."""
         if self._copied is not None:
             self._copied.synchronize()
-        found: list[float] = self._host.tolist()
-        return found
+        numbers: list[float] = self._host.tolist()
+        return numbers
 
 
 def _cpu_computes_bf16() -> bool:

@@ -75,7 +75,7 @@ def _check(card: EncoderCard, folder: Path) -> None:
     try:
         registry.check(folder, card.architecture)
         tokenizer = Tokenizer(folder)
-        _ = tokenizer.layout, tokenizer.unknown
+        _ = tokenizer.special_tokens, tokenizer.unknown
     except EncoderError as error:
         raise EncoderError(f"encoder {card.encoder!r} cannot be used: {error}") from error
 

@@ -159,10 +159,10 @@ def _labels(labels: Sequence[str], outputs: int) -> dict[str, Any]:
 def _tokenizer_config(source: Path, config: dict[str, Any], blank: base.Encoder) -> dict[str, Any]:
     """What ``AutoTokenizer`` must be told beside ``tokenizer.json``: the special tokens' names."""
     tokenizer = Tokenizer(source)
-    layout = tokenizer.layout
+    special = tokenizer.special_tokens
     ids: dict[str, int | None] = {
-        "cls_token": next(iter(layout.prefix), None),
-        "sep_token": layout.suffix[-1] if layout.suffix else None,
+        "cls_token": next(iter(special.prefix), None),
+        "sep_token": special.suffix[-1] if special.suffix else None,
         "unk_token": tokenizer.unknown,
         "pad_token": config.get("pad_token_id"),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from xstilts.models.dropout import Dropout, name_places
+from xstilts.models.dropout import Dropout, name_dropout_layers
 
 if TYPE_CHECKING:
     from xstilts.models.batch import Batch
@@ -23,13 +23,13 @@ class SentenceHead(nn.Module):
         self.out = nn.Linear(hidden, outputs)
         self.first_dropout = Dropout(dropout)
         self.dense_dropout = Dropout(dropout)
-        name_places(self, "head")
+        name_dropout_layers(self, "head")
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (S, outputs)."""
-        noise = None if batch.noise is None else batch.noise[batch.first]
-        x = self.first_dropout(hidden[batch.first], noise)
-        x = self.dense_dropout(torch.tanh(self.dense(x)), noise)
+        seeds = None if batch.token_seeds is None else batch.token_seeds[batch.first]
+        x = self.first_dropout(hidden[batch.first], seeds)
+        x = self.dense_dropout(torch.tanh(self.dense(x)), seeds)
         return self.out(x)  # type: ignore[no-any-return]
 
 
@@ -41,16 +41,16 @@ class TokenHead(nn.Module):
         super().__init__()
         self.out = nn.Linear(hidden, outputs)
         self.dropout = Dropout(dropout)
-        name_places(self, "head")
+        name_dropout_layers(self, "head")
 
     def forward(
         self, hidden: torch.Tensor, batch: Batch, index: torch.Tensor | None = None
     ) -> torch.Tensor:
         """(T, H) -> (N, outputs) of the tokens ``index`` (N,), by default all of them."""
-        noise = batch.noise
+        seeds = batch.token_seeds
         if index is not None:
-            hidden, noise = hidden[index], None if noise is None else noise[index]
-        return self.out(self.dropout(hidden, noise))  # type: ignore[no-any-return]
+            hidden, seeds = hidden[index], None if seeds is None else seeds[index]
+        return self.out(self.dropout(hidden, seeds))  # type: ignore[no-any-return]
 
 
 def place_losses(

@@ -1,9 +1,9 @@
 """Tokenised texts on disk, so that a grid tokenises its training and test sets once an encoder.
 
-Every condition, seed and checkpoint reads the same texts. An entry is keyed by the bytes of the
-tokenizer and of the texts, lies beside the encoder, is read through a memory map, and carries a
-checksum of its arrays: whatever is wrong with an entry, or with the folder, the texts are tokenised
-again and nothing else happens. So the cache decides no result and is in no spec.
+Every condition, seed and checkpoint reads the same texts. The key of an entry is a digest of the
+tokenizer and of the texts; its file lies beside the encoder, is read through a memory map and has
+the CRC-32 of its arrays. Whatever is wrong with an entry, or with the folder, the texts are
+tokenised again and nothing else happens. So the cache decides no result and is in no spec.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORTH_KEEPING = 500_000
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of different lengths end to end: row i is ``[ends[i-1]:ends[i]]``.
+    """The tokens of several texts, end to end: text i has tokens ``[ends[i-1]:ends[i]]``.
 
     ``ids`` (n,) token ids, ``spans`` (n, 2) code points ``[begin, end)``, ``ends`` (rows,).
     """
@@ -49,7 +49,7 @@ class TokenCache:
     """The entries of one tokenizer."""
 
     def __init__(self, folder: Path, tokenizer: Path) -> None:
-        """``folder`` may not exist yet; the tokenizer's file is read when an entry is asked for."""
+        """``folder`` need not exist; ``tokenizer``: its file, read when an entry is needed."""
         self._folder, self._file = folder, tokenizer
 
     @cached_property
@@ -57,7 +57,7 @@ class TokenCache:
         return bytes.fromhex(file_sha256(self._file))
 
     def path(self, texts: Sequence[str]) -> Path | None:
-        """Where the entry of these texts lies; None where they are too few to be worth one."""
+        """The file of the entry of these texts; None where they are too short to be worth one."""
         if sum(map(len, texts)) < WORTH_KEEPING:
             return None
         key = hashlib.sha256(self._tokenizer)
@@ -68,17 +68,17 @@ class TokenCache:
         return self._folder / f"{key.hexdigest()}.safetensors"
 
     def read(self, path: Path) -> Ragged | None:
-        """An entry, if there is one and it is whole."""
+        """Read an entry; None where it is missing or damaged."""
         try:
             with safe_open(path, framework="numpy") as stored:
-                found = Ragged(*(stored.get_tensor(name) for name in ("ids", "spans", "ends")))
-                whole = stored.get_tensor("crc32")
+                tokens = Ragged(*(stored.get_tensor(name) for name in ("ids", "spans", "ends")))
+                checksum = stored.get_tensor("crc32")
         except (OSError, SafetensorError, ValueError):
             return None
-        return found if int(whole[0]) == found.crc32() else None
+        return tokens if int(checksum[0]) == tokens.crc32() else None
 
     def write(self, path: Path, tokens: Ragged) -> None:
-        """Keep an entry; a folder that cannot be written to keeps none."""
+        """Write an entry; does nothing where the folder cannot be written to."""
         arrays = {"ids": tokens.ids, "spans": tokens.spans, "ends": tokens.ends}
         arrays["crc32"] = np.array([tokens.crc32()], dtype=np.uint32)
         with suppress(OSError, SafetensorError), write_atomically(path) as temporary:

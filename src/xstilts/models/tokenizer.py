@@ -1,7 +1,7 @@
 """Tokenisation: texts to token ids, with the character span of every token.
 
 The fast tokenizer of an encoder's folder (``tokenizer.json``) is used without truncation or
-padding: cutting is the task types' business, because only they know what must not be lost.
+padding: task types cut their texts themselves, because only they know what must not be lost.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where an encoder wants its special tokens: prefix A middle B suffix, or prefix A suffix.
+class SpecialTokens:
+    """The special tokens around texts A and B: prefix A middle B suffix, or prefix A suffix.
 
     ``typed``: whether B and what follows it are tokens of type 1 (BERT's) or 0 (XLM-R's, e5's).
     """
@@ -73,9 +73,9 @@ class Layout:
         return len(self.prefix) + len(self.suffix)
 
     def question_room(self, limits: Limits) -> int:
-        """Tokens that a question may have before a context.
+        """The most tokens that a question may have before a context.
 
-        Half of all at least are the context's, or there would be no end of windows.
+        At least half of all tokens are the context's, or it would need too many windows.
         """
         return min(limits.max_query_length, (limits.max_length - self.pair_specials) // 2)
 
@@ -97,8 +97,8 @@ class Tokenizer:
         self._fast.no_truncation()
 
     @cached_property
-    def layout(self) -> Layout:
-        """The places of the special tokens, read off a tokenised pair."""
+    def special_tokens(self) -> SpecialTokens:
+        """The special tokens, as they are found in a tokenised pair."""
         encoding = self._fast.encode("a", "b")
         sides = encoding.sequence_ids
         first, second = (
@@ -106,7 +106,7 @@ class Tokenizer:
             [i for i, side in enumerate(sides) if side == 1],
         )
         ids = encoding.ids
-        return Layout(
+        return SpecialTokens(
             tuple(ids[: first[0]]),
             tuple(ids[first[-1] + 1 : second[0]]),
             tuple(ids[second[-1] + 1 :]),
@@ -115,7 +115,7 @@ class Tokenizer:
 
     @cached_property
     def unknown(self) -> int:
-        """The id of the unknown token: it stands for a word that has no pieces."""
+        """The id of the unknown token, which replaces a word that has no pieces."""
         for name in ("<unk>", "[UNK]"):
             found = self._fast.token_to_id(name)
             if found is not None:
@@ -124,7 +124,7 @@ class Tokenizer:
 
     @cached_property
     def mask(self) -> int:
-        """The id of the token that hides another in masked language modelling."""
+        """The id of the mask token of masked language modelling."""
         for name in ("<mask>", "[MASK]"):
             found = self._fast.token_to_id(name)
             if found is not None:
@@ -133,7 +133,7 @@ class Tokenizer:
 
     @property
     def vocabulary(self) -> int:
-        """Number of tokens, added ones included."""
+        """Number of tokens, with those added to the model's own."""
         return int(self._fast.get_vocab_size())
 
     def __call__(self, texts: Iterable[str]) -> list[Tokens]:
@@ -158,9 +158,9 @@ class Tokenizer:
         return [Tokens(*both) for both in zip(ids, spans, strict=True)] if texts else []
 
     def _joined_tokens(self, texts: list[str]) -> Ragged:
-        """The tokenizer's own work; it uses all cores, and their number decides nothing.
+        """Tokenise with the fast tokenizer, on all cores; their number decides no result.
 
-        Some texts at a time: its own encodings hold ten times as much as what is kept of them.
+        Some texts at a time: its encodings take ten times the memory of the arrays made of them.
         """
         ids: list[np.ndarray] = []
         spans: list[np.ndarray] = []
@@ -189,10 +189,10 @@ class Tokenizer:
         }
 
     def spelt(self, ids: Iterable[int]) -> str:
-        """What pieces spell, as the official scripts join them: words set apart by single spaces.
+        """The text of some pieces, as the official scripts join them: single spaces between words.
 
-        SentencePiece marks where a word begins, WordPiece where it goes on. A character that has no
-        piece is spelt by its bytes where the tokenizer has those (mmBERT's).
+        SentencePiece marks where a word begins, WordPiece where it goes on. Tokenizers with byte
+        pieces (mmBERT's) spell a character that has no piece by its bytes.
         """
         pieces = [self.piece(int(i)) or "" for i in ids]
         if self._wordpiece:
@@ -205,20 +205,20 @@ class Tokenizer:
 
     @cached_property
     def piece(self) -> Callable[[int], str | None]:
-        """The piece of an id; None where there is none."""
+        """The piece of an id; None where the vocabulary has no such id."""
         return cache(self._fast.id_to_token)
 
     def single(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """``prefix ids suffix``."""
-        layout = self.layout
-        return _joined(layout.prefix, ids, layout.suffix)
+        special = self.special_tokens
+        return _joined(special.prefix, ids, special.suffix)
 
     def pair(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, int]:
         """``prefix first middle second suffix``, and where its tokens of type 1 begin."""
-        layout = self.layout
-        ids = _joined(layout.prefix, first, layout.middle, second, layout.suffix)
-        after = len(layout.prefix) + len(first) + len(layout.middle)
-        return ids, after if layout.typed else len(ids)
+        special = self.special_tokens
+        ids = _joined(special.prefix, first, special.middle, second, special.suffix)
+        after = len(special.prefix) + len(first) + len(special.middle)
+        return ids, after if special.typed else len(ids)
 
 
 _BYTES = re.compile(r"(?:<0x[0-9A-F]{2}>)+")
@@ -235,7 +235,7 @@ def _joined(*parts: Sequence[int] | np.ndarray) -> np.ndarray:
 def windows_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
     """``[begin, end)`` of windows of ``room`` tokens that start every ``stride`` tokens.
 
-    A text without tokens has one window, which shows none.
+    A text without tokens has one window, without tokens.
     """
     begin = 0
     while True:

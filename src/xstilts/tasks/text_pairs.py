@@ -19,11 +19,11 @@ def sequence(
 
     ``longest``: tokens of the sequence, special ones included. Of a pair the longer text is cut.
     """
-    layout = tokenizer.layout
+    special = tokenizer.special_tokens
     if second is None:
-        room = longest - layout.single_specials
+        room = longest - special.single_specials
         ids = tokenizer.single(first.ids[:room])
         return ids, len(ids), len(first.ids) > room
-    room = longest - layout.pair_specials
+    room = longest - special.pair_specials
     a, b = truncate_longest_first(first.ids, second.ids, room)
     return *tokenizer.pair(a, b), len(first.ids) + len(second.ids) > room

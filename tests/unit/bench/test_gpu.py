@@ -13,7 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from support.world import ROOT
-from xstilts.models.batch import one_sequence_items, pack
+from xstilts.models.batch import one_sequence_instances, pack
 from xstilts.models.network import registry
 
 PROGRAM = ROOT / "bench/gpu.py"
@@ -36,7 +36,7 @@ def test_operations_are_counted_as_torch_counts_them(gpu, tmp_path):
     encoder = registry.blank(tmp_path, 20).train()
     sizes = np.array([5, 9, 30])
     sequences = [np.zeros(n, dtype=np.int32) for n in sizes]
-    batch = pack(one_sequence_items(sequences, sizes, [None] * 3), range(3), stream=1)
+    batch = pack(one_sequence_instances(sequences, sizes, [None] * 3), range(3), step_seed=1)
     with FlopCounterMode(display=False) as counter:
         encoder(batch).sum().backward()
     assert counter.get_total_flops() == shape.flops(sizes)

@@ -58,9 +58,9 @@ def test_the_folder_is_an_ordinary_hugging_face_folder(folder):
     with torch.inference_mode():
         theirs = model(ids).last_hidden_state[0]
     encoder = checkpoint.build(folder, None, EmbeddingRows(torch.tensor([0, 2, 581, 7515]))).eval()
-    from xstilts.models.batch import one_sequence_items
+    from xstilts.models.batch import one_sequence_instances
 
-    features = one_sequence_items([np.array([0, 2, 3, 1], np.int32)], [4], [None])
+    features = one_sequence_instances([np.array([0, 2, 3, 1], np.int32)], [4], [None])
     with torch.inference_mode():
         ours = encoder(pack(features, [0]))
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)

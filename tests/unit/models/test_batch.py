@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts.models.batch import Features, batches_by_tokens, one_sequence_items, pack
+from xstilts.models.batch import Features, batches_by_tokens, one_sequence_instances, pack
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=40)
 
@@ -15,7 +15,7 @@ LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=40)
 def features_of(lengths, ids=None) -> Features:
     rng = np.random.default_rng(sum(lengths))
     sequences = [rng.integers(0, 50, n).astype(np.int32) for n in lengths]
-    return one_sequence_items(
+    return one_sequence_instances(
         sequences, [max(1, n // 2) for n in lengths], list(range(len(lengths)))
     )
 
@@ -61,7 +61,7 @@ def test_packing_lays_sequences_end_to_end(lengths):
     assert batch.ids.tolist() == [t for i in items for t in features.sequences[i].tolist()]
     assert batch.positions.tolist() == [p for i in items for p in range(lengths[i])]
     assert batch.types.tolist() == [
-        int(p >= features.second[i]) for i in items for p in range(lengths[i])
+        int(p >= features.second_segment_starts[i]) for i in items for p in range(lengths[i])
     ]
     assert batch.first.tolist() == np.cumsum([0, *(lengths[i] for i in items[:-1])]).tolist()
     assert batch.targets == items
@@ -88,7 +88,7 @@ def test_sequences_of_one_length_have_no_mask():
 
 def test_a_batch_on_a_device_is_the_same_batch():
     """Every tensor is moved, in one piece with the others; what is derived is made there."""
-    batch = pack(features_of([4, 2, 5]), [2, 0, 1], stream=1)
+    batch = pack(features_of([4, 2, 5]), [2, 0, 1], step_seed=1)
     there = batch.to(torch.device("meta"))
     for name, value in vars(batch).items():
         if isinstance(value, torch.Tensor):
@@ -100,7 +100,7 @@ def test_a_batch_on_a_device_is_the_same_batch():
             )
         else:
             assert getattr(there, name) == value
-    assert there.mask.device.type == there.shared_noise(3).device.type == "meta"
+    assert there.mask.device.type == there.shared_seeds(3).device.type == "meta"
     assert batch.to(torch.device("cpu")) is batch
 
 
@@ -117,7 +117,7 @@ def test_an_item_brings_all_its_sequences():
 
 def test_no_features_at_all_have_no_tokens():
     """A language without examples is no special case."""
-    empty = one_sequence_items([], [], [])
+    empty = one_sequence_instances([], [], [])
     assert len(empty) == 0
     assert empty.lengths().tolist() == []
     assert empty.tokens_used().tolist() == []

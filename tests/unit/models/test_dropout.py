@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from support import tiny
-from xstilts.models.batch import one_sequence_items, pack
+from xstilts.models.batch import one_sequence_instances, pack
 from xstilts.models.dropout import AttentionDropout, Dropout, hashed, kept
 from xstilts.models.network.attention import (
     _AllAtOnce,
@@ -24,23 +24,23 @@ from xstilts.models.network.attention import (
     self_attention,
     split_heads,
 )
-from xstilts.models.noise import column_noise, token_noise
+from xstilts.models.noise import column_seeds, token_seeds
 from xstilts.training.loop import Trainer
 
-STREAM = 12345
+STEP_SEED = 12345
 
 
 def tokens(n: int, seed: int = 0) -> torch.Tensor:
     """Numbers of n tokens."""
     zeros = np.zeros(n, dtype=np.int64)
-    return torch.from_numpy(token_noise(seed, zeros, zeros, np.arange(n)))
+    return torch.from_numpy(token_seeds(seed, zeros, zeros, np.arange(n)))
 
 
 def columns(n: int, place: str = "here") -> torch.Tensor:
     """Numbers of n columns of a place."""
     module = Dropout(0.1)
-    module.place = place
-    return module._column_numbers((n,), torch.device("cpu"))
+    module.layer_name = place
+    return module._column_seeds((n,), torch.device("cpu"))
 
 
 def mask(rows: int, width: int, p: float) -> torch.Tensor:
@@ -66,7 +66,7 @@ def gradients(task_type: str, cut: list[list[int]], step: int = 0) -> dict[str, 
     for parameter in state.parameters().values():
         parameter.grad = None
     for micro in cut:
-        batch = pack(state.data.features[name], micro, stream=STREAM + step)
+        batch = pack(state.data.features[name], micro, step_seed=STEP_SEED + step)
         outputs = state.heads[name](state.encoder(batch), batch)
         state.data.task_models[name].loss(outputs, batch).backward()
     return {n: p.grad.clone() for n, p in state.parameters().items() if p.grad is not None}
@@ -170,12 +170,12 @@ def test_places_seeds_items_and_positions_drop_differently():
     """Each is one part of what the mask is a function of."""
     zero, one = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
     numbers = [
-        token_noise(*args).item()
+        token_seeds(*args).item()
         for args in ((1, zero, zero, zero), (2, zero, zero, zero), (1, one, zero, zero),
                      (1, zero, one, zero), (1, zero, zero, one))
     ]  # fmt: skip
     assert len(set(numbers)) == 5
-    assert not set(column_noise("a", 9)) & set(column_noise("b", 9))
+    assert not set(column_seeds("a", 9)) & set(column_seeds("b", 9))
 
 
 def test_the_masks_are_these():
@@ -194,7 +194,7 @@ def test_nothing_is_dropped_when_not_training():
 
 def test_a_batch_without_numbers_is_refused():
     """Rather than dropping the same of every batch, or nothing."""
-    with pytest.raises(ValueError, match="dropout needs the numbers of its tokens"):
+    with pytest.raises(ValueError, match="dropout needs the seeds of tokens"):
         Dropout(0.5).train()(torch.ones(1, 4), None)
 
 
@@ -205,19 +205,19 @@ def test_every_dropout_of_an_encoder_and_its_heads_is_a_place_of_its_own(task_ty
     modules = [*state.encoder.modules(), *state.heads.modules()]
     assert not any(isinstance(module, nn.Dropout) for module in modules)
     ours = [module for module in modules if isinstance(module, Dropout | AttentionDropout)]
-    assert len({module.place for module in ours}) == len(ours)
-    with tiny.places_used() as called:
+    assert len({module.layer_name for module in ours}) == len(ours)
+    with tiny.dropout_layers_used() as called:
         gradients(task_type, [[0, 1]])
-    assert sorted(called) == sorted(module.place for module in ours)
+    assert sorted(called) == sorted(module.layer_name for module in ours)
 
 
 @pytest.mark.parametrize("lengths", [(5, 5), (3, 9, 1)])
 def test_attention_by_hand_is_torchs_attention(lengths):
     """With a probability so small that nothing is dropped, padded or not."""
-    features = one_sequence_items(
+    features = one_sequence_instances(
         [np.zeros(n, dtype=np.int32) for n in lengths], lengths, [None] * len(lengths)
     )
-    batch = pack(features, range(len(lengths)), stream=1)
+    batch = pack(features, range(len(lengths)), step_seed=1)
     shape = (len(lengths), 2, max(lengths), 4)
     torch.manual_seed(0)
     query, key, value = (torch.randn(shape) for _ in range(3))
@@ -231,12 +231,12 @@ def test_attention_by_hand_is_torchs_attention(lengths):
 
 def test_attention_drops_the_same_weights_whatever_a_sequence_is_batched_with():
     """A longer neighbour pads a sequence; its own weights keep their fate."""
-    features = one_sequence_items(
+    features = one_sequence_instances(
         [np.zeros(n, dtype=np.int32) for n in (3, 9)], (3, 9), [None, None]
     )
     drop = AttentionDropout(0.5, 2, 9).train()
-    alone = drop(torch.ones(1, 2, 3, 3), drop.noise(pack(features, [0], stream=1)))
-    padded = drop(torch.ones(2, 2, 9, 9), drop.noise(pack(features, [1, 0], stream=1)))
+    alone = drop(torch.ones(1, 2, 3, 3), drop.padded_seeds(pack(features, [0], step_seed=1)))
+    padded = drop(torch.ones(2, 2, 9, 9), drop.padded_seeds(pack(features, [1, 0], step_seed=1)))
     assert torch.equal(alone[0], padded[1, :, :3, :3])
     assert 0 < alone.mean() < 1
 
@@ -246,10 +246,10 @@ def test_attention_drops_the_same_weights_whatever_a_sequence_is_batched_with():
 def test_attention_is_the_same_however_it_is_computed(lengths, dtype):
     """Sequence by sequence (on a CPU), all at once (elsewhere) and by torch: what is dropped, the
     outcome, and the gradient, which is written by hand."""
-    features = one_sequence_items(
+    features = one_sequence_instances(
         [np.zeros(n, dtype=np.int32) for n in lengths], lengths, [None] * len(lengths)
     )
-    batch = pack(features, range(len(lengths)), stream=1)
+    batch = pack(features, range(len(lengths)), step_seed=1)
     drop = AttentionDropout(0.3, 2, 700).train()
     torch.manual_seed(0)
     qkv, wanted = torch.randn(sum(lengths), 3 * 8), torch.randn(sum(lengths), 8)
@@ -270,10 +270,10 @@ def test_attention_is_the_same_however_it_is_computed(lengths, dtype):
 def test_attention_all_at_once_takes_few_operations():
     """Each is a kernel to start: on a GPU that takes longer than what most of them compute."""
     lengths = (3, 9, 1)
-    features = one_sequence_items(
+    features = one_sequence_instances(
         [np.zeros(n, dtype=np.int32) for n in lengths], lengths, [None] * len(lengths)
     )
-    batch, drop = pack(features, range(3), stream=1), AttentionDropout(0.3, 2, 9).train()
+    batch, drop = pack(features, range(3), step_seed=1), AttentionDropout(0.3, 2, 9).train()
     qkv = torch.randn(13, 24, requires_grad=True)
     for _ in range(2):  # what is known of a batch is known to all layers
         with tiny.kernels() as forward:

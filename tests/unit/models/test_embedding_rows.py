@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from support import tiny
 from xstilts.errors import EncoderError
 from xstilts.models import checkpoint
-from xstilts.models.batch import one_sequence_items
+from xstilts.models.batch import one_sequence_instances
 from xstilts.models.embedding_rows import (
     EmbeddingRows,
     GrownRows,
@@ -27,7 +27,7 @@ LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=30)
 
 def features_of(lengths):
     sequences = [np.arange(n, dtype=np.int32) + 3 * i for i, n in enumerate(lengths)]
-    return one_sequence_items(sequences, lengths, list(range(len(lengths))))
+    return one_sequence_instances(sequences, lengths, list(range(len(lengths))))
 
 
 def some_stored(token_ids=(3, 5, 40), decay=0.75) -> StoredEmbeddings:

@@ -108,7 +108,7 @@ def ours(job, item: int):
 
 def sequences(job, item: int) -> list[torch.Tensor]:
     found = features(job)
-    places = range(found.starts[item], found.starts[item + 1])
+    places = range(found.instance_offsets[item], found.instance_offsets[item + 1])
     return [torch.from_numpy(found.sequences[i].astype(np.int64))[None] for i in places]
 
 

@@ -13,7 +13,7 @@ from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
 from support import tiny
 from xstilts.errors import EncoderError
-from xstilts.models.tokenizer import Layout, Tokenizer, truncate_longest_first
+from xstilts.models.tokenizer import SpecialTokens, Tokenizer, truncate_longest_first
 
 
 @pytest.fixture
@@ -34,25 +34,25 @@ def roberta_tokenizer() -> FastTokenizer:
 
 
 @pytest.mark.parametrize(
-    ("fast", "layout"),
+    ("fast", "special_tokens"),
     [
-        (tiny.letter_tokenizer(0), Layout((0,), (2, 2), (2,), typed=False)),
-        (tiny.letter_tokenizer(1), Layout((0,), (2, 2), (2,), typed=True)),
-        (roberta_tokenizer(), Layout((0,), (2, 2), (2,), typed=False)),
-        (bert_tokenizer(), Layout((7,), (8,), (8,), typed=True)),
+        (tiny.letter_tokenizer(0), SpecialTokens((0,), (2, 2), (2,), typed=False)),
+        (tiny.letter_tokenizer(1), SpecialTokens((0,), (2, 2), (2,), typed=True)),
+        (roberta_tokenizer(), SpecialTokens((0,), (2, 2), (2,), typed=False)),
+        (bert_tokenizer(), SpecialTokens((7,), (8,), (8,), typed=True)),
     ],
     ids=["xlm-r", "xlm-r with types", "roberta", "bert"],
 )
-def test_the_layout_is_the_tokenizers_own(fast, layout, tmp_path):
+def test_the_layout_is_the_tokenizers_own(fast, special_tokens, tmp_path):
     """Special tokens, and whether the second text has type 1, are read off a tokenised pair."""
     tokenizer = Tokenizer(tiny.tokenizer_file(tmp_path, fast=fast))
-    assert tokenizer.layout == layout
+    assert tokenizer.special_tokens == special_tokens
 
 
 def test_a_layout_counts_its_special_tokens():
-    """A pair in XLM-R's layout has four special tokens, a single text two."""
-    layout = Layout((0,), (2, 2), (2,), typed=False)
-    assert (layout.pair_specials, layout.single_specials) == (4, 2)
+    """A pair in XLM-R's special_tokens has four special tokens, a single text two."""
+    special_tokens = SpecialTokens((0,), (2, 2), (2,), typed=False)
+    assert (special_tokens.pair_specials, special_tokens.single_specials) == (4, 2)
 
 
 def test_a_pair_is_laid_out_as_the_tokenizer_itself_would(letters):
@@ -203,16 +203,16 @@ def debertas() -> FastTokenizer:
 
 
 OTHERS = {
-    "mmbert": (gemmas, Layout((2,), (1,), (1,), typed=True)),
-    "mdeberta": (debertas, Layout((1,), (2,), (2,), typed=True)),
+    "mmbert": (gemmas, SpecialTokens((2,), (1,), (1,), typed=True)),
+    "mdeberta": (debertas, SpecialTokens((1,), (2,), (2,), typed=True)),
 }
 
 
 @pytest.fixture(params=OTHERS)
-def other(request, tmp_path) -> tuple[Tokenizer, FastTokenizer, Layout]:
-    make, layout = OTHERS[request.param]
+def other(request, tmp_path) -> tuple[Tokenizer, FastTokenizer, SpecialTokens]:
+    make, special_tokens = OTHERS[request.param]
     fast = make()
-    return Tokenizer(tiny.tokenizer_file(tmp_path, fast=fast)), fast, layout
+    return Tokenizer(tiny.tokenizer_file(tmp_path, fast=fast)), fast, special_tokens
 
 
 class TestOtherTokenizers:
@@ -220,8 +220,8 @@ class TestOtherTokenizers:
 
     def test_pairs_and_single_texts_are_the_tokenizers_own(self, other):
         """Special tokens where its own template puts them."""
-        tokenizer, fast, layout = other
-        assert tokenizer.layout == layout
+        tokenizer, fast, special_tokens = other
+        assert tokenizer.special_tokens == special_tokens
         first, second = tokenizer(["the cat", "sat on"])
         ids, where = tokenizer.pair(first.ids, second.ids)
         encoded = fast.encode("the cat", "sat on")
@@ -265,4 +265,6 @@ def test_bytes_spell_the_character_that_they_are_of(tmp_path):
 
 def test_the_packaged_encoder_has_xlm_rs_layout_without_types(packaged_encoder):
     """multilingual-e5: <s> A </s></s> B </s>, every token of type 0, as in its pretraining."""
-    assert Tokenizer(packaged_encoder).layout == Layout((0,), (2, 2), (2,), typed=False)
+    assert Tokenizer(packaged_encoder).special_tokens == SpecialTokens(
+        (0,), (2, 2), (2,), typed=False
+    )

@@ -67,7 +67,7 @@ def _attend_with_dropout(
     scale: float | None,
 ) -> torch.Tensor:
     query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
-    noise = dropout.noise(batch)
+    seeds = dropout.padded_seeds(batch)
     together = _sequences_together(query)
     parts = []
     for begin in range(0, len(query), together):
@@ -78,7 +78,7 @@ def _attend_with_dropout(
             boolean = seen.dtype == torch.bool
             scores = scores.masked_fill(~seen, -math.inf) if boolean else scores + seen
         weights = torch.softmax(scores, -1).to(value.dtype)
-        parts.append(dropout(weights, noise[part]) @ value[part])
+        parts.append(dropout(weights, seeds[part]) @ value[part])
     return torch.cat(parts) * dropout.scale
 
 
@@ -114,7 +114,7 @@ class _SequenceBySequence(torch.autograd.Function):
         ctx: Any, qkv: torch.Tensor, batch: Batch, heads: int, dropout: AttentionDropout
     ) -> torch.Tensor:
         """(T, 3H) -> (T, H)."""
-        noise = dropout.noise_of(batch)
+        seeds = dropout.seeds_of(batch)
         out = qkv.new_empty(len(qkv), qkv.shape[1] // 3)
         saved = []
         runs = list(_runs(batch.lengths, heads))
@@ -122,7 +122,7 @@ class _SequenceBySequence(torch.autograd.Function):
             query, key, value = _per_head(qkv[tokens], length, 3, heads)
             scores = _product(query, key.transpose(1, 2), _scale(query)).float()
             weights = torch.softmax(scores, -1)
-            of_run = noise[tokens].view(-1, 1, length, 1)
+            of_run = seeds[tokens].view(-1, 1, length, 1)
             stays = dropout.kept(of_run, length, weights.dtype).view_as(weights)
             context = _product((weights * stays).to(qkv.dtype), value, dropout.scale)
             _put((context,), out[tokens], length, heads)
@@ -192,7 +192,7 @@ class _AllAtOnce(torch.autograd.Function):
             if batch.padding is not None:
                 scores.view(shape).masked_fill_(batch.padding[:, None, None, :], -math.inf)
             weights = torch.softmax(scores, -1)
-            stays = dropout.kept(dropout.noise(batch), batch.longest, weights.dtype)
+            stays = dropout.kept(dropout.padded_seeds(batch), batch.longest, weights.dtype)
             stays = stays.view_as(weights)
             context = _product(weights * stays, value, dropout.scale)
             ctx.save_for_backward(parts, weights, stays)

@@ -47,15 +47,15 @@ class Layer(nn.Module):
         """(T, H) -> (T, H)."""
         if self.pre_norm:
             attended = self.out(self._attend(self.attention_norm(x), batch))
-            x = self.out_dropout.added(x, attended, batch.noise)
+            x = self.out_dropout.added(x, attended, batch.token_seeds)
             return x + self.down(F.gelu(self.up(self.norm(x))))  # type: ignore[no-any-return]
         return self.normed_after(x, self._attend(x, batch), batch)
 
     def normed_after(self, x: torch.Tensor, context: torch.Tensor, batch: Batch) -> torch.Tensor:
         """What follows attention in a post-norm layer: (T, H) and its context (T, H) -> (T, H)."""
-        x = self.attention_norm(self.out_dropout.added(x, self.out(context), batch.noise))
+        x = self.attention_norm(self.out_dropout.added(x, self.out(context), batch.token_seeds))
         fed = self.down(F.gelu(self.up(x)))
-        return self.norm(self.down_dropout.added(x, fed, batch.noise))  # type: ignore[no-any-return]
+        return self.norm(self.down_dropout.added(x, fed, batch.token_seeds))  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
         return self_attention(self.qkv(x), batch, self.heads, self.weights_dropout)
@@ -104,7 +104,7 @@ class Bert(Encoder):
         )
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
-        x = self.dropout(self.norm(self._embed(batch)), batch.noise)
+        x = self.dropout(self.norm(self._embed(batch)), batch.token_seeds)
         yield x
         for module in self.layers:
             x = module(x, batch)
@@ -127,7 +127,7 @@ class BertXL(Bert):
     pre_norm = True
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
-        x = self.dropout(self._embed(batch), batch.noise)
+        x = self.dropout(self._embed(batch), batch.token_seeds)
         yield x
         for number, module in enumerate(self.layers, start=1):
             x = module(x, batch)

@@ -38,12 +38,12 @@ class Layer(bert.Layer):
         x: torch.Tensor,
         batch: Batch,
         distances: torch.Tensor,
-        noise: torch.Tensor | None,
+        seeds: torch.Tensor | None,
         buckets: torch.Tensor,
     ) -> torch.Tensor:
-        """(T, H) -> (T, H). ``distances`` (B, H) embeds buckets and has the numbers ``noise`` (B,);
+        """(T, H) -> (T, H). ``distances`` (B, H) embeds buckets and has the numbers ``seeds`` (B,);
         ``buckets`` is (L, L)."""
-        distances = self.distance_dropout(distances, noise)
+        distances = self.distance_dropout(distances, seeds)
         return self.normed_after(x, self._attend_far(x, batch, distances, buckets), batch)
 
     def _attend_far(
@@ -105,13 +105,13 @@ class Deberta(Encoder):
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
         distances = self.distance_norm(self.distances.weight)
-        noise = batch.shared_noise(len(distances))
+        seeds = batch.shared_seeds(len(distances))
         # on the host, where logarithms are rounded the same way whatever the device
         buckets = uploaded(self._relative(batch.longest), batch.ids.device)
-        x = self.dropout(self.norm(self.words(batch.ids)), batch.noise)
+        x = self.dropout(self.norm(self.words(batch.ids)), batch.token_seeds)
         yield x
         for module in self.layers:
-            x = module(x, batch, distances, noise, buckets)
+            x = module(x, batch, distances, seeds, buckets)
             yield x
 
     def _relative(self, length: int) -> torch.Tensor:

@@ -47,9 +47,9 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
         """(T, H) -> (T, H)."""
         attended = self.out(self._attend(self.attention_norm(x), batch, places))
-        x = self.out_dropout.added(x, attended, batch.noise)
+        x = self.out_dropout.added(x, attended, batch.token_seeds)
         value, gate = self.up(self.norm(x)).chunk(2, dim=-1)
-        inner = self.inner_dropout(F.gelu(value) * gate, batch.noise)
+        inner = self.inner_dropout(F.gelu(value) * gate, batch.token_seeds)
         return x + self.down(inner)  # type: ignore[no-any-return]
 
     def _attend(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
@@ -125,7 +125,7 @@ class ModernBert(Encoder):
 
     def _states(self, batch: Batch) -> Iterator[torch.Tensor]:
         places = Places(batch, self.thetas, self.window, self.shape.hidden // self.shape.heads)
-        x = self.dropout(self.embedding_norm(self.words(batch.ids)), batch.noise)
+        x = self.dropout(self.embedding_norm(self.words(batch.ids)), batch.token_seeds)
         yield x
         for number, module in enumerate(self.layers, start=1):
             x = module(x, batch, places)

@@ -26,7 +26,7 @@ import torch
 from safetensors import SafetensorError
 
 from xstilts.errors import EncoderError
-from xstilts.models.dropout import name_places
+from xstilts.models.dropout import name_dropout_layers
 from xstilts.models.network import weights
 from xstilts.models.network.base import Config, Encoder, Shape
 from xstilts.models.network.weights import WORD_EMBEDDINGS, Weights, body_tensors, load_body
@@ -80,7 +80,7 @@ def blank(folder: Path, rows: int) -> Encoder:
     architecture, name = _network(config)
     module = import_module(f"xstilts.models.network.{architecture}")
     encoder: Encoder = getattr(module, name)(config, rows)
-    name_places(encoder, "encoder")
+    name_dropout_layers(encoder, "encoder")
     return encoder
 
 

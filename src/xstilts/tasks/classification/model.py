@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.metrics.accuracy import accuracy
-from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.heads import SentenceHead
 from xstilts.tasks.base import TaskModel
@@ -61,7 +61,7 @@ class ClassificationModel(TaskModel):
             second.append(where)
             label = example["label"]
             targets.append(-1 if label is None else context.labels.index(label))
-        return one_sequence_items(sequences, second, targets, counts=+counts)
+        return one_sequence_instances(sequences, second, targets, counts=+counts)
 
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """A new head with one output a class."""

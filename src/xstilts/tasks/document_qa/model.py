@@ -34,9 +34,9 @@ import torch
 from torch import nn
 
 from xstilts.metrics.tydiqa import Annotation, Prediction, minimal_answers, select_passages
-from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
-from xstilts.models.dropout import name_places
+from xstilts.models.dropout import name_dropout_layers
 from xstilts.models.heads import SentenceHead, TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
 from xstilts.seeds import rank
@@ -183,7 +183,7 @@ class Head(nn.Module):
         super().__init__()
         self.token = TokenHead(hidden, 2)
         self.sentence = SentenceHead(hidden, 5)
-        name_places(self, "head")
+        name_dropout_layers(self, "head")
 
     def forward(self, hidden: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """(T, H) -> (T, 2) and (S, 5)."""
@@ -270,16 +270,16 @@ class DocumentQAModel(TaskModel):
         documents = _documents(examples, tokenizer)
         counts: Counter[str] = Counter()
         sequences, second, windows = [], [], []
-        layout = tokenizer.layout
-        longest_question = layout.question_room(context.limits)
+        special = tokenizer.special_tokens
+        longest_question = special.question_room(context.limits)
         for number, (example, document) in enumerate(zip(examples, documents, strict=True)):
             question = questions[number].ids[-longest_question:]  # the end of it, as the baseline
             counts["truncated_questions"] += len(questions[number].ids) > longest_question
             counts["passages_not_read"] += max(0, len(example["passages"]) - MOST_PASSAGES)
             answer = _answer(example, document)
             counts["unreachable_answers"] += answer is None and _answered(example)
-            room = context.limits.max_length - layout.pair_specials - len(question)
-            offset = len(layout.prefix) + len(question) + len(layout.middle)
+            room = context.limits.max_length - special.pair_specials - len(question)
+            offset = len(special.prefix) + len(question) + len(special.middle)
             for begin, end in windows_of(len(document.ids), room, context.limits.doc_stride):
                 gold = _gold(answer, begin, end, offset)
                 if context.training and gold.kind == NONE and not _chosen(example["id"], begin):
@@ -291,7 +291,7 @@ class DocumentQAModel(TaskModel):
                 windows.append(
                     Window(number, document.spans[shown], document.passage[shown], offset, gold)
                 )
-        return one_sequence_items(sequences, second, windows, counts=+counts)
+        return one_sequence_instances(sequences, second, windows, counts=+counts)
 
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """A new head."""

@@ -21,9 +21,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
-from xstilts.models.noise import column_noise, mixed
+from xstilts.models.noise import column_seeds, mixed
 from xstilts.tasks.mlm.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ _KEPT_MASK, _KEPT_RANDOM = 0.8, 0.9
 MASK_SHARE = 0.15
 
 
-def _numbers(noise: np.ndarray, purpose: str) -> np.ndarray:
+def _numbers(seeds: np.ndarray, purpose: str) -> np.ndarray:
     with np.errstate(over="ignore"):
-        return mixed(noise + column_noise(purpose, 1).view(np.uint64))
+        return mixed(seeds + column_seeds(purpose, 1).view(np.uint64))
 
 
 class Head(nn.Module):
@@ -115,8 +115,8 @@ class MlmModel:
         token, its tokens, how many are chosen); an item weighs as many tokens as are chosen.
         """
         tokenizer = context.tokenizer
-        layout = tokenizer.layout
-        room = context.limits.max_length - layout.single_specials
+        special = tokenizer.special_tokens
+        room = context.limits.max_length - special.single_specials
         counts: Counter[str] = Counter()
         sequences, targets = [], []
         for tokens in tokenizer(e["text"] for e in examples):
@@ -125,21 +125,21 @@ class MlmModel:
             counts["empty"] += not len(ids)
             if len(ids):
                 sequences.append(tokenizer.single(ids))
-                targets.append((len(layout.prefix), len(ids), max(1, round(mask * len(ids)))))
+                targets.append((len(special.prefix), len(ids), max(1, round(mask * len(ids)))))
         lengths = [len(s) for s in sequences]
         weights = [chosen for _, _, chosen in targets]
-        return one_sequence_items(sequences, lengths, targets, weights, +counts)
+        return one_sequence_instances(sequences, lengths, targets, weights, +counts)
 
     def masked(self, batch: Batch, mask_token: int, vocabulary: int) -> Batch:
         """The batch with its chosen tokens hidden; a target becomes (places (n,), gold ids (n,)).
 
-        ``vocabulary``: number of tokens to draw random ones from. The batch needs its ``noise``,
-        and lies on the host.
+        ``vocabulary``: number of tokens to draw random ones from. The batch needs its
+        ``token_seeds``, and lies on the host.
         """
-        if batch.noise is None:
+        if batch.token_seeds is None:
             raise ValueError("masks need the numbers of their tokens: pack the batch with them")
-        noise = batch.noise.numpy().view(np.uint64)
-        order, kind, other = (_numbers(noise, f"mlm.{name}") for name in ("order", "kind", "other"))
+        seeds = batch.token_seeds.numpy().view(np.uint64)
+        order, kind, other = (_numbers(seeds, f"mlm.{name}") for name in ("order", "kind", "other"))
         ids = batch.ids.numpy().copy()
         first, targets = batch.first.tolist(), []
         for begin, (place, size, chosen) in zip(first, batch.targets, strict=True):

@@ -31,7 +31,7 @@ from xstilts.metrics.bitext import (
     tune_threshold,
 )
 from xstilts.metrics.ranking import mean_average_precision, rank
-from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.tasks.base import TaskModel
 from xstilts.tasks.nearest_neighbours import nearest
@@ -112,14 +112,14 @@ class RetrievalModel(TaskModel):
         In training an item is a query and its first right candidate.
         """
         tokenizer = context.tokenizer
-        room = context.limits.max_length - tokenizer.layout.single_specials
+        room = context.limits.max_length - tokenizer.special_tokens.single_specials
         tokens = tokenizer(e["text"] for e in examples)
         sequences = [tokenizer.single(t.ids[:room]) for t in tokens]
         counts = Counter(truncated=sum(len(t.ids) > room for t in tokens))
         if context.training:
             return _pairs_to_train(examples, sequences, counts)
         lengths = [len(s) for s in sequences]
-        return one_sequence_items(sequences, lengths, [None] * len(sequences), counts=+counts)
+        return one_sequence_instances(sequences, lengths, [None] * len(sequences), counts=+counts)
 
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """The pooling."""

@@ -21,7 +21,7 @@ from torch import nn
 
 from xstilts.metrics import squad_answer_text
 from xstilts.metrics.question_answering import AnswerScore, mlqa, normalize_squad, squad, squad_v2
-from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.heads import TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
@@ -206,7 +206,8 @@ class SpanQAModel(TaskModel):
         contexts = tokenizer(e["context"] for e in examples)
         counts: Counter[str] = Counter()
         sequences, second, windows = [], [], []
-        longest_question = tokenizer.layout.question_room(context.limits)
+        special = tokenizer.special_tokens
+        longest_question = special.question_room(context.limits)
         for number, example in enumerate(examples):
             question = questions[number].ids[:longest_question]
             counts["truncated_questions"] += len(questions[number].ids) > longest_question
@@ -216,8 +217,8 @@ class SpanQAModel(TaskModel):
             if context.training and answer is None and example["answers"]:
                 counts["unreachable_answers"] += 1
                 continue
-            room = context.limits.max_length - tokenizer.layout.pair_specials - len(question)
-            offset = len(tokenizer.layout.prefix) + len(question) + len(tokenizer.layout.middle)
+            room = context.limits.max_length - special.pair_specials - len(question)
+            offset = len(special.prefix) + len(question) + len(special.middle)
             cuts = list(windows_of(len(spans), room, context.limits.doc_stride))
             shown = False
             for cut, deciding in zip(cuts, _deciding(len(spans), cuts), strict=True):
@@ -240,7 +241,7 @@ class SpanQAModel(TaskModel):
                     )
                 )
             counts["unreachable_answers"] += bool(example["answers"]) and not shown
-        return one_sequence_items(sequences, second, windows, counts=+counts)
+        return one_sequence_instances(sequences, second, windows, counts=+counts)
 
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """A new head."""

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xstilts.metrics.chunk_f1 import chunk_score, token_accuracy
-from xstilts.models.batch import Batch, Features, one_sequence_items
+from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.heads import TokenHead
 from xstilts.tasks.base import TaskModel
@@ -67,8 +67,8 @@ class TaggingModel(TaskModel):
         """Items are runs of whole words that fit; a target holds (sentence, places, label ids)."""
         tokenizer = context.tokenizer
         pieces = tokenizer.words(word for e in examples for word in e["tokens"])
-        room = context.limits.max_length - tokenizer.layout.single_specials
-        prefix = len(tokenizer.layout.prefix)
+        room = context.limits.max_length - tokenizer.special_tokens.single_specials
+        prefix = len(tokenizer.special_tokens.prefix)
         unknown = np.asarray([tokenizer.unknown], dtype=np.int32)  # for a word that fits nowhere
         ids = {label: i for i, label in enumerate(context.labels)}
         counts: Counter[str] = Counter()
@@ -90,7 +90,7 @@ class TaggingModel(TaskModel):
                 targets.append((number, prefix + np.cumsum([0, *sizes[:-1]]), np.asarray(known)))
         lengths = [len(s) for s in sequences]
         weights = [len(places) for _, places, _ in targets]
-        return one_sequence_items(sequences, lengths, targets, weights, +counts)
+        return one_sequence_instances(sequences, lengths, targets, weights, +counts)
 
     def head(self, hidden: int, labels: Sequence[str]) -> nn.Module:
         """A new head with one output a tag."""

@@ -16,7 +16,7 @@ from torch import nn
 from support import tiny
 from xstilts.config.encoder_card import Architecture
 from xstilts.errors import EncoderError
-from xstilts.models.batch import one_sequence_items, pack
+from xstilts.models.batch import one_sequence_instances, pack
 from xstilts.models.dropout import AttentionDropout, Dropout
 from xstilts.models.network import base, registry
 from xstilts.models.network import weights as network_weights
@@ -91,11 +91,11 @@ def ours(tmp_path) -> base.Encoder:
     return encoder.eval()
 
 
-def some_batch(*items: int, stream: int | None = None):
+def some_batch(*items: int, step_seed: int | None = None):
     rng = np.random.default_rng(0)
     sequences = [rng.integers(3, WORDS, size=n).astype(np.int32) for n in (5, 40, 1, 9)]
-    features = one_sequence_items(sequences, SECOND, [None] * 4)
-    return pack(features, items or ORDER, stream=stream), sequences
+    features = one_sequence_instances(sequences, SECOND, [None] * 4)
+    return pack(features, items or ORDER, step_seed=step_seed), sequences
 
 
 def theirs(model, ids: np.ndarray, second: int) -> tuple[torch.Tensor, ...]:
@@ -130,7 +130,7 @@ def test_sequences_of_one_length_need_no_mask(variant, tmp_path):
     model = folder_of(variant, tmp_path)
     rng = np.random.default_rng(1)
     sequences = [rng.integers(3, WORDS, size=20).astype(np.int32) for _ in range(2)]
-    batch = pack(one_sequence_items(sequences, [20, 20], [None] * 2), [0, 1])
+    batch = pack(one_sequence_instances(sequences, [20, 20], [None] * 2), [0, 1])
     assert batch.mask is None
     with torch.inference_mode():
         expected = torch.cat([theirs(model, ids, 20)[-1] for ids in sequences])
@@ -183,7 +183,7 @@ def test_a_batch_does_not_mix_its_sequences(variant, tmp_path):
     folder_of(variant, tmp_path)
     encoder = ours(tmp_path)
     together, sequences = some_batch()
-    alone = pack(one_sequence_items([sequences[1]], [40], [None]), [0])
+    alone = pack(one_sequence_instances([sequences[1]], [40], [None]), [0])
     with torch.inference_mode():
         a, b = encoder(together), encoder(alone)
     torch.testing.assert_close(a[-40:], b, atol=1e-5, rtol=1e-5)
@@ -200,18 +200,18 @@ def test_dropout_acts_in_training_alone(variant, tmp_path):
     rates = ("embedding_dropout", "mlp_dropout", "attention_dropout")
     path.write_text(json.dumps(json.loads(path.read_text()) | dict.fromkeys(rates, 0.2)))
     encoder = ours(tmp_path)
-    one, two = (some_batch(stream=step)[0] for step in (1, 2))
+    one, two = (some_batch(step_seed=step)[0] for step in (1, 2))
     places = [m for m in encoder.modules() if isinstance(m, Dropout | AttentionDropout)]
     assert not any(isinstance(module, nn.Dropout) for module in encoder.modules())
     assert all(module.p > 0 for module in places)
     with torch.no_grad():
         assert torch.equal(encoder(one), encoder(two))
         encoder.train()
-        with tiny.places_used() as called:
+        with tiny.dropout_layers_used() as called:
             assert not torch.allclose(encoder(one), encoder(two))
-        assert sorted(called) == sorted(2 * [module.place for module in places])
+        assert sorted(called) == sorted(2 * [module.layer_name for module in places])
         assert len(set(called)) == len(places)
-        parts = [encoder(some_batch(i, stream=1)[0]) for i in range(4)]
+        parts = [encoder(some_batch(i, step_seed=1)[0]) for i in range(4)]
         torch.testing.assert_close(encoder(one), torch.cat([parts[i] for i in ORDER]))
 
 
@@ -225,10 +225,10 @@ def test_bf16_autocast_computes_the_same_roughly(variant, tmp_path):
         with torch.autocast("cpu", torch.bfloat16):
             rough = encoder(batch)
     assert (rough - exact).abs().mean() < 0.1 * exact.abs().mean()
-    features = one_sequence_items(sequences, SECOND, [None] * 4)
+    features = one_sequence_instances(sequences, SECOND, [None] * 4)
     encoder.train()
     with torch.autocast("cpu", torch.bfloat16):
-        encoder(pack(features, ORDER, stream=1)).float().sum().backward()
+        encoder(pack(features, ORDER, step_seed=1)).float().sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
 
 
@@ -352,6 +352,6 @@ def test_a_sequence_beyond_the_positions_is_refused(variant, longest, tmp_path):
     """An encoder says how long a sequence it takes instead of failing inside torch."""
     folder_of(variant, tmp_path)
     too_long = np.zeros(longest + 1, np.int32)
-    batch = pack(one_sequence_items([too_long], [0], [None]), [0])
+    batch = pack(one_sequence_instances([too_long], [0], [None]), [0])
     with pytest.raises(EncoderError, match=f"{longest + 1} tokens; this encoder takes {longest}"):
         ours(tmp_path)(batch)

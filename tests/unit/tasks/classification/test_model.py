@@ -63,7 +63,7 @@ def test_pairs_and_single_texts_may_be_mixed(letters):
         [0, 7, 2],
         [0, 8, 2, 2, 2],
     ]
-    assert features.second.tolist() == [5, 3, 4]
+    assert features.second_segment_starts.tolist() == [5, 3, 4]
 
 
 @pytest.mark.parametrize(

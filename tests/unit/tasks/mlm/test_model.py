@@ -59,7 +59,7 @@ def mixed_job(folder, n=9, name="trained", choices=None, **changes):
 def test_a_share_of_the_texts_tokens_is_chosen_one_at_least(letters):
     """Never a special token; the item weighs as many as are chosen."""
     features = encoded(letters)
-    batch = pack(features, range(len(features)), stream=1)
+    batch = pack(features, range(len(features)), step_seed=1)
     hidden = MODEL.masked(batch, letters.mask, letters.vocabulary)
     for i, (places, gold) in enumerate(hidden.targets):
         ids = features.sequences[i]
@@ -77,7 +77,7 @@ def test_of_the_chosen_most_are_hidden_some_replaced_some_kept(letters):
     """80, 10 and 10 %; the replacements come from the whole vocabulary."""
     rows = [{"id": str(i), "text": "abcdefgh" * 3} for i in range(500)]
     features = MODEL.encode(rows, context(letters, 30), 0.5)
-    batch = pack(features, range(500), stream=3)
+    batch = pack(features, range(500), step_seed=3)
     hidden = MODEL.masked(batch, letters.mask, letters.vocabulary)
     places = np.concatenate([places for places, _ in hidden.targets])
     now, gold = hidden.ids[places].numpy(), batch.ids[places].numpy()
@@ -96,12 +96,12 @@ def test_of_the_chosen_most_are_hidden_some_replaced_some_kept(letters):
 def test_masks_depend_on_step_and_item_alone(letters):
     """Not on what else is in the batch, nor on its order."""
     features = encoded(letters)
-    alone = MODEL.masked(pack(features, [7], stream=1), letters.mask, letters.vocabulary)
-    batch = pack(features, [20, 7, 3], stream=1)
+    alone = MODEL.masked(pack(features, [7], step_seed=1), letters.mask, letters.vocabulary)
+    batch = pack(features, [20, 7, 3], step_seed=1)
     among = MODEL.masked(batch, letters.mask, letters.vocabulary)
     begin = int(batch.first[1])
     assert torch.equal(alone.ids, among.ids[begin : begin + len(alone.ids)])
-    other = MODEL.masked(pack(features, [7], stream=2), letters.mask, letters.vocabulary)
+    other = MODEL.masked(pack(features, [7], step_seed=2), letters.mask, letters.vocabulary)
     assert not torch.equal(alone.ids, other.ids)
 
 
@@ -140,9 +140,9 @@ def test_the_loss_and_its_gradients_are_those_of_the_whole_softmax(n, monkeypatc
 
 
 def encoded_one():
-    from xstilts.models.batch import one_sequence_items
+    from xstilts.models.batch import one_sequence_instances
 
-    return one_sequence_items([np.zeros(3, dtype=np.int32)], [3], [None])
+    return one_sequence_instances([np.zeros(3, dtype=np.int32)], [3], [None])
 
 
 # --- in a training -------------------------------------------------------------------------------

@@ -43,11 +43,11 @@ def test_an_item_owns_one_pair_a_choice(letters):
     """Numbers of choices may differ between the examples of one task."""
     rows = tiny.choices(3)
     features = encoded(rows, letters)
-    assert np.diff(features.starts).tolist() == [2, 3, 4]
+    assert np.diff(features.instance_offsets).tolist() == [2, 3, 4]
     prompt, choice = letters([rows[1]["prompt"], rows[1]["choices"][2]])
     ids, where = letters.pair(prompt.ids, choice.ids)
     assert features.sequences[4].tolist() == ids.tolist()
-    assert features.second[4] == where
+    assert features.second_segment_starts[4] == where
 
 
 def test_a_batch_of_different_numbers_of_choices(letters):
@@ -94,6 +94,6 @@ def test_training_leaves_out_what_has_no_label(letters):
     rows = tiny.choices(3)
     rows[1] |= {"label": None}
     features = encoded(rows, letters, training=True)
-    assert np.diff(features.starts).tolist() == [2, 4]
+    assert np.diff(features.instance_offsets).tolist() == [2, 4]
     assert features.sequences[2].tolist() == encoded(rows, letters).sequences[5].tolist()
     assert features.counts == {"unlabelled": 1}

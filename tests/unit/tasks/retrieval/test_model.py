@@ -199,7 +199,7 @@ class TestTraining:
         features = self.pairs(letters)
         sequences = [letters.single(letters([text])[0].ids) for text in ("abc", "ee", "b", "dd")]
         assert [s.tolist() for s in features.sequences] == [s.tolist() for s in sequences]
-        assert features.starts.tolist() == [0, 2, 4]
+        assert features.instance_offsets.tolist() == [0, 2, 4]
         assert features.targets == ["c2", "c1"]
         assert features.counts == {"without_a_candidate": 1}
 

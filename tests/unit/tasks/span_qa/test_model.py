@@ -121,7 +121,7 @@ def test_a_window_is_laid_out_as_a_pair(letters):
     (window,) = features.targets
     assert features.sequences[0].tolist() == [0, 4, 5, 2, 2, 6, 7, 8, 9, 2]
     assert (window.offset, window.gold) == (5, (6, 7))
-    assert features.second.tolist() == [5]
+    assert features.second_segment_starts.tolist() == [5]
 
 
 def test_training_windows_without_the_whole_answer_point_at_the_first_token(letters):
