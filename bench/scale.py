@@ -80,7 +80,7 @@ def study_of(number: int, folder: Path) -> Path:
     study |= {"results": str(folder / "results"), "resources": str(folder / "resources")}
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(study))
-    assert len(grid_of(path).resolved.cells()) == number, f"no study of {number} cells"
+    assert len(grid_of(path).resolved.score_keys()) == number, f"no study of {number} cells"
     return path
 
 

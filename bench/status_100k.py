@@ -37,7 +37,7 @@ def make(folder: Path, seeds: int) -> tuple[Path, int]:
     for key in grid.reads.evaluations()[::10]:
         stamp = grid.evaluated(key).stamp  # retrained: its scores are stale
         stamp.write_bytes(stamp.read_bytes() + b"\n")
-    return study, len(grid.resolved.cells())
+    return study, len(grid.resolved.score_keys())
 
 
 def main() -> None:

@@ -14,9 +14,7 @@
     ├── TrainingError       a training cannot go on and must not be believed
     ├── MissingPlugin       a study needs a package that is not installed
     ├── ScoreError          predictions in XTREME's layout cannot be scored
-    ├── LineageError        an artefact is not what its stamp, or the study, says it is
-    └── StoreError          a shared store cannot be reached or written
-        └── DamagedEntry    an entry of it is not what it says it is; knows its key
+    └── LineageError        an artefact differs from what its stamp or the study states
 
 Messages are for the reader: what is wrong, where (file, line, key) and what is allowed.
 """
@@ -85,20 +83,7 @@ class ScoreError(XstiltsError):
 
 
 class LineageError(XstiltsError):
-    """An artefact is not what its stamp, or the study, says it is."""
-
-
-class StoreError(XstiltsError):
-    """A shared store cannot be reached or written."""
-
-
-class DamagedEntry(StoreError):
-    """An entry of a shared store is not what it says it is; it must not be used."""
-
-    def __init__(self, key: str, problem: str) -> None:
-        """``key`` is the entry's, under which it can be set aside."""
-        self.key = key
-        super().__init__(f"{key}: {problem}")
+    """An artefact differs from what its stamp or the study states."""
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:

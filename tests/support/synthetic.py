@@ -75,7 +75,7 @@ class SyntheticStudy:
 
     def write_scores(self, grid: Grid, score: Any, **changes: Any) -> None:
         """Write the score files; ``score`` maps a coordinate to its primary score."""
-        for cell in grid.resolved.cells():
+        for cell in grid.resolved.score_keys():
             path = grid.paths.scores(evaluation_of(cell))
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as stream:

@@ -45,4 +45,4 @@ def size(resolved: ResolvedStudy) -> str:
     # each condition trains every recipe; each but none has an intermediate stage as well
     trainings = conditions * len(resolved.recipes()) + conditions - 1
     trainings *= len(resolved.study.encoders) * len(resolved.study.seeds)
-    return f"{len(resolved.cells()):,} scores from {trainings:,} trainings"
+    return f"{len(resolved.score_keys()):,} scores from {trainings:,} trainings"

@@ -1,4 +1,4 @@
-"""A study together with the cards that it names: the grid as plain questions and answers."""
+"""A study together with the cards that it names: its conditions, languages and recipes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """The coordinates of one score of the grid."""
+class ScoreKey:
+    """What names one score of the grid."""
 
     encoder: str
     condition: str
@@ -40,10 +40,10 @@ class ResolvedStudy:
             for name, card in self.targets.items()
         }
 
-    def cells(self) -> list[Cell]:
-        """The coordinates of all scores, in reading order."""
+    def score_keys(self) -> list[ScoreKey]:
+        """The keys of all scores, in reading order."""
         return [
-            Cell(encoder, condition, seed, target, language)
+            ScoreKey(encoder, condition, seed, target, language)
             for encoder in self.study.encoders
             for condition in self.conditions
             for seed in self.study.seeds

@@ -1,6 +1,6 @@
 """The study file: which grid to build. Validated against the cards before anything runs.
 
-cell = (encoder, condition, target, language, seed) -> score
+score = f(encoder, condition, seed, target, language)
 gain = score(condition) - score(none), same encoder, target, language and seed
 """
 
@@ -184,11 +184,11 @@ class Study(Model):
         None, description="folder with tasks/, encoders/ and languages.tsv, in place of config/"
     )
     mirror: Folder | None = Field(None, description="folder of raw files that is tried first")
-    store: Name | None = Field(
-        None, description="folder or s3://bucket/prefix of checkpoints that runs share"
-    )
     results: Folder = Field("results", description="folder of the results")
-    resources: Folder = Field("resources", description="folder of downloads and examples, shared")
+    resources: Folder = Field(
+        "resources",
+        description="folder of encoders, examples and checkpoints, shared",
+    )
 
     def condition(self, name: str) -> Condition:
         """One of the study's conditions; ``multi`` gets the tasks that it mixes."""

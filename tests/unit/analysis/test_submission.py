@@ -25,7 +25,7 @@ from xstilts.tasks.registry import SCHEMAS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xstilts.config.resolve import Cell
+    from xstilts.config.resolve import ScoreKey
     from xstilts.grid.artefacts import Grid
 
 CARDS = {  # task type, scorer, primary, labels
@@ -126,12 +126,12 @@ def grid(world) -> Grid:
     }
     said = world.study | {"results": str(world.folder / "results")} | said
     made = open_grid(said, "study.yaml", world.config, world.folder / "lock.txt")
-    for number, cell in enumerate(made.resolved.cells()):
+    for number, cell in enumerate(made.resolved.score_keys()):
         keep(made, cell, number)
     return made
 
 
-def keep(grid: Grid, cell: Cell, seed: int) -> None:
+def keep(grid: Grid, cell: ScoreKey, seed: int) -> None:
     """Write a score as an evaluation does, with made-up predictions."""
     stamp = grid.examples_stamp(ExamplesKey(cell.target, "test", cell.language))
     task_type, scorer, primary, _ = CARDS[cell.target]

@@ -21,7 +21,7 @@ def test_one_row_a_score(grid):
     rows = table.collect(grid)
     keys = rows[["encoder", "condition", "seed", "target", "language"]]
     expected = [
-        (c.encoder, c.condition, c.seed, c.target, c.language) for c in grid.resolved.cells()
+        (c.encoder, c.condition, c.seed, c.target, c.language) for c in grid.resolved.score_keys()
     ]
     assert list(keys.itertuples(index=False, name=None)) == expected
 

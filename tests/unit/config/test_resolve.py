@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.world import ALL, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
-from xstilts.config.resolve import Cell, resolve
+from xstilts.config.resolve import ScoreKey, resolve
 from xstilts.config.yaml_models import read_yaml
 from xstilts.grid.keys import TrainingKey
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
@@ -25,7 +25,7 @@ TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_shipped_study_is_valid(path):
     """Ready to run."""
-    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config", SCHEMAS)).cells()
+    assert resolve(read_yaml(path), str(path), Catalogue(ROOT / "config", SCHEMAS)).score_keys()
 
 
 class TestLanguages:
@@ -75,22 +75,22 @@ class TestLanguages:
 class TestGridOfQuestions:
     def test_cells_are_all_combinations(self, world):
         """Every encoder, condition, seed, target and language of the target, once."""
-        cells = world.resolve(encoders=["tiny", "other"]).cells()
+        cells = world.resolve(encoders=["tiny", "other"]).score_keys()
         assert len(cells) == 2 * 4 * 2 * (5 + 4 + 2) == len(set(cells))
-        assert cells[0] == Cell("tiny", "none", 1, "xnli", "en")
+        assert cells[0] == ScoreKey("tiny", "none", 1, "xnli", "en")
 
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
     @given(st.data())
     def test_a_part_of_a_study_is_a_part_of_its_cells(self, world, data):
         """Leaving something out of a study adds nothing."""
-        whole = set(world.resolve(conditions=["none", "nli", "choice"]).cells())
+        whole = set(world.resolve(conditions=["none", "nli", "choice"]).score_keys())
         subset = {
             "conditions": ["none", *data.draw(st.sets(st.sampled_from(["nli", "choice"])))],
             "targets": list(data.draw(st.sets(st.sampled_from(["xnli", "xqa"]), min_size=1))),
             "seeds": list(data.draw(st.sets(st.sampled_from([1, 2]), min_size=1))),
             "languages": list(data.draw(st.sets(st.sampled_from(ALL[1:3]), min_size=1))),
         }
-        assert set(world.resolve(**subset).cells()) <= whole
+        assert set(world.resolve(**subset).score_keys()) <= whole
 
     def test_recipes_are_shared(self, world):
         """Targets of one recipe are fine-tuned once."""

@@ -107,7 +107,7 @@ class TestPage:
         """Over the cards that are shipped."""
         study = yaml.safe_load(example)
         jsonschema.validate(study, study_schema(CARDS))
-        assert resolve(study, "docs/study.md", CARDS).cells()
+        assert resolve(study, "docs/study.md", CARDS).score_keys()
 
     def test_there_are_examples(self):
         """A part of a grid, low-resource languages, another recipe."""

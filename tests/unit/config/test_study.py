@@ -30,7 +30,7 @@ class TestSlips:
         assert world.problem(condition=["none"], conditions=["none"]) == (
             "study.yaml: condition: unknown key 'condition'; did you mean 'conditions'? Allowed: "
             "cards, compute, conditions, encoders, evaluation, languages, mirror, mlm, multi, "
-            "recipes, resources, results, seeds, store, study, targets, training"
+            "recipes, resources, results, seeds, study, targets, training"
         )
 
     @pytest.mark.parametrize("scope", ["all", "intermediate", "recipe"])

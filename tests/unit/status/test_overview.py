@@ -41,7 +41,7 @@ class TestSurvey:
     def test_all_of_a_new_grid_is_missing(self, grid):
         found = overview.survey(grid)
         assert found.trainings == {"missing": len(grid.reads.trainings())}
-        assert found.scores == {"missing": len(grid.resolved.cells())}
+        assert found.scores == {"missing": len(grid.resolved.score_keys())}
         assert found.jobs == []
 
     def test_a_training_counts_once_it_is_stamped_with_the_right_spec(self, grid, world, tmp_path):
@@ -141,7 +141,7 @@ class TestShow:
     def test_json_is_for_programs(self, grid, capsys):
         assert show.show(grid, as_json=True) == 0
         assert json.loads(capsys.readouterr().out)["scores"] == {
-            "missing": len(grid.resolved.cells())
+            "missing": len(grid.resolved.score_keys())
         }
 
     def test_it_imports_nothing_heavy(self):
