@@ -24,7 +24,7 @@ from xstilts.evaluation import scores
 from xstilts.grid.keys import ExamplesKey
 from xstilts.provenance.files import write_text
 from xstilts.provenance.stamp import verify, write_stamp
-from xstilts.status.states import scores_digest
+from xstilts.status.states import States, scores_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -62,12 +62,13 @@ def write(grid: Grid) -> None:
     home = stamp.parent
     shutil.rmtree(home, ignore_errors=True)
     files: dict[Path, str] = {}
+    states = States(grid)
     for key in grid.reads.evaluations():
         target = key.target
         if target not in tasks:
             continue
         system = home / key.encoder / key.condition / f"seed{key.seed}"
-        for language, score in scores_of(grid, key).items():
+        for language, score in scores_of(states, key).items():
             name = f"{target}/test-{language}.{score_submission.TASKS[target].suffix}"
             rows = scores.predictions(grid.paths.scores(key), score).to_pylist()
             pair = texts(grid, target, language, rows)

@@ -15,7 +15,7 @@ from xstilts.errors import LineageError
 from xstilts.evaluation import scores
 from xstilts.provenance import files
 from xstilts.provenance.stamp import write_stamp
-from xstilts.status.states import scores_digest
+from xstilts.status.states import States, is_of, scores_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,8 @@ def collect(grid: Grid) -> pd.DataFrame:
     a column ``metric_<name>``, which is empty if a score does not have it. Raises `LineageError`,
     which names the file, for a score that is missing, unreadable or not computed for this grid.
     """
-    rows = [row for key in grid.reads.evaluations() for row in _rows_of(grid, key)]
+    states = States(grid)
+    rows = [row for key in grid.reads.evaluations() for row in _rows_of(states, key)]
     metrics = sorted({key for row in rows for key in row} - set(COLUMNS))
     table = pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
     return table.astype({"score": "float64"} | dict.fromkeys(metrics, "float64"))
@@ -66,27 +67,35 @@ def write(grid: Grid, path: Path) -> None:
     write_stamp(artefact.stamp, spec=artefact.digest, inputs=inputs, files=[path])
 
 
-def scores_of(grid: Grid, key: EvaluationKey) -> dict[str, Score]:
+def scores_of(states: States, key: EvaluationKey) -> dict[str, Score]:
     """The scores of an evaluation by language, in the order of the study.
 
-    Raises `LineageError` for a score that is missing or was not computed as this grid asks.
+    Raises `LineageError` for a score that is missing, was not computed as this grid asks, or was
+    computed from other inputs than those on disk.
     """
+    grid, inputs = states.grid, states.score_inputs(key)
     path, spec = grid.paths.scores(key), grid.evaluation(key).digest
     by_language, languages = scores.read(path), grid.resolved.languages[key.target]
     for language in languages:
         if language not in by_language:
             raise scores.missing(path, language)
-        _check_belongs(f"{path}: {language}", by_language[language], key, spec)
+        where, score = f"{path}: {language}", by_language[language]
+        _check_belongs(where, score, key, spec)
+        if not is_of(score, inputs[language]):
+            raise LineageError(
+                f"{where}: was computed from another checkpoint or other examples than those on "
+                "disk; run snakemake to compute it again"
+            )
     return {language: by_language[language] for language in languages}
 
 
-def _rows_of(grid: Grid, key: EvaluationKey) -> Iterator[dict[str, Any]]:
-    for language, score in scores_of(grid, key).items():
+def _rows_of(states: States, key: EvaluationKey) -> Iterator[dict[str, Any]]:
+    for language, score in scores_of(states, key).items():
         try:
             yield _row(score)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            where = f"{grid.paths.scores(key)}: {language}"
+            where = f"{states.grid.paths.scores(key)}: {language}"
             raise LineageError(
                 f"{where}: not a complete score: {problem}; delete the file and run snakemake"
             ) from error

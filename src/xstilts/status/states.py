@@ -74,15 +74,23 @@ class States:
     def _scores(self, key: EvaluationKey) -> dict[str, State]:
         """The state of every score of an evaluation, by language."""
         path, spec = self.grid.paths.scores(key), self.grid.evaluation(key).digest
-        checkpoint = _present(checkpoint=self.stamps.sha256(self.grid.evaluated(key).stamp))
         lines = _read(path)
         states = {
-            language: _score_state(lines.get(language), spec, checkpoint | inputs)
-            for language, inputs in self._inputs_of_scores(key.target).items()
+            language: _score_state(lines.get(language), spec, inputs)
+            for language, inputs in self.score_inputs(key).items()
         }
         if "done" in states.values() and not _archive_is_long_enough(path, lines):
             return {code: "stale" if state == "done" else state for code, state in states.items()}
         return states
+
+    def score_inputs(self, key: EvaluationKey) -> dict[str, dict[str, str]]:
+        """The sha256 of the stamps on disk that the scores must be computed from.
+
+        By language and role, as the ``inputs`` of the scores; a deleted stamp is left out.
+        """
+        checkpoint = _present(checkpoint=self.stamps.sha256(self.grid.evaluated(key).stamp))
+        by_language = self._inputs_of_scores(key.target)
+        return {language: checkpoint | inputs for language, inputs in by_language.items()}
 
     def evaluation(self, key: EvaluationKey) -> State:
         """The state of an evaluation as a whole: done if every score of it is."""
@@ -188,13 +196,16 @@ def _read(path: Path) -> dict[str, Score]:
         return {}
 
 
-def _score_state(score: Score | None, spec: str, inputs: dict[str, str]) -> State:
+def _score_state(score: Score | None, spec: str, inputs: Mapping[str, str]) -> State:
     if score is None:
         return "missing"
+    return "done" if score.get("spec") == spec and is_of(score, inputs) else "stale"
+
+
+def is_of(score: Score, inputs: Mapping[str, str]) -> bool:
+    """Whether a score was computed from these inputs (`States.score_inputs`)."""
     recorded = score.get("inputs")
-    if score.get("spec") != spec or not isinstance(recorded, dict):
-        return "stale"
-    return "done" if recorded | inputs == recorded else "stale"
+    return isinstance(recorded, dict) and inputs.items() <= recorded.items()
 
 
 def _archive_is_long_enough(path: Path, lines: dict[str, Score]) -> bool:

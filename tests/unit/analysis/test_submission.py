@@ -150,6 +150,7 @@ def keep(grid: Grid, cell: ScoreKey, seed: int) -> None:
         **key._asdict(),
         "language": cell.language,
         "spec": grid.evaluation(key).digest,
+        "inputs": {"checkpoint": "0" * 64, "examples": file_sha256(stamp)},
         "task_type": task_type,
         "primary": primary,
         "n": n,

@@ -3,9 +3,13 @@
 import pandas as pd
 import pytest
 
+from support.stored import KEY, RECIPE, evaluate, finish, grid_in, put_examples, train
 from support.synthetic import SyntheticStudy, edit, edit_line, score_file
 from xstilts.analysis import table
 from xstilts.errors import LineageError
+from xstilts.grid.keys import ExamplesKey
+from xstilts.provenance.stamp import verify
+from xstilts.status.states import States
 
 
 @pytest.fixture
@@ -115,3 +119,63 @@ def test_written_table_has_the_same_bytes_every_time(grid, tmp_path):
     table.write(grid, tmp_path / "out" / "two.parquet")
     one, two = sorted((tmp_path / "out").iterdir())
     assert one.read_bytes() == two.read_bytes()
+
+
+class TestLineage:
+    """The stamp of the table, and the inputs of its scores."""
+
+    @pytest.fixture
+    def grid(self, world):
+        """A finished grid with all its artefacts."""
+        finished = grid_in(world, world.folder)
+        finish(finished)
+        return finished
+
+    def test_a_written_table_is_done(self, grid):
+        """Its stamp records its bytes and the scores that it holds."""
+        table.write(grid, grid.paths.table)
+        stamp = verify(grid.table.stamp, grid.table.digest)
+        assert stamp["inputs"] == {"scores": States(grid).scores_digest}
+        assert States(grid).table == "done"
+
+    def test_a_table_of_other_scores_is_stale(self, grid):
+        """Until it is written again."""
+        table.write(grid, grid.paths.table)
+        path = grid.paths.scores(KEY)
+        path.write_text(path.read_text().replace("50.0", "51.0"))
+        assert States(grid).table == "stale"
+        table.write(grid, grid.paths.table)
+        assert States(grid).table == "done"
+
+    def test_a_table_that_was_edited_or_deleted_is_not_done(self, grid):
+        """It is the file that people read."""
+        table.write(grid, grid.paths.table)
+        grid.paths.table.write_bytes(grid.paths.table.read_bytes() + b"!")
+        assert States(grid).table == "stale"
+        grid.paths.table.unlink()
+        assert States(grid).table == "missing"
+
+    @pytest.mark.parametrize("changed", ["checkpoint", "examples"])
+    def test_a_score_from_other_inputs_stops_it(self, changed, grid):
+        """The checkpoint or the examples under its path are not those that it names."""
+        if changed == "checkpoint":
+            train(grid, RECIPE, salt="other bytes")
+        else:
+            put_examples(grid, ExamplesKey("xqa", "test", "en"), salt="other bytes")
+        with pytest.raises(LineageError, match=r"xqa\.jsonl: en: was computed from another check"):
+            table.write(grid, grid.paths.table)
+        assert not grid.paths.table.exists()
+
+    def test_deleted_inputs_do_not_stop_it(self, grid):
+        """They may be deleted to save space."""
+        grid.training(RECIPE).stamp.unlink()
+        grid.examples_stamp(ExamplesKey("xqa", "test", "en")).unlink()
+        table.write(grid, grid.paths.table)
+        assert States(grid).table == "done"
+
+    def test_scores_of_other_languages_play_no_part(self, grid, world):
+        """Those of an earlier choice of languages stay in the score files."""
+        fewer = grid_in(world, world.folder, languages=["en", "de"])
+        table.write(fewer, fewer.paths.table)
+        evaluate(fewer, KEY, languages=["en", "de"])
+        assert States(fewer).table == "done"
