@@ -49,6 +49,11 @@ rule write_report:
             caption="../report/report.rst",
             category="Results",
         ),
+        gains=report(
+            f"{RESULTS}/gains.csv",
+            caption="../report/gains.rst",
+            category="Results",
+        ),
     log:
         f"{RESULTS}/logs/write_report.log",
     benchmark:

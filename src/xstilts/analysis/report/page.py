@@ -76,20 +76,21 @@ class Page:
 def write(grid: Grid, table: pd.DataFrame, path: Path) -> None:
     """Write the report of a grid as one self-contained HTML file, then its stamp.
 
-    ``table`` holds the scores.
-    """
-    template = environment().get_template("page.html")
-    files.write_text(path, template.render(page=page_of(grid, table)))
-    inputs = {"table": file_sha256(grid.table.stamp)}
-    write_stamp(grid.report.stamp, spec=grid.report.digest, inputs=inputs, files=[path])
-
-
-def page_of(grid: Grid, table: pd.DataFrame) -> Page:
-    """All values of the report of a grid with the scores of ``table``.
-
-    Raises `LineageError` if a score has no baseline over the same test items.
+    ``table`` holds the scores. Beside the report, ``gains.csv`` holds the gain of every encoder,
+    condition, target and language, mean over seeds. Raises `LineageError` if a score has no
+    baseline over the same test items.
     """
     gains = Gains(table, grid.cards.languages())
+    template = environment().get_template("page.html")
+    files.write_text(path, template.render(page=page_of(grid, table, gains)))
+    csv = path.with_name("gains.csv")
+    files.write_text(csv, gains.by_language.to_csv(index=False, lineterminator="\n"))
+    inputs = {"table": file_sha256(grid.table.stamp)}
+    write_stamp(grid.report.stamp, spec=grid.report.digest, inputs=inputs, files=[path, csv])
+
+
+def page_of(grid: Grid, table: pd.DataFrame, gains: Gains) -> Page:
+    """All values of the report of a grid with the scores of ``table`` and their gains."""
     shade_limit = heatmap.limit_of(gains.by_language["gain"].to_numpy(dtype=float))
     return Page(
         study=grid.study.study,
