@@ -131,10 +131,11 @@ class RuleInputs:
         Snakemake does not run a job for a missing file that only finished jobs read, so the marks
         that the table waits for must be asked for by name.
         """
-        if self.states.report == "done" and not self.run.forced and not self.run.only_shows:
+        stale = self.states.contamination != "done" or self.run.is_forced("check_contamination")
+        finished = self.states.report == "done" and not stale and not self.run.forced
+        if finished and not self.run.only_shows:
             # no rule makes the stamp: none of Snakemake's triggers can ask for a finished table
             return [str(self.grid.report.stamp)]
-        stale = self.states.contamination != "done" or self.run.is_forced("check_contamination")
         marks = [*(self.contamination() if stale else []), *self.table(), *self.report()]
         return [str(self.grid.paths.report), *dict.fromkeys(marks)]
 

@@ -163,6 +163,11 @@ class TestFinished:
         assert inputs.final() == [str(finished.paths.report)]
         assert marks(inputs.downloads()) == []
 
+    def test_a_search_for_test_items_that_is_not_done_is_asked_for(self, finished):
+        """Although the report is done: its code or its examples have changed since."""
+        finished.contamination.stamp.unlink()
+        assert marks(needs(finished).final()) == ["check_contamination/study"]
+
     def test_a_table_of_other_scores_is_written_again(self, finished):
         """Although every score is done: somebody evaluated again."""
         evaluate(finished, KEY, languages=["en", "de"])
