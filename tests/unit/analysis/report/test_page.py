@@ -98,7 +98,7 @@ class TestPage:
     def test_conditions_are_described(self, tmp_path, condition, words_of_it):
         """For readers who do not know the grammar of conditions."""
         conditions = dict.fromkeys(["none", "mnli", "mnli_plus", condition])
-        text = {"task_type": "mlm", "scorer": "none", "primary": "none", "recipe": None}
+        text = {"task_type": "mlm", "scorer": "none", "primary": "loss", "recipe": None}
         both = {"parts": ["mnli", "squad"], "splits": {}, "recipe": None}
         cards = {"mnli_plus": both, "squad": {}, "texts": text}
         options = {"conditions": list(conditions), "changes_by_task": cards}
@@ -274,7 +274,8 @@ class TestLimits:
         text = words(parsed(written(tmp_path / "a", **study)))
         assert "The study scores at most 50 items of a language." in text
         assert "candidates of the search" not in text
-        only = {"tatoeba": {"task_type": "retrieval", "scorer": "nearest"}}
+        retrieval = {"task_type": "retrieval", "scorer": "nearest", "primary": "accuracy"}
+        only = {"tatoeba": retrieval}
         text = words(parsed(written(tmp_path / "b", **study, changes_by_task=only)))
         assert (
             "In tatoeba, the candidates of the search are only the right ones of these items"
