@@ -17,6 +17,7 @@ from xstilts.data import download_report
 from xstilts.workflow.inputs import RuleInputs
 from xstilts.workflow.run import open_run
 from xstilts.workflow.slurm import stop_timers
+from xstilts.workflow.study_config import needs_default
 from xstilts.workflow.summary import summary
 
 min_version("9.27")
@@ -27,8 +28,8 @@ HOME = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
 report: "workflow/report/workflow.rst"
 
 
-# a study given with --configfile stands alone: nothing of the default one may leak into it
-if not workflow.overwrite_configfiles and not config:
+# a study that the user names stands alone: nothing of the default one may leak into it
+if needs_default(workflow, config):
 
     configfile: HOME / "config/config.yaml"
 

@@ -41,6 +41,21 @@ def test_the_entry_of_the_catalogue_plans_the_same_jobs(fresh, plan):
     assert without_target(fresh.planned("-s", "workflow/Snakefile")) == plan
 
 
+def test_single_keys_change_the_default_study(fresh, plan):
+    """Numbers in a list too, although Snakemake gives them as texts."""
+    jobs = fresh.planned("--config", "seeds=[7,8]")
+    assert jobs["train"] == 2 * plan["train"]
+
+
+def test_a_key_given_twice_is_refused_with_its_line(fresh):
+    """Snakemake's own loader takes the last of two equal keys."""
+    text = (fresh.folder / "config/config.yaml").read_text()
+    (fresh.folder / "twice.yaml").write_text(f"study: once\n{text}")
+    done = fresh.snakemake("-n", "--configfile", "twice.yaml", check=False)
+    assert done.returncode
+    assert "xstilts: twice.yaml:" in done.stdout
+
+
 def test_another_snakefile_uses_the_workflow_as_a_module(fresh, plan):
     (fresh.folder / "deployed.smk").write_text(MODULE)
     assert without_target(fresh.planned("-s", "deployed.smk")) == plan

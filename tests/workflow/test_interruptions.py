@@ -50,7 +50,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(moment, finished, tmp_path):
         running.communicate()
         project.snakemake("--unlock", check=False)
     project.snakemake()
-    assert project.cells() == finished.cells()
+    assert project.scores() == finished.scores()
     assert project.checkpoints() == finished.checkpoints()
 
 
@@ -68,8 +68,8 @@ def test_an_edit_of_the_library_in_mid_run_is_refused(finished, tmp_path):
     output = running.communicate(timeout=300)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output
-    made = project.checkpoints() | project.cells()
-    whole = finished.checkpoints() | finished.cells()
+    made = project.checkpoints() | project.scores()
+    whole = finished.checkpoints() | finished.scores()
     assert all(whole[path] == print_ for path, print_ in made.items())
 
 
@@ -82,5 +82,5 @@ def test_an_edit_of_the_study_in_mid_run_changes_nothing(finished, tmp_path):
     project.edit("config/tasks/cldr_region.yaml", "recipe: cldr_region", "recipe: facts_nli")
     output = running.communicate(timeout=300)[0]
     assert running.returncode == 0, output
-    assert project.cells() == finished.cells()
+    assert project.scores() == finished.scores()
     assert project.checkpoints() == finished.checkpoints()

@@ -136,7 +136,7 @@ def test_snakemake_and_validate_say_the_same_of_a_study(project):
 
 def test_several_files_and_overrides_make_one_study(project):
     """As Snakemake merges them: later files and ``--config`` win."""
-    (project.folder / "more.yaml").write_text("languages: [en]\n")
+    (project.folder / "more.yaml").write_text("languages: [sw]\n")
     files = ["--configfile", "config/config.yaml", "more.yaml"]
     jobs = project.planned(*files, "--config", "seeds=[1,2]")
     assert jobs["train"] == 3
