@@ -12,10 +12,10 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .PHONY: help env grid pilot test test-fast test-slurm lint bench clean
 
-help: ## what can be made
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-env: .venv/installed ## the environment, from envs/lock.txt (quick when nothing changed)
+env: .venv/installed ## install the environment from envs/lock.txt (quick if nothing changed)
 
 .venv/installed: envs/lock.txt envs/lock-cuda.txt pyproject.toml
 	@echo "Making .venv from envs/lock.txt"
@@ -27,22 +27,22 @@ env: .venv/installed ## the environment, from envs/lock.txt (quick when nothing 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-grid: env ## the embedded study, from nothing to results/embedded/report.html
+grid: env ## run the embedded study, from nothing to results/embedded/report.html
 	snakemake --cores all --logger xstilts
 
-pilot: env ## the first slice of real benchmarks; needs a mirror, see config/pilot.yaml
+pilot: env ## run a first slice of real benchmarks; needs a mirror, see config/pilot.yaml
 	snakemake --cores all --logger xstilts --configfile config/pilot.yaml
 
-test: env ## all tests
+test: env ## run all tests but those on Slurm
 	pytest -n 2 --dist loadfile
 
-test-fast: env ## the tests that need no workflow run (a minute or two)
+test-fast: env ## run the tests that run no workflow (a few minutes)
 	pytest -n 2 --dist loadfile -m "not workflow"
 
-test-slurm: env ## the tests on a Slurm that they start here: root, Debian's slurm-wlm slurmdbd mariadb-server munge
+test-slurm: env ## run the tests on a Slurm that they start here: needs root, Debian's slurm-wlm slurmdbd mariadb-server munge
 	pytest -m slurm tests/slurm
 
-lint: env ## style, types, order of imports, dependencies, and the workflow's own linters
+lint: env ## check style, types, order of imports, dependencies and the workflow
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow/Snakefile workflow/rules
@@ -51,10 +51,10 @@ lint: env ## style, types, order of imports, dependencies, and the workflow's ow
 	deptry src workflow
 	snakemake --lint
 
-bench: env ## the benchmarks (figures, not gates)
+bench: env ## run the benchmarks (they print figures and fail nothing)
 	snakemake --cores all --logger xstilts download
 	python bench/speed.py
 	python bench/scale.py
 
-clean: ## the environment and everything made; downloads (resources/) and results/ stay
+clean: ## remove the environment and caches; resources/ and results/ stay
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info

@@ -82,7 +82,7 @@ def job_of(
         limits=limits,
         evaluation=Evaluation(max_examples=limit, batch_tokens=2048),
         compute=Compute(precision="fp32", threads=1),
-        cells=folder / "cells.json",
+        score_file=folder / "scores.jsonl",
         examples=stamps,
         work=folder / "work",
     )

@@ -2,7 +2,7 @@
 
     python bench/scale.py                      dry runs of 9,000 and 90,000 scores, nothing computed
     python bench/scale.py --finished           the same of grids that have run: the daily look
-    python bench/scale.py --cells 900000       another size
+    python bench/scale.py --scores 900000       another size
     python bench/scale.py --files              files and bytes of a score, beside a file for each
 
 The grids are those of bench/scale_90k.yaml with fewer or more seeds and targets: 50 languages each.
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 HOME = Path(__file__).parents[1]
 STUDY = HOME / "bench" / "scale_90k.yaml"
-A_SEED = 18_000  # cells: 3 encoders x 12 conditions x 10 targets x 50 languages
+A_SEED = 18_000  # scores: 3 encoders x 12 conditions x 10 targets x 50 languages
 
 
 def main() -> None:
     """Print what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cells", type=int, nargs="+", default=[9_000, 90_000], metavar="N")
+    parser.add_argument("--scores", type=int, nargs="+", default=[9_000, 90_000], metavar="N")
     parser.add_argument("--finished", action="store_true", help="of a grid that has run")
     parser.add_argument("--files", action="store_true", help="files and bytes of a score instead")
     args = parser.parse_args()
@@ -58,21 +58,21 @@ def main() -> None:
         print_files()
         return
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    for number in args.cells:
+    for number in args.scores:
         with tempfile.TemporaryDirectory() as folder:
             study = study_of(number, Path(folder))
             if args.finished:
                 began = time.monotonic()
                 finish(grid_of(study))
                 print(f"  written in {time.monotonic() - began:.0f} s", flush=True)
-            print(f"{number:>8,} cells: {dry_run(study)}", flush=True)
+            print(f"{number:>8,} scores: {dry_run(study)}", flush=True)
 
 
 # --- dry runs ------------------------------------------------------------------------------------
 
 
 def study_of(number: int, folder: Path) -> Path:
-    """The study of 90,000 cells with as many seeds, or half of its targets, as give the number."""
+    """The study of 90,000 scores with as many seeds, or half of its targets, as give the number."""
     study = read_yaml(STUDY)
     targets = 10 if number >= A_SEED else 10 * number // A_SEED
     study |= {"targets": study["targets"][:targets], "cards": str(HOME / "bench/scale_cards")}
@@ -80,7 +80,7 @@ def study_of(number: int, folder: Path) -> Path:
     study |= {"results": str(folder / "results"), "resources": str(folder / "resources")}
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(study))
-    assert len(grid_of(path).resolved.score_keys()) == number, f"no study of {number} cells"
+    assert len(grid_of(path).resolved.score_keys()) == number, f"no study of {number} scores"
     return path
 
 
@@ -205,7 +205,7 @@ def print_files(languages: int = 50) -> None:
                 disk = sum(f.st_blocks for f in files) * 512
                 print(
                     f"  {name}: {len(files) / languages:.2f} files, {size / languages:,.0f} bytes, "
-                    f"{disk / languages:,.0f} bytes on this disk a cell"
+                    f"{disk / languages:,.0f} bytes on this disk a score"
                 )
 
 

@@ -313,7 +313,7 @@ def evaluation_job(folder: Path, trained: TrainingJob, tests: Mapping[str, Path]
         "limits": learnt.hyperparameters,
         "evaluation": Evaluation(batch_tokens=64),
         "compute": compute(),
-        "cells": folder / "cells" / "toy.jsonl",
+        "score_file": folder / "cells" / "toy.jsonl",
         "examples": dict(tests),
         "work": folder / "work",
     }

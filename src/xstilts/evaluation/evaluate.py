@@ -1,9 +1,9 @@
-"""Evaluation: one checkpoint on one target, in all the languages that are missing.
+"""Evaluation: one checkpoint on one target, in all languages whose score is missing or stale.
 
 The checkpoint is loaded once. Each language's result is kept in a work folder as soon as it is
 known and published at the end, so that what was computed before a failure is not computed again. A
-cell that exists is kept only if its inputs are those of the cell that would be written: a cell of
-another checkpoint, other examples or other code is stale and is computed again.
+score is kept only if its inputs are those of the score that would be written: a score of another
+checkpoint, other examples or other code is stale and is computed again.
 
 While one language is in its forward passes, a thread reads and tokenises the next one. Examples
 that languages share (the candidates of a multilingual pool) are tokenised and encoded once.
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 
 def run(job: EvaluationJob, log: Callable[[str], None] = print) -> None:
-    """Bring every cell of a job up to date.
+    """Bring every score of a job up to date.
 
     A language that fails does not keep the others from being computed; then its error is raised.
     """
-    with artefact_lock(job.cells.parent, log, name=f".{job.cells.stem}.lock.json"):
+    with artefact_lock(job.score_file.parent, log, name=f".{job.score_file.stem}.lock.json"):
         _run(job, log)
 
 
@@ -52,7 +52,7 @@ def _run(job: EvaluationJob, log: Callable[[str], None]) -> None:
     expected = {language: _expected(job, language) for language in job.examples}
     kept = _kept(job, expected)
     todo = [language for language in job.examples if language not in kept]
-    log(f"{len(job.examples) - len(todo)} of {len(job.examples)} cells are up to date")
+    log(f"{len(job.examples) - len(todo)} of {len(job.examples)} scores are up to date")
     if not todo:
         return
     record = RunRecord()
@@ -75,9 +75,9 @@ def _run(job: EvaluationJob, log: Callable[[str], None]) -> None:
         raise failures[0]
     new = {language: read_json(job.work / f"{language}.json") for language in todo}
     fresh = {language: job.work / scores.member_name(language) for language in todo}
-    scores.write(job.cells, kept | new, fresh)
+    scores.write(job.score_file, kept | new, fresh)
     if missing:
-        path = scores.run_record(job.cells)
+        path = scores.run_record(job.score_file)
         record.write(path, seconds_by_language=seconds, **predictor.device.facts())
     shutil.rmtree(job.work, ignore_errors=True)
 
@@ -99,7 +99,7 @@ def _prefetch_languages(
 
 
 def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
-    """The part of a cell that says of what it is the result."""
+    """The part of a score that names what it was computed from."""
     inputs = {"checkpoint": job.checkpoint, "examples": job.examples[language]}
     if language in job.tuning:
         inputs["tuning"] = job.tuning[language]
@@ -113,33 +113,37 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
 
 
 def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, Score]:
-    """The cells that are complete and still valid, also those of languages not in the job."""
-    if job.redo_before and job.cells.exists() and job.cells.stat().st_mtime < job.redo_before:
+    """The scores that are complete and still valid, also those of languages not in the job."""
+    if (
+        job.redo_before
+        and job.score_file.exists()
+        and job.score_file.stat().st_mtime < job.redo_before
+    ):
         return {}  # the user forces this evaluation (snakemake -R evaluate)
     checkpoint = file_sha256(job.checkpoint)
     valid = {}
-    for language, cell in scores.read(job.cells).items():
+    for language, score in scores.read(job.score_file).items():
         if language in expected:
-            stays = _agrees(cell, expected[language])
+            stays = _agrees(score, expected[language])
         else:
-            stays = _agrees(cell, job.identity | {"spec": job.spec})
-            stays = stays and cell["inputs"]["checkpoint"] == checkpoint
+            stays = _agrees(score, job.identity | {"spec": job.spec})
+            stays = stays and score["inputs"]["checkpoint"] == checkpoint
         if stays:
-            valid[language] = cell
-    complete = scores.verified_languages(job.cells, valid.values())
-    return {language: cell for language, cell in valid.items() if language in complete}
+            valid[language] = score
+    complete = scores.verified_languages(job.score_file, valid.values())
+    return {language: score for language, score in valid.items() if language in complete}
 
 
-def _agrees(cell: Score, expected: dict[str, Any]) -> bool:
-    return all(cell.get(key) == value for key, value in expected.items())
+def _agrees(score: Score, expected: dict[str, Any]) -> bool:
+    return all(score.get(key) == value for key, value in expected.items())
 
 
 def _is_computed(path: Path, expected: dict[str, Any]) -> bool:
     """Whether the work folder has a result of exactly these inputs, kept before a failure."""
     try:
-        cell = read_json(path)
+        score = read_json(path)
         sha256 = file_sha256(path.with_suffix(".parquet"))
-        return _agrees(cell, expected) and bool(cell["predictions"]["sha256"] == sha256)
+        return _agrees(score, expected) and bool(score["predictions"]["sha256"] == sha256)
     except (LineageError, OSError, KeyError, TypeError, AttributeError):
         return False
 
@@ -156,7 +160,7 @@ def _compute(
     file = job.work / scores.member_name(language)
     with write_atomically(file) as temporary:
         pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
-    cell = expected | {
+    score = expected | {
         "task_type": job.task_type,
         "primary": job.primary,
         "n": result.n,
@@ -168,8 +172,8 @@ def _compute(
         "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
     }
     if result.threshold is not None:
-        cell["threshold"] = {"value": result.threshold, "tuned_on": job.tuned_on or "test"}
-    write_json(file.with_suffix(".json"), cell)
+        score["threshold"] = {"value": result.threshold, "tuned_on": job.tuned_on or "test"}
+    write_json(file.with_suffix(".json"), score)
 
 
 def _warnings(schema: TaskSchema, predictions: list[dict[str, Any]]) -> list[str]:

@@ -22,7 +22,7 @@ class EvaluationJob:
     """
 
     spec: str
-    identity: dict[str, Any]  # encoder, condition, seed, target: what the cells are of
+    identity: dict[str, Any]  # encoder, condition, seed, target: what the scores are of
     task_type: str
     labels: tuple[str, ...]
     scorer: str
@@ -34,7 +34,7 @@ class EvaluationJob:
     limits: Hyperparameters
     evaluation: Evaluation
     compute: Compute
-    cells: Path  # the file of all of them
+    score_file: Path  # of all languages
     examples: dict[str, Path]
     work: Path  # folder, undeclared to Snakemake
     tuning: Mapping[str, Path] = field(default_factory=dict)

@@ -55,7 +55,7 @@ class Paths:
 
     @property
     def contamination(self) -> Path:
-        """What the search for test items in the training data found."""
+        """Stamp of the search for test items in the training data; ``overlaps.tsv`` beside it."""
         return self.results / "contamination.json"
 
     @property

@@ -157,7 +157,7 @@ def _labels(labels: Sequence[str], outputs: int) -> dict[str, Any]:
 
 
 def _tokenizer_config(source: Path, config: dict[str, Any], blank: base.Encoder) -> dict[str, Any]:
-    """What ``AutoTokenizer`` must be told beside ``tokenizer.json``: the special tokens' names."""
+    """What ``AutoTokenizer`` needs beside ``tokenizer.json``: the special tokens' names."""
     tokenizer = Tokenizer(source)
     special = tokenizer.special_tokens
     ids: dict[str, int | None] = {

@@ -1,7 +1,7 @@
-"""Status: what of a grid is there, seen from its files alone, while a run goes on or after it.
+"""The overview of a grid: the states of its scores, trainings and jobs, from files alone.
 
-No DAG is built and no torch is loaded: stamps, cells and the small files in which jobs tell their
-state (`xstilts.runtime.job_state`) are read and compared with the specs that the study asks for.
+It builds no DAG and loads no torch. It reads stamps, scores and the small files in which jobs
+record their state (`xstilts.runtime.job_state`) and compares them with the specs of the grid.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def evaluation_job(
         limits=reads.limits(target),
         evaluation=grid.study.evaluation,
         compute=grid.study.compute,
-        cells=artefact.stamp,
+        score_file=artefact.stamp,
         examples={
             code: grid.examples_stamp(ExamplesKey(target, "test", code)) for code in languages
         },

@@ -91,7 +91,7 @@ class LogHandler(LogHandlerBase):
             record.levelno >= logging.WARNING or self.common_settings.dryrun
         ):
             message = record.getMessage()
-            if not message.startswith("Cannot restore"):  # one for each cell that never was
+            if not message.startswith("Cannot restore"):  # one for each file that never existed
                 self._say(message)
 
     # -- events -----------------------------------------------------------------------------------

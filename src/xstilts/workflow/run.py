@@ -1,7 +1,7 @@
 """One invocation of Snakemake: the study it works on, and the folder that its jobs leave marks in.
 
-Snakemake decides by files that exist. It may delete a rule's outputs, and forgets what it knew of
-them when ``.snakemake/`` is deleted. So nothing of value is an output of a rule: checkpoints,
+Snakemake decides by files that exist. It may delete a rule's outputs, and it loses its records
+of them when ``.snakemake/`` is deleted. So nothing of value is an output of a rule: checkpoints,
 examples and scores are undeclared, `xstilts.status.states` alone decides which of them are done,
 and each rule's output is a *mark* in a folder of this one run. A mark is never there before its job
 has run, so Snakemake runs exactly the jobs whose marks are asked for.

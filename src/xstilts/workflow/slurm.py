@@ -1,4 +1,4 @@
-"""What Snakemake 9.27 and its Slurm plugin 2.8 need to be told before they run a grid.
+"""Changes to Snakemake 9.27 and its Slurm plugin 2.8, without which they cannot run a grid.
 
 Each function names the behaviour that it is for; `tests/slurm` shows each of them on a real Slurm.
 """

@@ -57,7 +57,7 @@ def job(made, tmp_path):
         made,
         encoder=moved(made.encoder),
         checkpoint=moved(made.checkpoint),
-        cells=moved(made.cells),
+        score_file=moved(made.score_file),
         examples={lang: moved(path) for lang, path in made.examples.items()},
         work=moved(made.work),
     )
@@ -72,28 +72,28 @@ def evaluated(job) -> list[str]:
 
 def cell(job, language):
     """What a job's file says of a language."""
-    return score_files.read(job.cells)[language]
+    return score_files.read(job.score_file)[language]
 
 
 def rows(job, language):
     """The predictions of a language."""
-    return score_files.predictions(job.cells, cell(job, language)).to_pylist()
+    return score_files.predictions(job.score_file, cell(job, language)).to_pylist()
 
 
 def files(job):
     """Of every cell its line, and of every archived file its bytes."""
     found = {}
-    if job.cells.exists():
-        for line in job.cells.read_bytes().splitlines():
+    if job.score_file.exists():
+        for line in job.score_file.read_bytes().splitlines():
             found[f"{score_files.read_line(line)['language']}.json"] = line
-        with zipfile.ZipFile(score_files.archive(job.cells)) as archive:
+        with zipfile.ZipFile(score_files.archive(job.score_file)) as archive:
             found |= {name: archive.read(name) for name in archive.namelist()}
     return found
 
 
 def times(job):
     """When the files were written."""
-    return [path.stat().st_mtime_ns for path in sorted(job.cells.parent.iterdir())]
+    return [path.stat().st_mtime_ns for path in sorted(job.score_file.parent.iterdir())]
 
 
 def changed(before, job) -> set[str]:
@@ -160,18 +160,18 @@ def test_a_language_gives_the_same_bytes_alone_and_among_others(job, tmp_path):
     """Cells and predictions do not know what else was computed, or in which order."""
     evaluated(job)
     alone = replace(
-        only(job, "th"), cells=tmp_path / "alone/toy.jsonl", work=tmp_path / "alone/work"
+        only(job, "th"), score_file=tmp_path / "alone/toy.jsonl", work=tmp_path / "alone/work"
     )
     backwards = replace(
         only(job, "th", "sw", "en"),
-        cells=tmp_path / "backwards/toy.jsonl",
+        score_file=tmp_path / "backwards/toy.jsonl",
         work=tmp_path / "backwards/work",
     )
     evaluated(alone)
     evaluated(backwards)
     assert files(alone).items() < files(job).items()
-    for path in (job.cells, score_files.archive(job.cells)):
-        assert (backwards.cells.parent / path.name).read_bytes() == path.read_bytes()
+    for path in (job.score_file, score_files.archive(job.score_file)):
+        assert (backwards.score_file.parent / path.name).read_bytes() == path.read_bytes()
 
 
 def test_batches_change_nothing_that_is_seen(job, tmp_path):
@@ -181,11 +181,11 @@ def test_batches_change_nothing_that_is_seen(job, tmp_path):
         other = replace(
             job,
             evaluation=Evaluation(batch_tokens=tokens),
-            cells=tmp_path / f"{tokens}/toy.jsonl",
+            score_file=tmp_path / f"{tokens}/toy.jsonl",
             work=tmp_path / "w",
         )
         evaluated(other)
-        archives = [score_files.archive(each.cells).read_bytes() for each in (job, other)]
+        archives = [score_files.archive(each.score_file).read_bytes() for each in (job, other)]
         assert archives[0] == archives[1]
 
 
@@ -200,7 +200,7 @@ def test_what_could_not_be_represented_is_counted(job):
 def test_what_happened_is_recorded_beside_the_cells(job):
     """Device, packages and the seconds of each language: what differs from run to run."""
     evaluated(job)
-    record = read_json(score_files.run_record(job.cells))
+    record = read_json(score_files.run_record(job.score_file))
     assert list(record["seconds_by_language"]) == ["en", "sw", "th"]
     assert (record["device"], record["precision"]) == ("cpu", "fp32")
 
@@ -226,14 +226,14 @@ def test_a_new_language_is_computed_alone(job):
 
 
 def edit_line(job, language, change):
-    lines = job.cells.read_text().splitlines(keepends=True)
+    lines = job.score_file.read_text().splitlines(keepends=True)
     is_its = f'"language":"{language}"'
-    job.cells.write_text("".join(change(x) if is_its in x else x for x in lines))
+    job.score_file.write_text("".join(change(x) if is_its in x else x for x in lines))
 
 
 def edit_member(job, change):
     """Rewrite the archive, with sw's predictions changed; None leaves them out."""
-    path = score_files.archive(job.cells)
+    path = score_files.archive(job.score_file)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     members["sw.parquet"] = change(members["sw.parquet"])
@@ -248,7 +248,7 @@ def lose_cell(job):
 
 
 def forget_cell(job):
-    score_files.invalidate(job.cells, ["sw"])
+    score_files.invalidate(job.score_file, ["sw"])
 
 
 def lose_predictions(job):
@@ -268,7 +268,7 @@ def empty_cell(job):
 
 
 def other_language(job):
-    line = next(x for x in job.cells.read_text().splitlines() if '"language":"en"' in x)
+    line = next(x for x in job.score_file.read_text().splitlines() if '"language":"en"' in x)
     other = line.replace('"language":"en"', '"language":"sw"')
     edit_line(job, "sw", lambda _: f"{other}\n")
 
@@ -327,7 +327,7 @@ def test_a_failing_language_keeps_no_other_from_being_computed(job):
     job.examples["sw"].with_suffix(".parquet").write_bytes(good[:-1] + b"?")
     with pytest.raises(LineageError, match=r"sw.parquet"):
         evaluated(job)
-    assert not job.cells.exists()
+    assert not job.score_file.exists()
     kept = read_json(job.work / "en.json")
     job.examples["sw"].with_suffix(".parquet").write_bytes(good)
     assert evaluated(job) == ["sw"]

@@ -74,7 +74,7 @@ def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monk
         monkeypatch.setattr(predictor.Predictor, "__init__", on_a_small_device)
         evaluate.run(job, lambda _: None)
         monkeypatch.undo()
-        found.append(scores.read(job.cells)["en"])
+        found.append(scores.read(job.score_file)["en"])
     assert found[0]["metrics"] == found[1]["metrics"]
     assert found[0]["predictions"] == found[1]["predictions"]
     assert "toy: out of memory; computed again" in capsys.readouterr().out

@@ -55,8 +55,8 @@ job = tiny.evaluation_job(
     folder, training, {"en": stamps["test"]}, scorer=card.scorer, primary=card.primary
 )
 evaluate.run(job)
-cell = scores.read(job.cells)["en"]
-rows = scores.predictions(job.cells, cell).to_pylist()
+cell = scores.read(job.score_file)["en"]
+rows = scores.predictions(job.score_file, cell).to_pylist()
 stamp = json.loads(training.stamp.read_text())
 print(json.dumps({"cell": cell, "predictions": rows, "stamp": stamp}))
 """

@@ -64,7 +64,7 @@ def test_the_dev_score_is_what_an_evaluation_of_the_kept_checkpoint_gives(task_t
     found = tiny.evaluation_job(tmp_path, job, {"en": dev(tmp_path, task_type)})
     found = replace(found, scorer=job.tasks[0].scorer, primary=job.tasks[0].primary)
     evaluate.run(found, lambda _: None)
-    cell = score_files.read(found.cells)["en"]
+    cell = score_files.read(found.score_file)["en"]
     assert cell["metrics"][cell["primary"]] == kept["dev"][f"t_{task_type}"]
     assert scores_by_step(job)[kept["step"]] == max(scores_by_step(job).values())
 

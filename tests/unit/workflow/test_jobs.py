@@ -103,7 +103,7 @@ class TestEvaluationJob:
         assert (job.head, job.labels, job.layer) == ("nli", ("yes", "no"), None)
         assert job.checkpoint == grid.training(TrainingKey("tiny", "nli", 1, "nli")).stamp
         assert list(job.examples) == grid.resolved.languages["xnli"]
-        assert job.cells == grid.paths.scores(EvaluationKey("tiny", "nli", 1, "xnli"))
+        assert job.score_file == grid.paths.scores(EvaluationKey("tiny", "nli", 1, "xnli"))
 
     def test_retrieval_has_no_head(self, grid):
         """It reads a hidden state of the encoder's card."""

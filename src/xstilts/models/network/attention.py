@@ -47,8 +47,8 @@ def attend(
     """Attention over (S, heads, L, D): torch's kernel, on a GPU the fastest that fits the mask.
 
     ``mask`` broadcasts to (S, heads, L, L): true where a key is seen, or numbers that are added
-    to the scores; without one a GPU can take its flash kernel. No kernel can be told which weights
-    to drop: with dropout they are computed here, in float32. Gives (S, L, heads * D).
+    to the scores; without one a GPU can take its flash kernel. No kernel takes a mask
+    of weights to drop: with dropout they are computed here, in float32. Gives (S, L, heads * D).
     """
     if dropout.active:
         context = _attend_with_dropout(query, key, value, mask, dropout, batch, scale)

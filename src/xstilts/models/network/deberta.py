@@ -64,7 +64,7 @@ class Layer(bert.Layer):
 
 
 class Deberta(Encoder):
-    """Word embeddings, normed; layers that are told how far apart two tokens are."""
+    """Word embeddings, normed; layers that know the distance of two tokens."""
 
     word_embeddings = "embeddings.word_embeddings.weight"
     theirs: ClassVar = {
