@@ -251,6 +251,11 @@ class Trainer:
                 self._finish_pending_step()
             yield self.take_events()
 
+    def finish_step(self) -> list[Event]:
+        """Wait for the step that was queued last; give the events that nobody has taken yet."""
+        self._finish_pending_step()
+        return self.take_events()
+
     def take_events(self) -> list[Event]:
         """The events that nobody has taken yet, in order."""
         events, self._events = self._events, []

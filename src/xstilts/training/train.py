@@ -105,8 +105,9 @@ class TrainingRun:
                     self._log.dev(event.step, event.score, event.by_task, best=event.best)
 
     def _save(self) -> None:
+        # logged first: a kill after the state was saved must not lose the line of its last step
+        self._note(self.trainer.finish_step())
         self.saved.save_if_possible(self.trainer)
-        self._note(self.trainer.take_events())  # saving has finished the last step
 
     def write_checkpoint(self, path: Path) -> None:
         """Write the checkpoint that the training leaves: the best one, or the last."""
