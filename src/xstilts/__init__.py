@@ -1,7 +1,7 @@
 """xstilts: does English intermediate-task training help zero-shot cross-lingual transfer?
 
-The modules are named in the order in which data flows through them; ``docs/architecture.md`` draws
-the map. This file imports nothing, so that planning a grid never pays for torch.
+docs/architecture.md lists the packages in the order in which data flows through them. This file
+imports nothing, so that planning a grid does not import torch.
 """
 
 __version__ = "0.1.0"

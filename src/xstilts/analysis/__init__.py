@@ -1,5 +1,5 @@
-"""Scores to the answer.
+"""Scores to the table, gains, report and submission.
 
 In: score files. Out: the table, gains, the report, a submission.
-Writes the files it is asked for; computes no score itself.
+Writes the table, the report and the submission; computes no score.
 """

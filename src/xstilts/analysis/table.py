@@ -1,4 +1,4 @@
-"""The tidy table of all scores: one row a score, one file for everybody who analyses the grid.
+"""The tidy table of all scores: a row for each score.
 
 The table is complete or not written: a score that is missing, damaged or of another grid is an
 error, because a mean over the scores that happen to exist is not the mean of the study.

@@ -1,4 +1,4 @@
-"""What is wrong with a study over the cards that it names: one line for each problem.
+"""The problems of a study with the cards that it names: one line for each.
 
 All functions are pure: they take a study and its cards and return lines of the form
 ``key: problem. Allowed: ...``. `problems` calls the others.

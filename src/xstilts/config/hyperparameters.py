@@ -1,4 +1,4 @@
-"""Hyperparameters: how one task is fine-tuned on."""
+"""Hyperparameters of fine-tuning on one task."""
 
 from __future__ import annotations
 

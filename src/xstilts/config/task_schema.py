@@ -1,4 +1,4 @@
-"""What a type of task tells about its cards and its examples, without a model.
+"""The schema of a task type: its columns, checks and guesses, without a model.
 
 The class is here, low in the order of imports, because cards, examples and costs ask it. The types
 are folders of `xstilts.tasks`; a caller that reads cards or examples passes their schemas on.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xstilts.data.examples import Example
 
 PLACEHOLDER_LABELS = 100
-"""If at least so many labels are all the same, they are taken for placeholders."""
+"""If at least so many labels are all the same, they count as placeholders."""
 
 
 def check_rows(schema: TaskSchema, rows: Sequence[Example], where: str) -> None:

@@ -116,7 +116,7 @@ def read_split(
 def _fetch(
     card: TaskCard, split: str, language: str, *, resources: Path, mirror: Path | None, **how: Any
 ) -> tuple[SplitSource, dict[str, Path]]:
-    """Fetch the files of the first source of a split whose files can be had; return both.
+    """Fetch the files of the first source of a split whose files are available; return both.
 
     A source whose files all are available offline precedes one that needs the network.
     Raises `MissingFile` with the failures of every source.

@@ -58,14 +58,14 @@ class Grid:
         """Lay out the grid of ``resolved``.
 
         ``environment``: sha256 of the lock file. ``sources``: sha256 of the files of encoders that
-        are folders on disk, by encoder and file name. ``code``: digests of code to be taken as
-        they are, by the modules that a job enters by.
+        are folders on disk, by encoder and file name. ``code``: digests of code to use
+        as they are, by the modules that a job enters by.
         """
         self.resolved, self.study, self.cards = resolved, resolved.study, resolved.cards
         self.reads, self.paths = Dependencies(resolved), Paths(resolved.study)
         self.environment, self.sources = environment, dict(sources or {})
         self._code = dict(code or {})
-        # every artefact is worked out once; parts of specs are shared by thousands of them
+        # every artefact is computed once; parts of specs are shared by thousands of them
         self.encoder, self.examples = cache(self._encoder), cache(self._examples)
         self.training, self.evaluation = cache(self._training), cache(self._evaluation)
         self._learning, self._scoring = cache(self._learning_of), cache(self._scoring_of)
@@ -292,7 +292,7 @@ class Grid:
     # -- parts of specs ---------------------------------------------------------------------------
 
     def task_spec(self, task: str) -> dict[str, Any]:
-        """What of a card decides how a task is scored (not its prose)."""
+        """The keys of a card that decide how a task is scored."""
         card: TaskCard = self.cards.task(task)
         return card.model_dump(include={"task", "task_type", "labels", "scorer", "primary"})
 
@@ -303,7 +303,7 @@ class Grid:
         }
 
     def cards_as_json(self) -> dict[str, Any]:
-        """All that the cards say of what the study names, prose as well."""
+        """The cards of all that the study names, with their prose, as JSON."""
         tasks = {
             *self.resolved.targets,
             *self.resolved.recipes(),

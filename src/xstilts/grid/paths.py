@@ -1,7 +1,7 @@
 """Where every artefact of a grid lies: a shared artefact's path ends in its digest.
 
 Encoders, examples and checkpoints lie under ``resources/`` as ``<name>-<digest>``, so that another
-spec is another path: a folder that exists is the one that was asked for, and studies that share
+spec is another path: a folder that exists has the spec of its digest, and studies that share
 ``resources/`` share it. Scores, the table and the report lie under ``results/<study>/``.
 """
 
@@ -21,7 +21,7 @@ DIGEST = 16
 
 
 class Paths:
-    """The paths of one study. Nothing is looked up on disk."""
+    """The paths of one study. Reads no file."""
 
     def __init__(self, study: Study) -> None:
         self.results = Path(study.results) / study.study

@@ -84,7 +84,7 @@ class _SnapshotCatalogue(Catalogue):
         self._content = content
 
     def of(self, folder: str) -> Catalogue:
-        """This very catalogue: its cards were the study's own when the snapshot was taken."""
+        """This catalogue: the snapshot holds the cards of the study."""
         return self
 
     @property

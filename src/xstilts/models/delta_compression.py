@@ -1,4 +1,4 @@
-"""Float32 tensors in fewer bytes, bit for bit: what a checkpoint is stored with.
+"""Float32 tensors in fewer bytes, bit for bit: the storage of checkpoints.
 
 A fine-tuned weight differs little from the weight that it started from: sign, exponent and the
 first bits of the mantissa are mostly the same. Their bits are combined by exclusive or with the

@@ -1,4 +1,4 @@
-"""Heads: what is put on an encoder for a task. Always new at the start of a stage."""
+"""Heads: the layers that a task puts on an encoder. A stage starts with new ones."""
 
 from __future__ import annotations
 

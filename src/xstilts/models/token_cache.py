@@ -1,4 +1,4 @@
-"""Tokenised texts on disk, so that a grid tokenises its training and test sets once an encoder.
+"""Tokenised texts on disk, so that a grid tokenises each data set once for each encoder.
 
 Every condition, seed and checkpoint reads the same texts. The key of an entry is a digest of the
 tokenizer and of the texts; its file lies beside the encoder, is read through a memory map and has

@@ -1,5 +1,5 @@
-"""What a file is, and the proof of it.
+"""What an artefact is, and its proof: digests, stamps, run records.
 
 In: values, files, modules of this library. Out: digests, stamps, run records.
-Decides no result; writes only the stamp and the record that it is asked for.
+Decides no result; writes only stamps and run records.
 """

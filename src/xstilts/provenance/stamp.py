@@ -68,7 +68,7 @@ def verify(stamp_path: Path, spec: str | None = None) -> Json:
     """Read a stamp and check every file it lists; return the stamp.
 
     Raises `LineageError` that names the file whose bytes are not the stamped ones, or the stamp if
-    it is not of ``spec``, the digest that is asked for (None asks for no certain one).
+    its digest is not ``spec`` (None accepts any digest).
     """
     stamp = read_json(stamp_path)
     if not isinstance(stamp, dict) or not isinstance(stamp.get("files"), dict):

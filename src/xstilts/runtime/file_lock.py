@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock file ``path``; wait while another process holds it.
 
-    The operating system frees the lock when the process ends, however it ends. Where no lock can be
-    had (a read-only folder, a file system without locks) the caller goes on without one: the lock
-    only avoids duplicate work, since files are moved into place whole.
+    The operating system frees the lock when the process ends, however it ends. If it gives no lock
+    (a read-only folder, a file system without locks) the caller continues: the lock only avoids
+    duplicate work, since files are moved into place whole.
     """
     lock = FileLock(path)
     with suppress(OSError):

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 State = Literal["done", "stale", "running", "failed", "missing"]
 STATES: tuple[State, ...] = ("done", "stale", "running", "failed", "missing")
-"""``stale``: there, but not what the study asks for now; ``failed``: the last attempt ended in an
-error; ``missing``: not there, and nobody is at work on it."""
+"""``stale``: on disk, but not as the study asks for it now; ``failed``: the last attempt ended
+in an error; ``missing``: not on disk, and no job works on it."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that is at work, or whose last attempt failed."""
+    """A job that runs, or whose last attempt failed."""
 
     title: str
     state: State
@@ -68,7 +68,7 @@ class Overview:
 
 
 def survey(grid: Grid) -> Overview:
-    """Look at every training and score of a grid, and at the jobs of those that are not done."""
+    """The states of all trainings and scores of a grid, and the jobs of those that are not done."""
     overview, states = Overview(grid.study.study), States(grid)
     for key in grid.reads.trainings():
         state: State = states.training(key)
@@ -97,7 +97,7 @@ def survey(grid: Grid) -> Overview:
 
 
 def _with_job(state: State, job_state: JobState | None) -> State:
-    """What a job's own word adds to what its files say."""
+    """The state of an artefact, given the recorded state of its job."""
     if job_state is None or job_state.outcome == "ok":
         return state
     return "running" if job_state.outcome == "running" else "failed"

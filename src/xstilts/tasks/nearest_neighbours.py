@@ -36,7 +36,7 @@ def nearest(queries: Vectors, candidates: Vectors, k: int) -> Neighbours:
             some = slice(start, start + QUERIES)
             block = uploaded(queries[some], device).to(dtype) @ pool
             values, places = _largest(block, min(k, len(pool.T)))
-            # of equals those that are there stay first: their rows are lower
+            # earlier candidates win ties: their rows are lower
             values = torch.cat([similarity[some], values], 1)
             places = torch.cat([row[some], places + first], 1)
             similarity[some], order = _first(values, k)

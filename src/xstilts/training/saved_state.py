@@ -1,4 +1,4 @@
-"""The saved state of a training, in its folder: from it a training that was ended goes on.
+"""The saved state of a training, in its folder: a training that was interrupted resumes from it.
 
 Beside the state lies the best checkpoint so far, which the state names. Both are written
 atomically. A state is used only if it is whole and of this very training.

@@ -1,6 +1,6 @@
 """The schedule of a training: what each step trains on, and its learning rate.
 
-The sizes of the tasks and the seed decide all of it, whatever step a training goes on from. This
+The sizes of the tasks and the seed decide all of it, whatever step a training resumes at. This
 module needs no torch.
 """
 

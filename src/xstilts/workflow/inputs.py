@@ -44,7 +44,7 @@ class RuleInputs:
         return self.run.mark("train", self._first[artefact.digest])
 
     def examples(self, keys: Iterable[ExamplesKey]) -> list[str]:
-        """For each task and split one stamp, or the mark of the job that prepares what lacks.
+        """For each task and split one stamp, or the mark of the job that prepares it.
 
         One job prepares all languages of a task and split, so one stamp stands for them: 50 edges
         instead of one for each evaluation would take a minute more to plan for 90,000 scores.

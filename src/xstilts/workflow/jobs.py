@@ -1,4 +1,4 @@
-"""From a key of the grid to what the code that computes its artefact needs to know.
+"""From a key of the grid to the job that computes its artefact.
 
 The scripts of the workflow call these. Every job first imports the code of its artefact and checks
 that it is the code that the run started with.

@@ -1,4 +1,4 @@
-"""What a run is doing, while it does it: a bar for the grid, a bar for each training, time left.
+"""The progress of a run: a bar for the grid, a bar for each training, the time left.
 
 A logger plugin of Snakemake (``--logger xstilts``). On a terminal it shows live bars; elsewhere it
 prints one line a finished job. Errors are shown with the end of the job's own log.

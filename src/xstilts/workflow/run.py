@@ -3,8 +3,8 @@
 Snakemake decides by files that exist. It may delete a rule's outputs, and it loses its records
 of them when ``.snakemake/`` is deleted. So nothing of value is an output of a rule: checkpoints,
 examples and scores are undeclared, `xstilts.status.states` alone decides which of them are done,
-and each rule's output is a *mark* in a folder of this one run. A mark is never there before its job
-has run, so Snakemake runs exactly the jobs whose marks are asked for.
+and each rule's output is a *mark* in the folder of this run. A mark never exists before its job
+has run, so Snakemake runs exactly the jobs whose marks its rules ask for.
 
 The process that a user starts reads the study and writes the run file, from which every other
 process (a script, a job on a cluster that parses the Snakefile again) works.
@@ -223,7 +223,7 @@ def _look_for_garbage_seldom(workflow: Any) -> None:
 
 
 def _remove_old_runs(runs: Path) -> None:
-    """Remove what runs that were killed left behind."""
+    """Remove the folders of runs that were killed long ago."""
     for folder in runs.glob("*"):
         if time.time() - folder.stat().st_mtime > KEPT:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The study as Snakemake was given it: config files, ``--config``, or a module's ``config:``."""
+"""The study that the user gave Snakemake: config files, ``--config``, or a module's ``config:``."""
 
 from __future__ import annotations
 

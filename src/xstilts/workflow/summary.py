@@ -1,4 +1,4 @@
-"""What a finished run ends with: what came from where, the gains, and where the report is."""
+"""What a finished run prints: the sources of downloads, the gains, the path of the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all architectures share: the interface, reading a configuration."""
+"""What all architectures share: their interface, and reading a configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Config:
             raise EncoderError(f"{self.path}: cannot be read ({error})") from error
 
     def __getitem__(self, key: str) -> Any:
-        """A value that must be there."""
+        """A value that the configuration must have."""
         if key not in self._values:
             raise EncoderError(f"{self.path}: has no {key}")
         return self._values[key]
@@ -98,7 +98,7 @@ class Encoder(nn.Module, ABC):
     def states(self, batch: Batch) -> Iterator[torch.Tensor]:
         """The hidden states (T, H) of the embeddings and then of every layer, one by one.
 
-        A layer is computed when it is asked for, and nothing that was given is kept: pooling each
+        A layer is computed when the caller asks for it, and none is kept: pooling each
         state as it comes costs one forward pass and the memory of one. The last state is the
         network's output, with its final norm where the architecture has one.
         """

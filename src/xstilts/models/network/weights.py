@@ -63,7 +63,7 @@ def check(encoder: Encoder, weights: Weights) -> None:
 
 
 class Weights:
-    """The tensors of a Hugging Face folder, memory-mapped: a row is read when it is asked for."""
+    """The tensors of a Hugging Face folder, memory-mapped: a row is read on demand."""
 
     def __init__(self, folder: Path) -> None:
         """Open ``model.safetensors``; a pickle (``pytorch_model.bin``) is never opened."""
@@ -91,7 +91,7 @@ class Weights:
         return int(self._file.get_slice(self._keys[name]).get_shape()[0])  # type: ignore[no-untyped-call]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every tensor, by its name without the model's prefix; none is read."""
+        """The shape of every tensor, by its name without the model's prefix; reads no tensor."""
         return {
             name: tuple(self._file.get_slice(key).get_shape())  # type: ignore[no-untyped-call]
             for name, key in self._keys.items()
@@ -102,7 +102,7 @@ class Weights:
 
 
 class _Body(Mapping[str, torch.Tensor]):
-    """Reads a tensor when it is asked for: a head for language modelling never is."""
+    """Reads a tensor on demand: the head for language modelling is never read."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights

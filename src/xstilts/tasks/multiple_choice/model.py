@@ -1,4 +1,4 @@
-"""Multiple choice: each choice is read after the prompt, the best scored one is taken."""
+"""Multiple choice: the network reads each choice after the prompt; the highest score wins."""
 
 from __future__ import annotations
 
