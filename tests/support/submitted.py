@@ -80,7 +80,7 @@ class Submitted(Project):
         return dict(json.loads((self.folder / TRAINED / "run.json").read_bytes()))
 
     def results(self) -> dict[str, str]:
-        """All that a study proves itself with: checkpoints, cells and the table."""
+        """All that a study proves itself with: checkpoints, scores and the table."""
         return self.checkpoints() | self.scores() | self.prints("results/tiny/grid.parquet")
 
 

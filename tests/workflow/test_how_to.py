@@ -68,7 +68,7 @@ def test_data_are_fetched_beforehand_and_then_need_no_network(reader: Project):
 
 
 def test_a_new_task_needs_no_code(reader: Project):
-    """Planned, run to the report, with cells in both languages."""
+    """Planned, run to the report, with scores in both languages."""
     assert reader.planned("--configfile", "config/radio.yaml")["train"] == 3
     done = reader.snakemake("--configfile", "config/radio.yaml")
     assert "Report: results/radio/report.html" in done.stdout

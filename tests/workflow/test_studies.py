@@ -10,7 +10,7 @@ import yaml
 from support.project import HOME, NO_NETWORK, Project, new_project
 
 pytestmark = pytest.mark.workflow
-STUDIES = {  # trainings and cells, so that a slip in a study does not pass unseen
+STUDIES = {  # trainings and scores, so that a slip in a study does not pass unseen
     "phang2020": (522, 12_150),
     "xtreme_r": (294, 8_052),
     "tydiqa": (160, 1_100),
@@ -27,7 +27,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("name", [*STUDIES, "lowres"])
 def test_a_study_is_planned_without_network_or_data(offline: Project, name: str):
-    """Every training and every cell; nothing is downloaded and nothing is written."""
+    """Every training and every score; nothing is downloaded and nothing is written."""
     config = HOME / "config" / f"{name}.yaml"
     assert yaml.safe_load(config.read_text())["study"] == name
     jobs = offline.planned("--configfile", f"config/{name}.yaml")

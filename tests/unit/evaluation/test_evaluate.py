@@ -1,4 +1,4 @@
-"""Evaluation: one checkpoint on one target; only missing and stale cells are computed."""
+"""Evaluation: one checkpoint on one target; only missing and stale scores are computed."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def rows(job, language):
 
 
 def files(job):
-    """Of every cell its line, and of every archived file its bytes."""
+    """Of every score its line, and of every archived file its bytes."""
     found = {}
     if job.score_file.exists():
         for line in job.score_file.read_bytes().splitlines():
@@ -105,7 +105,7 @@ def only(job, *languages):
     return replace(job, examples={lang: job.examples[lang] for lang in languages})
 
 
-# --- a cell --------------------------------------------------------------------------------------
+# --- a score --------------------------------------------------------------------------------------
 
 
 def test_a_cell_says_what_it_is_of_and_what_it_found(job):
@@ -129,7 +129,7 @@ def test_a_cell_says_what_it_is_of_and_what_it_found(job):
 
 
 def test_the_score_is_that_of_the_predictions(job):
-    """What is kept beside a cell is enough to score it again."""
+    """What is kept beside a score is enough to score it again."""
     evaluated(job)
     for language in job.examples:
         said = rows(job, language)
@@ -190,7 +190,7 @@ def test_batches_change_nothing_that_is_seen(job, tmp_path):
 
 
 def test_what_could_not_be_represented_is_counted(job):
-    """In the cell, by name."""
+    """In the score, by name."""
     rows = [row | {"text": "a" * 40, "text_pair": None} for row in tiny.sentences(3)]
     tiny.split(job.examples["en"], "classification", rows)
     evaluated(only(job, "en"))
@@ -307,7 +307,7 @@ def test_cells_of_another_spec_are_made_again(job):
 
 
 def test_cells_of_another_checkpoint_are_made_again(job):
-    """A checkpoint that was trained anew under them makes all of them stale."""
+    """A checkpoint that was trained again under them makes all of them stale."""
     evaluated(job)
     weights = job.checkpoint.parent / checkpoints.FILE
     saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
@@ -372,7 +372,7 @@ def test_languages_that_are_not_asked_for_stay(job):
 
 
 def test_weights_that_were_swapped_under_their_stamp_are_refused(job):
-    """The error names the file; no cell is written."""
+    """The error names the file; no score is written."""
     weights = job.checkpoint.parent / checkpoints.FILE
     saved = checkpoints.Checkpoint.load(weights, job.encoder.parent)
     saved.embeddings.embeddings += 1.0
@@ -562,7 +562,7 @@ def mined(folder, n, partners):
 
 
 def test_a_threshold_is_tuned_on_dev_and_applied_to_test(tmp_path):
-    """The cell says which; other dev examples make it stale."""
+    """The score says which; other dev examples make it stale."""
     test, dev = mined(tmp_path / "test", 20, 8), mined(tmp_path / "dev", 12, 5)
     about = {"scorer": "bucc", "primary": "f1"}
     job = retrieval_job(tmp_path, {"zh": test}, tuning={"zh": dev}, tuned_on="dev", **about)

@@ -56,7 +56,7 @@ def test_one_development_example_that_does_not_fit_is_a_clear_error(tmp_path):
 
 
 def test_an_evaluation_that_does_not_fit_is_read_in_smaller_parts(tmp_path, monkeypatch, capsys):
-    """Its cell is the one that a larger device gives."""
+    """Its score is the one that a larger device gives."""
     trained = job_of(tmp_path)
     run(trained)
     stamp = tiny.split(tmp_path / "test/en.json", "classification", tiny.sentences(20))

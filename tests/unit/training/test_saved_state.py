@@ -195,7 +195,7 @@ def less(path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, nothing, garbage, flip, forget, less])
 def test_a_damaged_state_is_dropped(damage, tmp_path, reference, capsys):
-    """A line says so, and the training begins anew: never a wrong checkpoint that looks right."""
+    """A line says so, and the training starts from its beginning, never from a wrong state."""
     job = one_task(tmp_path)
     interrupt(job, 4)
     damage(job.folder / STATE)
@@ -253,7 +253,7 @@ def test_a_resumed_training_keeps_the_same_best(step, tmp_path):
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_state_whose_best_checkpoint_is_not_as_it_was_is_dropped(damage, tmp_path, capsys):
-    """Never a wrong checkpoint that looks right: it is trained anew."""
+    """Never a wrong checkpoint that looks right: it is trained again."""
     whole, job = with_selection(tmp_path, "whole"), with_selection(tmp_path)
     run(whole)
     interrupt(job, 5)
@@ -319,7 +319,7 @@ def test_a_finished_training_is_not_trained_again(tmp_path, reference, capsys):
 
 @pytest.mark.parametrize("other", ["spec", "inputs", "weights"])
 def test_a_finished_training_of_something_else_is_no_excuse(other, tmp_path, capsys):
-    """It is trained anew for another spec, from other examples, and when its weights changed."""
+    """It is trained again for another spec, from other examples, and when its weights changed."""
     job = one_task(tmp_path, spec="another" if other == "spec" else "spec1")
     run(job)
     if other == "inputs":

@@ -95,7 +95,7 @@ def test_the_end_of_an_unknown_job_is_passed_over(handler):
 
 
 def test_warnings_are_shown_and_chatter_is_not(handler):
-    """Errors of Snakemake itself among them; not its note for each cell that never was."""
+    """Errors of Snakemake itself among them; not its note for each file that never existed."""
     handler.emit(record(message="Select jobs to execute..."))
     handler.emit(record(message="disk is full", level=logging.ERROR))
     handler.emit(record(message="Cannot restore x.json", level=logging.WARNING))
