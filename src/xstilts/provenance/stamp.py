@@ -195,3 +195,18 @@ class StampReader:
         stamp = self.of(path)
         recorded = stamp.mapping("files") if stamp else {}
         return {path.parent / name: str(about.get("sha256")) for name, about in recorded.items()}
+
+    def has_files(self, path: Path) -> bool:
+        """Whether every file that a stamp lists is on disk, as long as it was when it was stamped.
+
+        Their bytes are not read.
+        """
+        stamp = self.of(path)
+        recorded = stamp.mapping("files") if stamp else {}
+        try:
+            return all(
+                (path.parent / name).stat().st_size == about["bytes"]
+                for name, about in recorded.items()
+            )
+        except (OSError, KeyError, TypeError):
+            return False

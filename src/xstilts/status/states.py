@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from xstilts.evaluation.scores import Score
     from xstilts.grid.artefacts import Artefact, Grid
-    from xstilts.grid.keys import EvaluationKey, TrainingKey
+    from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey
 
 State = Literal["done", "stale", "missing"]
 """``stale``: on disk, but not as the study asks for it now, or not from the inputs on disk now."""
@@ -59,36 +59,58 @@ class States:
         if state != "done":
             return state
         recorded = set(self.stamps.inputs(artefact.stamp).values())
-        present = (self.stamps.sha256(stamp) for stamp in self.training_inputs(key))
-        return "done" if all(sha in recorded for sha in present if sha) else "stale"
+        present = (self._sha256_of(*stamped) for stamped in self.training_inputs(key).items())
+        if not all(sha in recorded for sha in present if sha):
+            return "stale"
+        return "stale" if self._is_outdated(self.grid.reads.training_before(key)) else "done"
 
-    def training_inputs(self, key: TrainingKey) -> list[Path]:
-        """The stamps that a training reads: its encoder, its start, its examples."""
+    def training_inputs(self, key: TrainingKey) -> dict[Path, str]:
+        """The stamps that a training reads (its encoder, its start, its examples) and their specs.
+
+        The spec is the digest that the stamp must have.
+        """
+        artefacts = (self.grid.encoder(key.encoder), self.grid.start_of(key))
         examples = self.grid.reads.examples_of_training(key.condition, key.stage)
-        start = self.grid.start_of(key).stamp
-        encoder = self.grid.encoder(key.encoder).stamp
-        return [*dict.fromkeys((encoder, start)), *map(self.grid.examples_stamp, examples)]
+        return {artefact.stamp: artefact.digest for artefact in artefacts} | {
+            self.grid.examples_stamp(example): self.grid.examples(*example[:2]).digest
+            for example in examples
+        }
+
+    def _is_outdated(self, key: TrainingKey | None) -> bool:
+        """Whether a whole checkpoint was trained from other inputs than those on disk now.
+
+        What was computed from it is out of date as well. A damaged checkpoint is not outdated.
+        """
+        if key is None:
+            return False
+        artefact = self.grid.training(key)
+        return self._input(artefact) is not None and self.training(key) == "stale"
 
     # -- scores -----------------------------------------------------------------------------------
 
     def _scores(self, key: EvaluationKey) -> dict[str, State]:
         """The state of every score of an evaluation, by language."""
-        path, spec = self.grid.paths.scores(key), self.grid.evaluation(key).digest
+        path = self.grid.paths.scores(key)
+        # scores of one spec may be of several keys: an encoder that no seed has trained
+        identity = key._asdict() | {"spec": self.grid.evaluation(key).digest}
         lines = _read(path)
         states = {
-            language: _score_state(lines.get(language), spec, inputs)
+            language: _score_state(lines.get(language), identity, inputs)
             for language, inputs in self.score_inputs(key).items()
         }
+        if self._is_outdated(self.grid.reads.evaluated_training(key)):
+            return _none_done(states)
         if "done" in states.values() and not _archive_is_long_enough(path, lines):
-            return {code: "stale" if state == "done" else state for code, state in states.items()}
+            return _none_done(states)
         return states
 
     def score_inputs(self, key: EvaluationKey) -> dict[str, dict[str, str]]:
         """The sha256 of the stamps on disk that the scores must be computed from.
 
-        By language and role, as the ``inputs`` of the scores; a deleted stamp is left out.
+        By language and role, as the ``inputs`` of the scores; a stamp that was deleted or damaged
+        is left out.
         """
-        checkpoint = _present(checkpoint=self.stamps.sha256(self.grid.evaluated(key).stamp))
+        checkpoint = _present(checkpoint=self._input(self.grid.evaluated(key)))
         by_language = self._inputs_of_scores(key.target)
         return {language: checkpoint | inputs for language, inputs in by_language.items()}
 
@@ -103,7 +125,7 @@ class States:
         return {
             language: _present(
                 **{
-                    role: self.stamps.sha256(self.grid.examples_stamp(key))
+                    role: self._examples_input(key)
                     for role, key in self.grid.reads.score_inputs(target, language).items()
                 }
             )
@@ -147,17 +169,36 @@ class States:
 
     # -- stamps -----------------------------------------------------------------------------------
 
+    def _input(self, artefact: Artefact) -> str | None:
+        """The sha256 of the stamp of an input; None if the input is not on disk.
+
+        A stamp of another spec is damaged, since the spec's digest stands in its path. What was
+        computed from the right input remains valid, as if the input had been deleted.
+        """
+        return self._sha256_of(artefact.stamp, artefact.digest)
+
+    def _examples_input(self, key: ExamplesKey) -> str | None:
+        digest = self.grid.examples(key.task, key.split).digest
+        return self._sha256_of(self.grid.examples_stamp(key), digest)
+
+    def _sha256_of(self, stamp: Path, digest: str) -> str | None:
+        return self.stamps.sha256(stamp) if self.stamps.spec(stamp) == digest else None
+
     def _of_stamp(self, artefact: Artefact) -> State:
         return self._state(artefact.stamp, artefact.digest)
 
     def _state(self, stamp: Path, digest: str) -> State:
+        state = self._of_spec(stamp, digest)
+        return "missing" if state == "done" and not self.stamps.has_files(stamp) else state
+
+    def _of_spec(self, stamp: Path, digest: str) -> State:
         if self.stamps.of(stamp) is None:
             return "missing"
         return "done" if self.stamps.spec(stamp) == digest else "stale"
 
     def _of_result(self, artefact: Artefact, inputs: Mapping[str, str | None]) -> State:
         """The state of a result that people may edit or delete: its files are checked as well."""
-        state = self._of_stamp(artefact)
+        state = self._of_spec(artefact.stamp, artefact.digest)
         if state != "done":
             return state
         files = self.stamps.files(artefact.stamp)
@@ -188,6 +229,10 @@ def _present(**inputs: str | None) -> dict[str, str]:
     return {role: sha256 for role, sha256 in inputs.items() if sha256 is not None}
 
 
+def _none_done(states: dict[str, State]) -> dict[str, State]:
+    return {code: "stale" if state == "done" else state for code, state in states.items()}
+
+
 def _read(path: Path) -> dict[str, Score]:
     """The scores of a file; an unreadable file has none, and its evaluation will say why."""
     try:
@@ -196,10 +241,13 @@ def _read(path: Path) -> dict[str, Score]:
         return {}
 
 
-def _score_state(score: Score | None, spec: str, inputs: Mapping[str, str]) -> State:
+def _score_state(
+    score: Score | None, identity: Mapping[str, Any], inputs: Mapping[str, str]
+) -> State:
     if score is None:
         return "missing"
-    return "done" if score.get("spec") == spec and is_of(score, inputs) else "stale"
+    is_right = identity.items() <= score.items() and is_of(score, inputs)
+    return "done" if is_right else "stale"
 
 
 def is_of(score: Score, inputs: Mapping[str, str]) -> bool:

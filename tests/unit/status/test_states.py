@@ -20,7 +20,7 @@ from support.stored import (
     train,
 )
 from xstilts.evaluation import scores
-from xstilts.grid.keys import ExamplesKey
+from xstilts.grid.keys import EvaluationKey, ExamplesKey
 from xstilts.status.states import States
 
 
@@ -116,6 +116,14 @@ def test_a_training_from_other_inputs_is_stale(grid):
     assert {States(grid).training(key) for key in (START, RECIPE)} == {"stale"}
 
 
+def test_what_follows_a_training_from_other_inputs_is_stale(grid):
+    """The trainings and the scores after it, before it is trained again."""
+    put_examples(grid, ExamplesKey("nli", "train", "en"), salt="other bytes")
+    states = States(grid)
+    assert {states.training(key) for key in (START, RECIPE)} == {"stale"}
+    assert set(states.scores(KEY).values()) == {"stale"}
+
+
 def test_a_stamp_of_another_spec_is_stale(grid):
     """Whatever put it there."""
     for artefact in (grid.encoder("tiny"), grid.training(START)):
@@ -130,6 +138,39 @@ def test_a_damaged_stamp_is_stale(content, grid):
     """It is no error: the job that makes it runs again."""
     grid.training(START).stamp.write_bytes(content)
     assert States(grid).training(START) == "stale"
+
+
+@pytest.mark.parametrize("content", [b"", b'{"spec": 1}'])
+def test_a_damaged_stamp_leaves_what_was_computed_from_its_artefact(content, grid):
+    """As if the artefact had been deleted: no training runs for scores that are right."""
+    for stamp in (
+        grid.encoder("tiny").stamp,
+        grid.training(START).stamp,
+        grid.examples_stamp(ExamplesKey("qa", "train", "en")),
+        grid.examples_stamp(ExamplesKey("xqa", "test", "sw")),
+    ):
+        stamp.write_bytes(content)
+    assert States(grid).training(RECIPE) == "done"
+    assert unfinished(grid) == []
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: os.truncate(path, 9)])
+def test_a_stamp_without_its_files_is_missing(damage, grid):
+    """Weights that were deleted or cut off: who needs them has them trained again."""
+    damage(grid.training(RECIPE).folder / "weights.safetensors")
+    damage(grid.examples_stamp(ExamplesKey("xqa", "test", "sw")).with_suffix(".parquet"))
+    states = States(grid)
+    assert (states.training(RECIPE), states.examples("xqa", "test", "sw")) == ("missing",) * 2
+    assert unfinished(grid) == []
+
+
+def test_scores_in_the_file_of_another_evaluation_are_stale(grid):
+    """Also where both are of one spec: an encoder that no seed has trained."""
+    one, two = (EvaluationKey("tiny", "none", seed, "pairs") for seed in (1, 2))
+    assert grid.evaluation(one).digest == grid.evaluation(two).digest
+    for of in (grid.paths.scores, lambda key: scores.archive(grid.paths.scores(key))):
+        of(two).write_bytes(of(one).read_bytes())
+    assert unfinished(grid) == [two]
 
 
 def test_deleted_inputs_change_nothing(grid):
