@@ -32,7 +32,7 @@ class DamagedFile(SourceUnavailable):
 
 
 def inside(path: str) -> PurePosixPath:
-    """A path of a card that cannot leave the folder it is put in; raises `DataError` otherwise."""
+    """A path of a card that stays inside its folder; raises `DataError` otherwise."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts:
         raise DataError(f"path: {path!r} must stay inside its folder: relative and without '..'")

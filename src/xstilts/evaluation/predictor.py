@@ -227,7 +227,7 @@ class Predictor:
 
 
 def _digest(part: Sequence[Example]) -> str:
-    """A digest of everything in some examples, by which equal parts of languages are known."""
+    """The digest of some examples: equal examples of two languages are encoded once."""
     digest = hashlib.sha256()
     for example in part:
         digest.update(repr(example).encode())

@@ -23,7 +23,7 @@ _HEAD = struct.Struct("<4Q")
 _CODEC = pa.Codec("zstd", compression_level=1)  # higher levels gain under one per cent
 _SAMPLE = 1 << 16
 _WORTH = 0.97
-"""A plane of whose sample less is left is compressed."""
+"""A plane of bytes is compressed if its sample shrinks to less than this share."""
 
 
 def pack(values: np.ndarray, base: np.ndarray | None = None) -> np.ndarray:

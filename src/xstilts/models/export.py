@@ -114,7 +114,7 @@ def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -
 def _with_head(
     checkpoint: Checkpoint, config: dict[str, Any], head: Head | None
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
-    """What the configuration says of a head, its tensors, and the prefix of all others."""
+    """The configuration's keys of a head, its tensors, and the prefix of all others."""
     plain: dict[str, Any] = {"dtype": "float32"}
     if head is None:
         return plain, {}, ""

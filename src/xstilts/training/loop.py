@@ -234,7 +234,7 @@ class Trainer:
         return self.step >= self.schedule.total or self.history.without_gain >= patience
 
     def steps(self) -> Iterator[list[Event]]:
-        """Do the steps that are left, one an iteration; give the events of each.
+        """Do the remaining steps, one an iteration; yield the events of each.
 
         The loss of a step is fetched while the next one is computed, so its `StepDone` comes one
         iteration later. Between two iterations `state` and `checkpoint` are those of ``step``.

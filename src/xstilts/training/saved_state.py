@@ -40,7 +40,7 @@ class SavedState:
         self._best, self._best_crc32 = 0, 0  # step and CRC-32 of the best checkpoint now
 
     def resume(self, trainer: Trainer) -> int:
-        """Let a trainer go on from the saved state; gives its step, 0 where there is none.
+        """Let a trainer resume from the saved state; return its step, or 0 if none exists.
 
         A state that cannot be read, that is of another spec, other inputs or another kind of
         device, or whose best checkpoint is missing or damaged is deleted, and a line says so.
@@ -137,7 +137,7 @@ def write(path: Path, tensors: dict[str, torch.Tensor], progress: dict[str, Any]
 
 
 def load(path: Path, identity: dict[str, Any]) -> TrainerState | None:
-    """The state in a file; None where there is no file or it cannot be used.
+    """The state in a file; None if the file does not exist or cannot be used.
 
     ``identity``: what a state must contain to be used. A state that cannot be read, has changed
     since it was written, or is of another training is deleted, and a line says so.

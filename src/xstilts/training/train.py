@@ -67,13 +67,13 @@ class TrainingRun:
         self._log = TrainingLog(job.folder, self.trainer.schedule.total)
 
     def resume(self) -> int:
-        """Go on from the saved state; gives its step, 0 where there is none."""
+        """Resume from the saved state; return its step, or 0 if none exists."""
         step = self.saved.resume(self.trainer)
         self._log.rewind(step)
         return step
 
     def steps(self, stop_requested: Callable[[], bool] = lambda: False) -> Iterator[int]:
-        """Do the steps that are left, and give the number of each.
+        """Do the remaining steps, and yield the number of each.
 
         The state is saved every ``job.save_every`` seconds. When ``stop_requested()`` is true
         after a step, the state is saved and `SystemExit` raised.
@@ -192,7 +192,7 @@ def _input_stamps(job: TrainingJob) -> dict[str, Path]:
 
 
 def _roles(role: str, stamps: tuple[Path, ...]) -> dict[str, Path]:
-    """A name for each of some stamps: the role alone where there is one, else with its place."""
+    """A name for each stamp: its role, numbered if several stamps have the role."""
     if len(stamps) == 1:
         return {role: stamps[0]}
     return {f"{role}.{place}": stamp for place, stamp in enumerate(stamps)}

@@ -68,7 +68,7 @@ _NAMES = {
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
-    """Computes the gradients along with the loss: a sum's are known before it is used."""
+    """Computes the gradients together with the loss, because the loss is a sum."""
 
     @staticmethod
     def forward(
