@@ -159,6 +159,7 @@ class Project:
         return {
             str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.folder.glob(pattern))
+            if path.is_file()
         }
 
     def scores(self) -> dict[str, str]:

@@ -21,7 +21,6 @@ LISTINGS = {
     "rules": ["--list-rules"],
     "rule graph": ["--rulegraph"],
     "whole rule graph": ["--forceall", "--rulegraph"],
-    "touch": ["--touch"],
     "unlock": ["--unlock"],
     "lint": ["--lint"],
     "what would be deleted": ["--delete-all-output", "-n"],
@@ -35,6 +34,15 @@ def test_commands_that_run_nothing_write_nothing(command, project):
     before = project.files()
     project.snakemake(*LISTINGS[command])
     assert project.files() == before
+
+
+def test_touching_changes_times_and_no_content(project):
+    """``--touch`` marks files as new, as it should; a missing score stays missing."""
+    project.drop("results/tiny/scores/tiny/none/seed1/cldr_region.jsonl", "sw")
+    before = project.prints("results/**/*.*") | project.prints("resources/**/*.*")
+    project.snakemake("--touch")
+    assert project.prints("results/**/*.*") | project.prints("resources/**/*.*") == before
+    assert project.planned()["evaluate"] == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a folder read-only, which root may do")
