@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey
@@ -23,20 +24,24 @@ class RuleInputs:
         self._first: dict[str, TrainingKey] = {}  # the training that computes a digest
         for key in self.grid.reads.trainings():
             self._first.setdefault(self.grid.training(key).digest, key)
+        # thousands of jobs ask for the same artefacts
+        self.encoder, self.training = cache(self._encoder), cache(self._training)
+        self._training_examples = cache(self._examples_of_training)
+        self._target_examples = cache(self._examples_of_target)
         self._languages = {
             (task, split): languages for task, split, languages in self.grid.reads.needed_examples()
         }
 
     # -- one artefact: its stamp, or the mark of the job that computes it -------------------------
 
-    def encoder(self, name: str) -> str:
+    def _encoder(self, name: str) -> str:
         """The stamp of an encoder, or the mark of the job that fetches it."""
         run = self.run
         if self.states.encoder(name) == "done" and not run.is_forced("fetch_encoder"):
             return str(self.grid.encoder(name).stamp)
         return run.mark("fetch_encoder", name)
 
-    def training(self, key: TrainingKey) -> str:
+    def _training(self, key: TrainingKey) -> str:
         """The stamp of a checkpoint, or the mark of the job that trains it."""
         artefact = self.grid.training(key)
         if self.states.training(key) == "done" and not self.run.is_forced("train"):
@@ -59,6 +64,16 @@ class RuleInputs:
                 chosen.setdefault(place, str(self.grid.examples_stamp(key)))
         return list(chosen.values())
 
+    def _examples_of_training(self, condition: str, stage: str) -> list[str]:
+        return self.examples(self.grid.reads.examples_of_training(condition, stage))
+
+    def _examples_of_target(self, target: str) -> list[str]:
+        return self.examples(
+            ExamplesKey(target, split, language)
+            for split in self.grid.reads.splits_read(target)
+            for language in self.grid.resolved.languages[target]
+        )
+
     def _start(self, encoder: str, training: TrainingKey | None) -> str:
         return self.encoder(encoder) if training is None else self.training(training)
 
@@ -67,26 +82,19 @@ class RuleInputs:
     def of_training(self, encoder: str, condition: str, seed: str, stage: str) -> Inputs:
         """What ``train`` waits for."""
         key = TrainingKey(encoder, condition, int(seed), stage)
-        reads = self.grid.reads
         return {
             "encoder": [self.encoder(encoder)],
-            "start": [self._start(encoder, reads.training_before(key))],
-            "examples": self.examples(reads.examples_of_training(condition, stage)),
+            "start": [self._start(encoder, self.grid.reads.training_before(key))],
+            "examples": self._training_examples(condition, stage),
         }
 
     def of_evaluation(self, encoder: str, condition: str, seed: str, target: str) -> Inputs:
         """What ``evaluate`` waits for."""
         key = EvaluationKey(encoder, condition, int(seed), target)
-        reads, languages = self.grid.reads, self.grid.resolved.languages[target]
-        needed = (
-            ExamplesKey(target, split, language)
-            for split in reads.splits_read(target)
-            for language in languages
-        )
         return {
             "encoder": [self.encoder(encoder)],
-            "checkpoint": [self._start(encoder, reads.evaluated_training(key))],
-            "examples": self.examples(needed),
+            "checkpoint": [self._start(encoder, self.grid.reads.evaluated_training(key))],
+            "examples": self._target_examples(target),
         }
 
     def all_examples(self, *splits: str) -> list[str]:

@@ -83,7 +83,7 @@ class Run:
     def mark(self, rule: str, place: object) -> str:
         """The mark of a job, which makes the job a part of the plan."""
         self.start_if_real(rule)
-        return str(self.folder / rule / f"{place}.json")
+        return f"{self.folder}/{rule}/{place}.json"
 
     @property
     def changed(self) -> str:
