@@ -88,8 +88,9 @@ def result(reader: Path) -> dict[str, Any]:
         env=os.environ | {"PYTHONPATH": f"{reader / 'src'}{os.pathsep}{ROOT / 'tests'}"},
         text=True,
         capture_output=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
