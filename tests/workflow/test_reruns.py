@@ -101,12 +101,14 @@ def test_a_fresh_clone_of_the_code_reruns_nothing(project):
     assert project.planned() == {}
 
 
-def test_swapped_checkpoints_are_trained_and_scored_again(project):
-    """Another checkpoint under a stamp's path: its spec is not the one that the grid asks for."""
+def test_a_checkpoint_of_another_spec_under_its_path_is_never_used(project):
+    """Scores of the right one remain valid; a missing score trains it again, to the same bytes."""
     here, there = weights(project), weights(project, condition="facts_nli")
     scores, checkpoints = project.scores(), project.checkpoints()
     for name in ("weights.safetensors", "stamp.json"):
         (here / name).write_bytes((there / name).read_bytes())
+    assert project.planned() == {}
+    project.drop(SCORES, "sw")
     jobs = project.planned()
     assert (jobs["train"], jobs["evaluate"]) == (1, 1)
     project.snakemake()

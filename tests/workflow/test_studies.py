@@ -46,13 +46,17 @@ def test_the_pilots_data_come_from_the_mirror_alone(offline: Project):
     """One of its data sets of each kind of file; the rest are read by the cards' own tests."""
     mirror = str(HOME.parent / "shared/mirror")
     codes = {"americasnli": "quy", "afriqa": "yo", "masakhaner1": "wo", "xcopa": "qu"}
-    settings = [
-        f"mirror={mirror}",
-        f"targets={[*codes]}",
-        f"languages={[*codes.values()]}",
-        "conditions=[none]",
-        "encoders=[tiny]",
-    ]
-    offline.snakemake("download", "--configfile", "config/pilot.yaml", "--config", *settings)
+    study = {
+        "study": "mini",
+        "encoders": ["tiny"],
+        "conditions": ["none"],
+        "targets": [*codes],
+        "languages": {task: [code] for task, code in codes.items()},
+        "recipes": {"squad": "squad_part", "mnli": "mnli_part"},
+        "seeds": [1],
+        "mirror": mirror,
+    }
+    (offline.folder / "config/mini.yaml").write_text(yaml.safe_dump(study))
+    offline.snakemake("download", "--configfile", "config/mini.yaml")
     for task, code in codes.items():
         assert [*offline.folder.glob(f"resources/examples/{task}-test-*/{code}.json")]
