@@ -56,7 +56,22 @@ def project(cluster, prepared, undisturbed, tmp_path) -> Iterator[Submitted]:
     """A copy of the prepared project, on a cluster whose nodes are all well."""
     made = copy(prepared, tmp_path / "project")
     yield made
-    for running in made.started:
+    clean_up(made, cluster)
+
+
+@pytest.fixture
+def extended(cluster, undisturbed, tmp_path) -> Iterator[Submitted]:
+    """A finished study to which a language was added; its examples are prepared."""
+    made = copy(undisturbed, tmp_path / "project")
+    made.study(**STUDY, languages=["en", "sw", "de", "ru"])
+    made.snakemake("download")
+    yield made
+    clean_up(made, cluster)
+
+
+def clean_up(project: Submitted, cluster: Cluster) -> None:
+    """Kill what a test has started, and make all nodes well."""
+    for running in project.started:
         with running, suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)
     cluster.repair()

@@ -36,11 +36,17 @@ class Submitted(Project):
 
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def profile(self, train: dict[str, Any] | None = None, **changes: Any) -> None:
-        """Write the profile of the tests; ``train`` changes what is asked for a training."""
+    def profile(
+        self,
+        train: dict[str, Any] | None = None,
+        evaluate: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Write the profile of the tests; ``train`` and ``evaluate`` change what jobs ask for."""
         said = yaml.safe_load((self.folder / "profiles/slurm/config.yaml").read_text())
         said |= FAST | changes
         said["set-resources"]["train"] |= train or {}
+        said["set-resources"]["evaluate"] |= evaluate or {}
         path = self.folder / "profiles/fast/config.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump(said))
