@@ -38,14 +38,19 @@ def as_json(grid: Grid) -> dict[str, Any]:
 
 def snapshot_path(grid: Grid) -> Path:
     """Where the snapshot of a grid lies: its name is the digest of its content."""
-    return grid.paths.snapshots / f"{digest(as_json(grid))}.json"
+    return _path_of(grid, as_json(grid))
+
+
+def _path_of(grid: Grid, content: dict[str, Any]) -> Path:
+    return grid.paths.snapshots / f"{digest(content)}.json"
 
 
 def save_snapshot(grid: Grid) -> Path:
     """Write the snapshot of a grid, and note that it is the latest; return its path."""
-    path = snapshot_path(grid)
+    content = as_json(grid)
+    path = _path_of(grid, content)
     if not path.exists():
-        write_json(path, as_json(grid))
+        write_json(path, content)
     latest = path.with_name(LATEST)
     if not latest.exists() or latest.read_text(encoding="utf-8").strip() != path.name:
         write_text(latest, f"{path.name}\n")

@@ -116,7 +116,7 @@ def _break(path: Path, content: bytes, log: Callable[[str], None]) -> None:
 
 
 def _read(path: Path) -> bytes | None:
-    """The bytes of a lock file; None if there is none.
+    """The bytes of a lock file; None if the file does not exist.
 
     Opening the file asks the file server; a look at the folder may come from a cache.
     """

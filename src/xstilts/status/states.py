@@ -150,17 +150,14 @@ class States:
     @cached_property
     def report(self) -> State:
         """The state of the report: done if it is of the table that is on disk now."""
-        state = self._of_result(self.grid.report, {"table": self.stamps.sha256(self._table_stamp)})
+        table = self.stamps.sha256(self.grid.table.stamp)
+        state = self._of_result(self.grid.report, {"table": table})
         return "stale" if state == "done" and self.table != "done" else state
 
     @cached_property
     def submission(self) -> State:
         """The state of the submission: done if it was written from the scores on disk now."""
         return self._of_result(self.grid.submission, {"scores": self.scores_digest})
-
-    @property
-    def _table_stamp(self) -> Path:
-        return self.grid.table.stamp
 
     @cached_property
     def scores_digest(self) -> str:

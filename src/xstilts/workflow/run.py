@@ -82,13 +82,13 @@ class Run:
 
     def mark(self, rule: str, place: object) -> str:
         """The mark of a job, which makes the job a part of the plan."""
-        self.start_if_real(rule)
+        self.start_if_real()
         return f"{self.folder}/{rule}/{place}.json"
 
     @property
     def changed(self) -> str:
         """A mark that is newer than every table and report."""
-        self.start_if_real("mark_changes")
+        self.start_if_real()
         return str(self.folder / "changed")
 
     def is_forced(self, rule: str) -> bool:
@@ -112,7 +112,7 @@ class Run:
 
     # -- start ------------------------------------------------------------------------------------
 
-    def start_if_real(self, rule: str) -> None:
+    def start_if_real(self) -> None:
         """Write what the jobs of this run work from, once, if jobs will really be run.
 
         Snakemake sets its executor before it asks rules for their inputs, so it says itself

@@ -26,10 +26,9 @@ def study_config(workflow: Any, config: dict[str, Any]) -> LoadedStudy:
     """
     if _in_module(workflow):
         return LoadedStudy(deepcopy(dict(config)), "config of the module")
-    given = [*workflow.configfiles, *workflow.overwrite_configfiles]
+    # the files of --configfile stand alone
+    given = workflow.overwrite_configfiles or workflow.configfiles
     files = list(dict.fromkeys(map(Path, given)))
-    if workflow.overwrite_configfiles:  # they stand alone
-        files = [Path(file) for file in workflow.overwrite_configfiles]
     return load_study(files, workflow.config_settings.config)
 
 
