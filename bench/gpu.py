@@ -295,10 +295,10 @@ def ours(work: Work, ready: Barrier) -> dict[str, Any]:
             wait_for_device()
             seconds = time.perf_counter() - began
             timed = items[work.warm : work.warm + work.steps]
-            told = measured(work, seconds, [lengths[i] for i in timed])
+            figures = measured(work, seconds, [lengths[i] for i in timed])
             if work.profile:
-                told["profile"] = profiled(steps)
-    return told | {"loss": trainer.losses["mnli"]}
+                figures["profile"] = profiled(steps)
+    return figures | {"loss": trainer.losses["mnli"]}
 
 
 def theirs(work: Work, ready: Barrier) -> dict[str, Any]:
@@ -332,11 +332,11 @@ def theirs(work: Work, ready: Barrier) -> dict[str, Any]:
 
 
 def measured(work: Work, seconds: float, sizes: list[np.ndarray]) -> dict[str, Any]:
-    """What a side is told by; ``sizes``: tokens of each item of each timed step."""
+    """The figures of a side; ``sizes``: tokens of each item of each timed step."""
     each = seconds / work.steps
     tokens = sum(int(s.sum()) for s in sizes)
     flops = sum(work.shape.flops(s) for s in sizes) / len(sizes)
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "seconds_a_step": each,
         "tokens_a_second": tokens / seconds,
         "real_tokens_a_step": tokens / len(sizes),
@@ -347,9 +347,9 @@ def measured(work: Work, seconds: float, sizes: list[np.ndarray]) -> dict[str, A
     if chip := chip_of_this():
         peak, bandwidth = 1e12 * float(chip["peak"]), 1e12 * float(chip["bandwidth"])
         precision = "fp32" if "fp32" in work.side else "bf16"
-        told["share_of_peak"] = flops / each / peak
-        told["floor_seconds"] = flops / peak + work.shape.bytes_updated(precision) / bandwidth
-    return told
+        figures["share_of_peak"] = flops / each / peak
+        figures["floor_seconds"] = flops / peak + work.shape.bytes_updated(precision) / bandwidth
+    return figures
 
 
 def memory_gib() -> float:
@@ -414,10 +414,10 @@ def replayed(work: Work, ready: Barrier) -> dict[str, Any]:
         return (time.perf_counter() - began) / work.steps
 
     both_passes()
-    told = {"launched_seconds": seconds(both_passes), "tokens": len(batch.ids)}
+    figures = {"launched_seconds": seconds(both_passes), "tokens": len(batch.ids)}
     if torch.cuda.is_available():
-        told["replayed_seconds"] = seconds(captured(both_passes, trainer.gradients.zero).replay)
-    return told | {"memory_gib": memory_gib()}
+        figures["replayed_seconds"] = seconds(captured(both_passes, trainer.gradients.zero).replay)
+    return figures | {"memory_gib": memory_gib()}
 
 
 def captured(work: Callable[[], None], clear: Callable[[], None]) -> torch.cuda.CUDAGraph:
@@ -438,32 +438,32 @@ def captured(work: Callable[[], None], clear: Callable[[], None]) -> torch.cuda.
     return graph
 
 
-def process(work: Work, ready: Barrier, told: Queue[dict[str, Any]]) -> None:
-    """A side from start to end; what goes wrong with it is told, and stops no other side."""
+def process(work: Work, ready: Barrier, figures: Queue[dict[str, Any]]) -> None:
+    """A side from start to end; an error of it is put into its figures and stops no other side."""
     sys.path.insert(0, str(HOME / "bench"))
     kinds = {"trainer": theirs, "replayed": replayed}
     run = kinds.get(work.side.split("-")[0], ours)
     try:
-        told.put(run(work, ready))
+        figures.put(run(work, ready))
     except Exception as error:
         traceback.print_exc()
         with suppress(ValueError):
             ready.abort()
-        told.put({"error": f"{type(error).__name__}: {error}"[:500]})
+        figures.put({"error": f"{type(error).__name__}: {error}"[:500]})
 
 
 def run_side(work: Work) -> dict[str, Any]:
     """A side, or as many trainings at once as its name says."""
     count = int(work.side.split("-")[1]) if work.side.startswith("shared") else 1
     fresh = multiprocessing.get_context("spawn")  # CUDA cannot be used in a forked process
-    ready, told = fresh.Barrier(count, timeout=300), fresh.Queue()
-    processes = [fresh.Process(target=process, args=(work, ready, told)) for _ in range(count)]
+    ready, figures = fresh.Barrier(count, timeout=300), fresh.Queue()
+    processes = [fresh.Process(target=process, args=(work, ready, figures)) for _ in range(count)]
     for one in processes:
         one.start()
     found: list[dict[str, Any]] = []
     while len(found) < count:
         try:
-            found.append(told.get(timeout=5))
+            found.append(figures.get(timeout=5))
         except queue.Empty:
             if not any(one.is_alive() for one in processes):
                 found.append({"error": "the process died"})
@@ -485,12 +485,12 @@ def run_side(work: Work) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What was measured on."""
-    told: dict[str, Any] = {"torch": torch.__version__, "cpus": os.cpu_count()}
+    figures: dict[str, Any] = {"torch": torch.__version__, "cpus": os.cpu_count()}
     if not torch.cuda.is_available():
-        return told | {"device": f"cpu, {torch.backends.cpu.get_cpu_capability()}"}
+        return figures | {"device": f"cpu, {torch.backends.cpu.get_cpu_capability()}"}
     daemon = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))
-    told |= {"device": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
-    return told | {"mps": daemon.exists(), "chip": chip_of_this()}
+    figures |= {"device": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+    return figures | {"mps": daemon.exists(), "chip": chip_of_this()}
 
 
 def shown(results: dict[str, Any]) -> str:
@@ -506,24 +506,24 @@ def shown(results: dict[str, Any]) -> str:
     for name in SIDES:
         if name not in sides:
             continue
-        told = sides[name]
-        if "error" in told:
-            lines.append(f"{name:22}  {told['error']}")
+        figures = sides[name]
+        if "error" in figures:
+            lines.append(f"{name:22}  {figures['error']}")
             continue
         if name == "replayed":
-            each = 1000 * told["launched_seconds"]
-            graph = told.get("replayed_seconds")
+            each = 1000 * figures["launched_seconds"]
+            graph = figures.get("replayed_seconds")
             as_graph = f"as a graph {1000 * graph:.1f} ms" if graph else "no graph without a GPU"
             lines.append(f"{name:22}  both passes {each:.1f} ms, {as_graph}")
             continue
-        each, hourly = told.get("seconds_a_step"), told.get("trainings_an_hour")
+        each, hourly = figures.get("seconds_a_step"), figures.get("trainings_an_hour")
         ratio = default / each if default and each else None
         cells = (
             (1000 * each if each else None, 9, ".1f"),
-            (told.get("tokens_a_second"), 11, ",.0f"),
-            (told.get("share_of_peak"), 9, ".1%"),
-            (1000 * told["floor_seconds"] if "floor_seconds" in told else None, 10, ".1f"),
-            (told["memory_gib"], 7, ".2f"),
+            (figures.get("tokens_a_second"), 11, ",.0f"),
+            (figures.get("share_of_peak"), 9, ".1%"),
+            (1000 * figures["floor_seconds"] if "floor_seconds" in figures else None, 10, ".1f"),
+            (figures["memory_gib"], 7, ".2f"),
             (ratio, 11, ".2f"),
             (hourly, 13, ".3f"),
         )
@@ -561,12 +561,12 @@ def main() -> None:
     for side in args.sides or (SIDES if args.device == "cuda" else TRIED):
         began = time.perf_counter()
         work = Work(side, args.folder / args.shape, shape, args.warm, args.steps, args.profile)
-        told = run_side(work)
-        results["sides"][side] = told | {"whole_seconds": time.perf_counter() - began}
+        figures = run_side(work)
+        results["sides"][side] = figures | {"whole_seconds": time.perf_counter() - began}
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(results, indent=1))
         print(f"{side}: {results['sides'][side]['whole_seconds']:.0f} s in all", flush=True)
-        print(told.get("profile", ""), end="\n" if "profile" in told else "", flush=True)
+        print(figures.get("profile", ""), end="\n" if "profile" in figures else "", flush=True)
     print(shown(results))
 
 

@@ -19,6 +19,6 @@ def derive(seed: int, *purpose: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def rank(*purpose: object) -> str:
+def order_key(*purpose: object) -> str:
     """A key that orders things as if at random, the same everywhere."""
     return hashlib.sha256("\x1f".join(map(str, purpose)).encode()).hexdigest()

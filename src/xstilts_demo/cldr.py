@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from xstilts.errors import MissingPlugin
-from xstilts.seeds import rank
+from xstilts.seeds import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -191,7 +191,7 @@ def half_of(kind: str, key: str) -> str:
     if kind == "language":
         likely = get_global("likely_subtags").get(key, f"{key}_Zzzz_ZZ")
         home = str(likely).split("_")[-1]
-    return HALVES[int(rank("half", home), 16) % 2]
+    return HALVES[int(order_key("half", home), 16) % 2]
 
 
 @cache

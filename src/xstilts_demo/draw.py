@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-from xstilts.seeds import rank
+from xstilts.seeds import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Draw:
 
     def __init__(self, *key: str) -> None:
         """Start the sequence that belongs to `key`."""
-        self._random = random.Random(int(rank(*key), 16))
+        self._random = random.Random(int(order_key(*key), 16))
 
     def below(self, bound: int) -> int:
         """A whole number from 0 to `bound` - 1."""

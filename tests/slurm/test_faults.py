@@ -98,7 +98,7 @@ def test_a_training_whose_time_is_over_goes_on_in_the_next_attempt(
 
 @pytest.mark.skipif(not LIMITS_MEMORY, reason="no memory cgroups (version 1) to be written")
 def test_a_training_killed_for_memory_comes_back_with_more(cluster, project, undisturbed, before):
-    """The kernel kills it at its limit. What Slurm calls that depends on who tells it first: its
+    """The kernel kills it at its limit. What Slurm calls that depends on who reports it first: its
     memory controller (OUT_OF_MEMORY), or the job's own end with a killed child (FAILED)."""
     project.profile({"mem_mb": "300 * attempt ** 2"})
     ends(project.submit(*TRAINING))

@@ -82,7 +82,7 @@ def make_encoder(folder: Path) -> None:
 def planned_jobs(output: str) -> dict[str, int]:
     """Read the number of jobs of each rule, but for ``all``, from the output of a dry run.
 
-    Raises `AssertionError` where the output neither has a table of jobs nor tells that nothing is
+    Raises `AssertionError` where the output neither has a table of jobs nor says that nothing is
     to be done: a test must not take output that nobody understands for an empty plan.
     """
     if "Nothing to be done" in output:

@@ -117,8 +117,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         files = site.repositories[repository][commit]
         if action == "revision":
             siblings = [{"rfilename": each} for each in files]
-            told = {"id": repository.removeprefix("datasets/"), "sha": commit, "siblings": siblings}
-            return 200, {}, json.dumps(told).encode()
+            about = {
+                "id": repository.removeprefix("datasets/"),
+                "sha": commit,
+                "siblings": siblings,
+            }
+            return 200, {}, json.dumps(about).encode()
         content = files.get(name[0])
         headers = {"X-Repo-Commit": commit}
         if content is None:

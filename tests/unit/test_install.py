@@ -109,7 +109,7 @@ def test_every_module_imports(python):
 
 
 def test_the_embedded_benchmark_asks_for_its_extra(python):
-    """Babel is not installed; the error tells how to install it."""
+    """Babel is not installed; the error says how to install it."""
     script = "from xstilts.provenance import plugins; plugins.load(plugins.SOURCES, 'embedded')"
     done = run(python, script)
     assert done.stderr.splitlines()[-1] == (

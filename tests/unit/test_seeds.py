@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts.seeds import derive, rank
+from xstilts.seeds import derive, order_key
 
 purposes = st.lists(
     st.text(st.characters(codec="utf-8", exclude_characters="\x1f")) | st.integers(), max_size=3
@@ -25,7 +25,7 @@ def test_other_purposes_give_other_seeds(seed, one, other):
 def test_seeds_are_the_same_everywhere():
     """Not Python's salted hash: the number is fixed for good, results hang on it."""
     assert derive(1, "order", 0) == 2585612444217454947
-    assert rank(1, "a").startswith("aaa8be88bd4afa32")
+    assert order_key(1, "a").startswith("aaa8be88bd4afa32")
 
 
 def test_neighbouring_seeds_have_nothing_in_common():
@@ -33,10 +33,10 @@ def test_neighbouring_seeds_have_nothing_in_common():
     assert len({derive(seed, name) for seed in range(100) for name in "ab"}) == 200
 
 
-def test_a_rank_shuffles_by_content():
+def test_a_order_key_shuffles_by_content():
     """Which examples are drawn does not depend on the order in which they came."""
     names = [f"id{i}" for i in range(50)]
-    shuffled = sorted(names, key=lambda name: rank(1, name))
+    shuffled = sorted(names, key=lambda name: order_key(1, name))
     assert shuffled != names
     names.reverse()
-    assert shuffled == sorted(names, key=lambda name: rank(1, name))
+    assert shuffled == sorted(names, key=lambda name: order_key(1, name))

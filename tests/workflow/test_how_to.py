@@ -52,7 +52,7 @@ def test_the_study_is_valid(reader: Project):
 
 
 def test_data_are_fetched_beforehand_and_then_need_no_network(reader: Project):
-    """``snakemake download`` tells what came from where, once; compute nodes have no network."""
+    """``snakemake download`` says what came from where, once; compute nodes have no network."""
     done = reader.snakemake("download", "--configfile", "config/radio.yaml")
     assert "Downloaded raw files:" in done.stdout
     assert re.search(r"4 files +[\d.]+ k?B  mirror", done.stdout)

@@ -114,7 +114,7 @@ def test_the_end_is_that_of_a_fresh_run(
     arguments = chance.choice([[], ["--rerun-triggers", "mtime"]])
     project.snakemake(*arguments)
     found = (project.folder / "results/tiny/grid.parquet").read_bytes()
-    told = f"{history}, {loss!r}, {VARIANTS[variant]}, {arguments}"
-    assert found == tables[variant], told
+    sequence = f"{history}, {loss!r}, {VARIANTS[variant]}, {arguments}"
+    assert found == tables[variant], sequence
     after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in weights}
-    assert after == weights, told
+    assert after == weights, sequence

@@ -40,7 +40,7 @@ rule collect_scores:
 
 rule write_report:
     input:
-        # the mark tells that the table is written again; file times tell nothing (a copied folder)
+        # the mark says that the table is written again; file times say nothing (a copied folder)
         table=ancient(f"{RESULTS}/grid.parquet"),
         changed=lambda w: needs.report(),
     output:

@@ -83,7 +83,7 @@ class Catalogue:
         return card
 
     def schema(self, task: str) -> TaskSchema:
-        """What the type of a task tells about its cards and examples."""
+        """The schema of a task's type: what its cards and examples must hold."""
         return self.task_types[self.task(task).task_type]
 
     def _encoder(self, name: str) -> EncoderCard:

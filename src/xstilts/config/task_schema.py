@@ -54,7 +54,7 @@ class TaskSchema(ABC):
 
     @abstractmethod
     def comparable_text(self, row: Row) -> str:
-        """The text that tells an example from all others, to find test items in training data."""
+        """The text by which an example is compared, to find test items in training data."""
 
     def faults(self, row: Row, labels: Sequence[str]) -> Iterator[str]:
         """What is wrong with an example, by itself; ``labels`` are the card's."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from xstilts.errors import DataError
 from xstilts.provenance.files import write_atomically
-from xstilts.seeds import rank
+from xstilts.seeds import order_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +46,7 @@ def read(path: Path) -> list[Example]:
     return rows
 
 
-def joined(schema: TaskSchema, stamps: Sequence[Path]) -> list[Example]:
+def concatenated(schema: TaskSchema, stamps: Sequence[Path]) -> list[Example]:
     """The examples of several stamps, one after the other.
 
     Parts of a task, or its translations, may use the same ids: with more than one stamp, the number
@@ -68,7 +68,7 @@ def subset(schema: TaskSchema, rows: list[Example], limit: int | None, task: str
     questions = [row for row in rows if schema.is_question(row)]
     if limit is None or limit >= len(questions):
         return rows
-    drawn = sorted(questions, key=lambda row: rank("subset", task, row["id"]))[:limit]
+    drawn = sorted(questions, key=lambda row: order_key("subset", task, row["id"]))[:limit]
     chosen = {id(row) for row in drawn}
     named = {name for row in drawn for name in schema.named_by(row)}
     return [

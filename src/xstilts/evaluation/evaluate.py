@@ -78,7 +78,7 @@ def _run(job: EvaluationJob, log: Callable[[str], None]) -> None:
     scores.write(job.score_file, kept | new, fresh)
     if missing:
         path = scores.run_record(job.score_file)
-        record.write(path, seconds_by_language=seconds, **predictor.device.facts())
+        record.write(path, seconds_by_language=seconds, **predictor.device.describe())
     shutil.rmtree(job.work, ignore_errors=True)
 
 

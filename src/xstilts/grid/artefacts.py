@@ -314,7 +314,7 @@ class Grid:
             *([self.study.mlm.text] if self.study.mlm.text else []),
         }
         tasks |= {part for task in tasks for part in self.cards.task(task).parts}
-        # a recipe that the study replaces still tells which training data are a benchmark's own
+        # a recipe that the study replaces still says which training data are a benchmark's own
         tasks.update(*(self.resolved.benchmark_tasks(target) for target in self.resolved.targets))
         codes = {code for chosen in self.resolved.languages.values() for code in chosen}
         return {

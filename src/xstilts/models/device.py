@@ -60,7 +60,7 @@ class Device:
         finally:
             torch.set_num_threads(before)
 
-    def facts(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """Its kind, name and precision, for the record of the run."""
         name = (
             torch.cuda.get_device_name()

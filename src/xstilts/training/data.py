@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xstilts.config.hyperparameters import Hyperparameters
-from xstilts.data.examples import joined, subset
+from xstilts.data.examples import concatenated, subset
 from xstilts.errors import DataError
 from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.tokenizer import Tokenizer
@@ -49,7 +49,7 @@ class TrainingData:
 
     def _of_task(self, task: TaskJob) -> Features:
         task_model, limit = self.task_models[task.name], task.hyperparameters.max_examples
-        examples = joined(task_model.schema, task.examples)
+        examples = concatenated(task_model.schema, task.examples)
         features = task_model.encode(
             subset(task_model.schema, examples, limit, task.name),
             EncodingContext(self.tokenizer, task.labels, task.hyperparameters, training=True),
@@ -63,7 +63,7 @@ class TrainingData:
         choices = mlm.choices
         self.mask = self.tokenizer.mask  # raises where the tokenizer has none
         schema = self.mlm.schema
-        parts = [joined(schema, [stamp]) for stamp in mlm.examples]  # one language each
+        parts = [concatenated(schema, [stamp]) for stamp in mlm.examples]  # one language each
         texts = [x for part in parts for x in subset(schema, part, choices.max_examples, MLM_TASK)]
         limits = Hyperparameters(max_length=choices.max_length)
         context = EncodingContext(self.tokenizer, (), limits, training=True)

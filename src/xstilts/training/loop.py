@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from xstilts.data.examples import joined, subset
+from xstilts.data.examples import concatenated, subset
 from xstilts.errors import EncoderError, TrainingError
 from xstilts.models import checkpoint
 from xstilts.models.checkpoint import Checkpoint
@@ -186,7 +186,7 @@ class Trainer:
         for task in self.job.tasks:
             if task.dev:
                 schema = self.data.task_models[task.name].schema
-                usable = labelled(schema, joined(schema, task.dev), task.dev)
+                usable = labelled(schema, concatenated(schema, task.dev), task.dev)
                 limit = task.hyperparameters.dev_examples
                 examples[task.name] = subset(schema, usable, limit, task.name)
         if not examples:

@@ -143,7 +143,7 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
             pass
     weights = job.folder / checkpoint.FILE
     training.write_checkpoint(weights)
-    record.write(job.folder / "run.json", resumed_from=resumed_from, **device.facts())
+    record.write(job.folder / "run.json", resumed_from=resumed_from, **device.describe())
     outcomes = training.trainer.outcomes()
     write_stamp(job.stamp, spec=job.spec, inputs=inputs, files=[weights], outcomes=outcomes)
 

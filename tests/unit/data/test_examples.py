@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support import tiny
-from xstilts.data.examples import first, joined, read, subset, write
+from xstilts.data.examples import concatenated, first, read, subset, write
 from xstilts.errors import DataError
 from xstilts.tasks.registry import SCHEMAS
 
@@ -80,8 +80,14 @@ def test_parts_of_a_task_are_read_one_after_the_other(tmp_path):
         tiny.split(tmp_path / f"{name}.json", "classification", tiny.sentences(n))
         for name, n in (("one", 3), ("two", 2))
     ]
-    assert [row["id"] for row in joined(SCHEMA, parts)] == ["0:c0", "0:c1", "0:c2", "1:c0", "1:c1"]
-    assert [row["id"] for row in joined(SCHEMA, parts[:1])] == ["c0", "c1", "c2"]
+    assert [row["id"] for row in concatenated(SCHEMA, parts)] == [
+        "0:c0",
+        "0:c1",
+        "0:c2",
+        "1:c0",
+        "1:c1",
+    ]
+    assert [row["id"] for row in concatenated(SCHEMA, parts[:1])] == ["c0", "c1", "c2"]
 
 
 def test_pairs_of_retrieval_hold_in_every_part(tmp_path):
@@ -90,7 +96,7 @@ def test_pairs_of_retrieval_hold_in_every_part(tmp_path):
         tiny.split(tmp_path / f"{name}.json", "retrieval", tiny.translations(n))
         for name, n in (("de", 2), ("sw", 3))
     ]
-    rows = joined(PAIRS, parts)
+    rows = concatenated(PAIRS, parts)
     pairs = [(row["id"], row["relevant"]) for row in rows if row["side"] == "query"]
     assert pairs == [
         (f"{n}:q{i}", [f"{n}:c{i}"]) for n, i in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 2))

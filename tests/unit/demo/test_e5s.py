@@ -237,7 +237,7 @@ class TestWheels:
         )
 
     def test_another_wheel_than_the_card_says_is_refused(self, resources):
-        """Both checksums are told, and what to do."""
+        """The error names both checksums, and what to do."""
         wheel = resources / "wheels" / "pack_age-1.0-py3-none-any.whl"
         found = sha256(wheel.read_bytes())
         assert self.refusal(ChecksumMismatch, resources, sha256="f" * 64) == (

@@ -46,7 +46,7 @@ def test_development_data_that_do_not_fit_are_read_in_smaller_parts(tmp_path, ca
 
 
 def test_one_development_example_that_does_not_fit_is_a_clear_error(tmp_path):
-    """What cannot be read at all is told as what it is."""
+    """The error names the part of the data and the length of the example."""
 
     def forward(items):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

@@ -256,7 +256,7 @@ class TestOtherTokenizers:
 
 
 def test_bytes_spell_the_character_that_they_are_of(tmp_path):
-    """And a part of one is told to be no character."""
+    """A part of a character's bytes gives the replacement character."""
     tokenizer = Tokenizer(tiny.tokenizer_file(tmp_path, fast=gemmas()))
     (tokens,) = tokenizer(["cat ไ"])
     assert tokenizer.spelt(tokens.ids) == "cat ไ"

@@ -15,7 +15,7 @@ from xstilts.runtime.gpu_slots import VISIBLE, acquire, gpu_slot
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch):
-    """A machine with three GPUs, as far as can be told without using them."""
+    """A machine with three GPUs, as far as it can be known without using them."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(gpu_slots, "shared_folder", lambda: tmp_path)
     monkeypatch.delenv(VISIBLE, raising=False)

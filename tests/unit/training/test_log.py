@@ -66,7 +66,7 @@ def test_the_curves_are_those_of_the_log(tmp_path):
 
 
 def test_a_resumed_training_draws_no_point_twice(tmp_path):
-    """Points after the saved state are forgotten; a torn record of a killed process as well."""
+    """Points after the saved state are dropped, and so is a torn record of a killed process."""
     job = job_of(tmp_path)
     steps = TrainingRun(job).steps()
     for _ in range(6):
@@ -80,7 +80,7 @@ def test_a_resumed_training_draws_no_point_twice(tmp_path):
 
 
 def test_a_log_that_cannot_be_written_ends_no_training(tmp_path, capsys):
-    """It is told once."""
+    """The log warns of it once."""
     (tmp_path / LOG).mkdir()
     log = TrainingLog(tmp_path, 10)
     for step in range(3):

@@ -361,7 +361,7 @@ def fill(folder) -> Path:
 
 
 def test_a_disk_that_is_full_for_a_while_costs_no_training(tmp_path, reference, capsys):
-    """States that cannot be saved are told and skipped; the last good one stays."""
+    """The log names a state that cannot be saved; the last good one stays."""
     with small_disk(tmp_path / "disk", 2):
         job = one_task(tmp_path, save_every=0.0)
         job = replace(job, stamp=tmp_path / "disk" / "trained" / "checkpoint.json")

@@ -88,7 +88,7 @@ def test_a_log_that_is_no_text_does_not_stop_the_run(handler, tmp_path):
 
 
 def test_the_end_of_an_unknown_job_is_passed_over(handler):
-    """Snakemake tells of group jobs that were never described."""
+    """Snakemake reports group jobs that it never described."""
     handler.emit(record(LogEvent.JOB_FINISHED, job_id=7))
     handler.emit(record(LogEvent.JOB_ERROR, jobid=7))
     assert handler.shown() == []
@@ -150,7 +150,7 @@ class TestTrainingLog:
 
 
 def test_trainings_weigh_most():
-    """So that the time left is not told by the number of small jobs."""
+    """So the number of small jobs does not decide the time left."""
     assert weight("train") > weight("evaluate_xquad") > weight("table") == weight("examples_x_test")
 
 

@@ -1,4 +1,4 @@
-"""What Snakemake and its Slurm plugin are told."""
+"""What we pass to Snakemake and its Slurm plugin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SAID = {"1": "CANCELLED by 1000", "2": "COMPLETED", "3": "PREEMPTED", "4": "NODE
 
 @pytest.fixture
 def plugin(monkeypatch):
-    """The plugin's side: a query that tells the states above, or has got no answer."""
+    """The plugin's side: a query that returns the states above, or gets no answer."""
     module = ModuleType(PLUGIN)
 
     async def query(command, logger):
@@ -110,7 +110,7 @@ def test_a_submission_that_was_heard_is_not_repeated(slurm, capsys):
 
 
 def test_a_refusal_is_an_answer(slurm, capsys):
-    """It is told at once, as sbatch tells it."""
+    """Our error quotes sbatch's, at once."""
     (slurm / "sbatch.1").write_text("echo 'Invalid partition name specified' >&2; exit 1")
     assert submit(COMMAND, "") == 1
     assert capsys.readouterr().err == "Invalid partition name specified\n"

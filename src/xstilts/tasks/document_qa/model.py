@@ -39,7 +39,7 @@ from xstilts.models.device import uploaded
 from xstilts.models.dropout import name_dropout_layers
 from xstilts.models.heads import SentenceHead, TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
-from xstilts.seeds import rank
+from xstilts.seeds import order_key
 from xstilts.tasks.base import TaskModel
 from xstilts.tasks.document_qa.schema import MEASURES, SCHEMA, TASKS
 
@@ -123,7 +123,7 @@ def _joined(passages: Sequence[tuple[int, int, Tokens, Tokens]]) -> Document:
 
 def _chosen(name: str, begin: int) -> bool:
     """Whether a window without an answer is trained on: one in ten, the same in every study."""
-    return int(rank("unanswered", name, begin)[:8], 16) < UNANSWERED_SHARE * 16**8
+    return int(order_key("unanswered", name, begin)[:8], 16) < UNANSWERED_SHARE * 16**8
 
 
 # --- answers as tokens ---------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_external_entities_are_never_resolved(tmp_path):
 
 
 def test_entities_that_multiply_are_refused(tmp_path):
-    """The billion laughs are not told."""
+    """Entities that expand to a billion laughs are refused."""
     head = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>\n'
     with pytest.raises(MalformedFile, match="declares an entity"):
         list(read(copa(tmp_path, ITEM, head), "en"))

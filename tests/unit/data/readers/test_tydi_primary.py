@@ -68,7 +68,7 @@ def test_an_article_becomes_an_example(tmp_path, name):
 
 
 def test_one_language_is_read(tmp_path):
-    """Told by the name that the files have for it."""
+    """Chosen by the name that the files have for it."""
     files = written(tmp_path, article(), article(language="english", example_id=7))
     assert [row["id"] for row in read(files, "en")] == ["7"]
     with pytest.raises(MalformedFile, match="option names: no key 'sw'; its keys: en, ko"):
