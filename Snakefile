@@ -43,7 +43,7 @@ RUN, RESULTS = run.folder, run.grid.paths.results
 wildcard_constraints:
     encoder="|".join(map(re.escape, study.encoders)),
     condition="|".join(map(re.escape, study.conditions)),
-    seed="|".join(map(str, study.seeds)),
+    seed="|".join(map(str, study.all_seeds())),
     target="|".join(map(re.escape, study.targets)),
 
 

@@ -292,9 +292,10 @@ class Gains:
 
 
 def _pair(table: pd.DataFrame) -> pd.DataFrame:
-    baseline = table["condition"] == NONE
-    pairs = table[~baseline].merge(
-        table.loc[baseline, [*_PAIR, "score", "n", "warnings"]],
+    is_baseline = table["condition"] == NONE
+    baselines = table.loc[is_baseline, [*_PAIR, "score", "n", "warnings"]]
+    pairs = table[~is_baseline].merge(
+        _with_means(baselines, table.loc[~is_baseline, _PAIR]),
         on=_PAIR,
         how="left",
         suffixes=("", "_baseline"),
@@ -321,6 +322,19 @@ def _pair(table: pd.DataFrame) -> pd.DataFrame:
             "warned": (pairs["warnings"] != "") | (pairs["warnings_baseline"] != ""),
         }
     )
+
+
+def _with_means(baselines: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
+    """The baselines, and their mean for every seed that the baseline was not trained with."""
+    unit = ["encoder", "target", "language"]
+    means = baselines.groupby(unit, sort=False, as_index=False, observed=True).agg(
+        score=("score", "mean"), n=("n", "first"), warnings=("warnings", "max")
+    )
+    training = ["encoder", "target", "seed"]
+    trained = pd.MultiIndex.from_frame(baselines[training])
+    keys = wanted.drop_duplicates()
+    lacking = keys[~pd.MultiIndex.from_frame(keys[training]).isin(trained)]
+    return pd.concat([baselines, lacking.merge(means, on=unit)], ignore_index=True)
 
 
 # --- groups of languages -------------------------------------------------------------------------

@@ -41,8 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
 def size(resolved: ResolvedStudy) -> str:
     """How many scores a study asks for, and how many trainings they take."""
-    conditions = len(resolved.conditions)
-    # each condition trains every recipe; each but none has an intermediate stage as well
-    trainings = conditions * len(resolved.recipes()) + conditions - 1
-    trainings *= len(resolved.study.encoders) * len(resolved.study.seeds)
+    # each condition trains every recipe, most have an intermediate stage as well
+    trainings = len(resolved.study.encoders) * sum(
+        len(resolved.study.seeds_of(name)) * (len(resolved.recipes()) + bool(condition.tasks))
+        for name, condition in resolved.conditions.items()
+    )
     return f"{len(resolved.score_keys()):,} scores from {trainings:,} trainings"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xstilts.config.conditions import MULTI, NONE, WITH_MLM, Condition, base_of, parse_condition
+from xstilts.config.study import DEFAULT
 from xstilts.config.task_card import FROM_DATA
 from xstilts.errors import unknown
 
@@ -33,6 +34,7 @@ def problems(study: Study, cards: Catalogue) -> list[str]:
         *_limit_problems(study),
         *_unused_recipes(study, cards),
         *_condition_problems(study, cards),
+        *_seed_problems(study),
         *_target_problems(study, cards),
         *_mlm_problems(study, cards),
         *_multi_problems(study, cards),
@@ -79,11 +81,31 @@ def _known(names: Iterable[str], cards: Catalogue) -> list[str]:
 def _limit_problems(study: Study) -> list[str]:
     """Limits of examples for targets that the study does not have."""
     limits = study.evaluation.max_examples
-    named = set(limits) - {"default"} if isinstance(limits, dict) else set()
-    allowed = [*study.targets, "default"]
+    named = set(limits) - {DEFAULT} if isinstance(limits, dict) else set()
+    allowed = [*study.targets, DEFAULT]
     return [
         f"evaluation.max_examples: {unknown('target', name, allowed)}"
         for name in sorted(named - set(study.targets))
+    ]
+
+
+def _seed_problems(study: Study) -> list[str]:
+    """Seeds for conditions that the study does not have, and conditions without seeds."""
+    if not isinstance(study.seeds, dict):
+        return []
+    allowed = [*study.conditions, DEFAULT]
+    lacking = [name for name in study.conditions if not study.seeds_of(name)]
+    return [
+        *(
+            f"seeds: {unknown('condition', name, allowed)}"
+            for name in study.seeds
+            if name not in allowed
+        ),
+        *(
+            [f"seeds: names none for {', '.join(lacking)}; add them, or the key {DEFAULT!r}"]
+            if lacking
+            else []
+        ),
     ]
 
 
@@ -270,14 +292,14 @@ def _unused_recipes(study: Study, cards: Catalogue) -> list[str]:
 def _language_problems(study: Study, cards: Catalogue) -> list[str]:
     """Languages that no target has, and targets that the study does not have."""
     by_target = isinstance(study.languages, dict)
-    choices = study.languages if isinstance(study.languages, dict) else {"default": study.languages}
+    choices = study.languages if isinstance(study.languages, dict) else {DEFAULT: study.languages}
     found = []
     for target, choice in choices.items():
         key = f"languages.{target}" if by_target else "languages"
-        if target != "default" and target not in study.targets:
-            found.append(f"{key}: {unknown('target', target, {*study.targets, 'default'})}")
+        if target != DEFAULT and target not in study.targets:
+            found.append(f"{key}: {unknown('target', target, {*study.targets, DEFAULT})}")
         elif isinstance(choice, list):
-            targets = study.targets if target == "default" else [target]
+            targets = study.targets if target == DEFAULT else [target]
             offered = _tested_languages(targets, cards)
             if offered:  # targets that are unknown or cannot be scored have their own line
                 found += _unknown_in(key, choice, "language", offered)

@@ -46,7 +46,7 @@ class ResolvedStudy:
             ScoreKey(encoder, condition, seed, target, language)
             for encoder in self.study.encoders
             for condition in self.conditions
-            for seed in self.study.seeds
+            for seed in self.study.seeds_of(condition)
             for target in self.targets
             for language in self.languages[target]
         ]

@@ -21,8 +21,10 @@ def study_schema(cards: Any) -> dict[str, Any]:
     ]
     tested = [card.task for card in tasks if "test" in card.splits]
     keys = schema["properties"]
-    for key in ("encoders", "conditions", "targets", "seeds"):
-        keys[key]["uniqueItems"] = True
+    as_list, by_condition = keys["seeds"]["oneOf"]
+    unique = [keys[key] for key in ("encoders", "conditions", "targets")]
+    for items in (*unique, as_list, by_condition["additionalProperties"]):
+        items["uniqueItems"] = True
     keys["conditions"]["contains"] = {"const": NONE}
     keys["encoders"]["items"]["enum"] = cards.encoders
     tasks_or_multi = "|".join(map(re.escape, [*trained, MULTI]))

@@ -53,6 +53,9 @@ StudyName = Annotated[
     str, Field(pattern=f"^{NAME}$", max_length=LONGEST_NAME), BeforeValidator(_study_name)
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+SeedList = Annotated[list[Seed], Field(min_length=1), Unique]
+DEFAULT = "default"
+"""The key of a choice by condition or target that is for all others."""
 Limit = Annotated[int, Field(gt=0)] | None
 
 
@@ -72,6 +75,12 @@ LanguageChoices = Annotated[
 Limits = Annotated[
     Annotated[Limit, Tag("<value>")] | Annotated[dict[Name, Limit], Tag("<mapping>")],
     Discriminator(yaml_kind),
+]
+
+Seeds = Annotated[
+    Annotated[SeedList, Tag("<list>")]
+    | Annotated[dict[Name, SeedList], Field(min_length=1), Tag("<mapping>")],
+    Discriminator(lambda value: "<mapping>" if isinstance(value, dict) else "<list>"),
 ]
 
 
@@ -138,7 +147,7 @@ class Evaluation(Model):
         """How many examples of a language of this target are scored; None means all."""
         limits = self.max_examples
         if isinstance(limits, dict):
-            return limits.get(target, limits.get("default"))
+            return limits.get(target, limits.get(DEFAULT))
         return limits
 
 
@@ -172,8 +181,9 @@ class Study(Model):
         default_factory=dict,
         description="train another task of the same task type in a recipe's place",
     )
-    seeds: Annotated[list[Seed], Field(min_length=1), Unique] = Field(
-        description="one whole grid for each"
+    seeds: Seeds = Field(
+        description="a list: every condition is trained with each; or lists by condition (key "
+        "`default` for the others), so that the baseline can have more than the rest"
     )
     training: TrainingChoices = TrainingChoices()
     multi: Multi = Multi()
@@ -197,6 +207,16 @@ class Study(Model):
             return condition
         # sorted, because the order in which a study lists its conditions decides nothing
         return replace(condition, tasks=tuple(sorted(self.multi_tasks())))
+
+    def seeds_of(self, condition: str) -> list[int]:
+        """The seeds that a condition is trained with; none where the study names none for it."""
+        if isinstance(self.seeds, dict):
+            return self.seeds.get(condition, self.seeds.get(DEFAULT, []))
+        return self.seeds
+
+    def all_seeds(self) -> list[int]:
+        """The seeds of all conditions, each once, in the order in which they are first named."""
+        return list(dict.fromkeys(seed for c in self.conditions for seed in self.seeds_of(c)))
 
     def multi_tasks(self) -> list[str]:
         """The tasks of ``multi``: those that the study names, or its conditions of one task."""
@@ -225,5 +245,5 @@ class Study(Model):
         """``all``, ``low_resource`` or a list of codes: the languages wanted of a target."""
         chosen = self.languages
         if isinstance(chosen, dict):
-            return chosen.get(target, chosen.get("default", "all"))
+            return chosen.get(target, chosen.get(DEFAULT, "all"))
         return chosen

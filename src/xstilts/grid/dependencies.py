@@ -41,9 +41,10 @@ class Dependencies:
             ordered[key] = None
 
         for encoder in self.study.encoders:
-            for seed in self.study.seeds:
+            for seed in self.study.all_seeds():
                 for condition, stage in self.stages():
-                    add(TrainingKey(encoder, condition, seed, stage))
+                    if seed in self.study.seeds_of(condition):
+                        add(TrainingKey(encoder, condition, seed, stage))
         return list(ordered)
 
     def stages(self) -> Iterator[tuple[str, str]]:
@@ -88,7 +89,7 @@ class Dependencies:
             EvaluationKey(encoder, condition, seed, target)
             for encoder in self.study.encoders
             for condition in self.resolved.conditions
-            for seed in self.study.seeds
+            for seed in self.study.seeds_of(condition)
             for target in self.resolved.targets
         ]
 

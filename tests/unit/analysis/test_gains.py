@@ -98,6 +98,17 @@ class TestPaired:
         assert paired(none).empty
         assert list(paired(none)) == list(paired(TABLE))
 
+    def test_a_seed_that_only_the_condition_has_is_paired_with_the_mean_baseline(self):
+        """Conditions may have other seeds than the baseline."""
+        more = pd.concat([TABLE, scores([("mnli", 3, "sw", 55.0)])], ignore_index=True)
+        pair = paired(more).query("seed == 3").iloc[0]
+        assert (pair.baseline, pair.gain) == (52.0, 3.0)
+
+    def test_more_seeds_of_the_baseline_change_no_gain_of_a_pair(self):
+        """They have no pair."""
+        more = pd.concat([TABLE, scores([("none", 3, "sw", 55.0)])], ignore_index=True)
+        pd.testing.assert_frame_equal(paired(more), paired(TABLE))
+
     def test_a_missing_baseline_is_an_error(self):
         """No gain is made up where the baseline is missing."""
         orphan = TABLE.drop(TABLE.index[2])

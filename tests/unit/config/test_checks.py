@@ -66,6 +66,19 @@ class TestProblems:
             "Allowed: default, pairs, xnli, xqa"
         )
 
+    def test_seeds_of_an_unknown_condition(self, world):
+        """A misspelled condition would silently have the default seeds."""
+        assert world.problem(seeds={"default": [1], "non": [1, 2]}) == (
+            "study.yaml: seeds: unknown condition 'non'; did you mean 'none'? "
+            "Allowed: choice, default, multi, nli, none"
+        )
+
+    def test_a_condition_without_seeds(self, world):
+        """Named, if there is no default for it."""
+        assert world.problem(seeds={"none": [1, 2], "nli": [1]}) == (
+            "study.yaml: seeds: names none for choice, multi; add them, or the key 'default'"
+        )
+
     def test_an_empty_choice_of_languages(self, world):
         """Each target that loses all its languages is named, with those that it has."""
         assert world.problem(languages={"pairs": []}) == (

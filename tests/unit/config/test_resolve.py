@@ -120,6 +120,35 @@ class TestGridOfQuestions:
         }
 
 
+class TestSeeds:
+    def test_a_list_is_for_every_condition(self, world):
+        """Each has all of them."""
+        study = world.resolve(seeds=[3, 1]).study
+        assert [study.seeds_of(name) for name in study.conditions] == [[3, 1]] * 4
+        assert study.all_seeds() == [3, 1]
+
+    def test_conditions_can_have_seeds_of_their_own(self, world):
+        """The key ``default`` is for the others."""
+        study = world.resolve(seeds={"default": [1, 2], "none": [1, 2, 5], "nli": [9]}).study
+        assert study.seeds_of("none") == [1, 2, 5]
+        assert study.seeds_of("nli") == [9]
+        assert study.seeds_of("choice") == study.seeds_of("multi") == [1, 2]
+        assert study.all_seeds() == [1, 2, 5, 9]
+
+    def test_scores_have_the_seeds_of_their_condition(self, world):
+        """Every target and language of them."""
+        resolved = world.resolve(seeds={"default": [1], "none": [1, 2, 3]})
+        found = {(key.condition, key.seed) for key in resolved.score_keys()}
+        assert found == {("none", 1), ("none", 2), ("none", 3)} | {
+            (name, 1) for name in ("nli", "choice", "multi")
+        }
+
+    def test_no_default_is_needed_where_every_condition_is_named(self, world):
+        """Then there are no others."""
+        seeds = {"none": [1, 2], "nli": [1]}
+        assert world.resolve(conditions=["none", "nli"], seeds=seeds).study.seeds_of("nli") == [1]
+
+
 class TestHyperparameters:
     """The narrower scope wins: defaults < card < all < stage < task."""
 

@@ -56,6 +56,8 @@ class TestSchema:
             {"conditions": ["nli"]},
             {"targets": ["qa"]},
             {"seeds": [1, 1]},
+            {"seeds": {"none": [1, 1]}},
+            {"seeds": {}},
             {"languages": "lowres"},
             {"recipes": {"nli": "xnli"}},
             {"trainin": {}},

@@ -55,6 +55,9 @@ class TestSlips:
             ({"seeds": 1}, "seeds: Input should be a valid list, not 1"),
             ({"seeds": ["1"]}, "seeds[0]: Input should be a valid integer, not '1'"),
             ({"seeds": [True]}, "seeds[0]: Input should be a valid integer, not True"),
+            ({"seeds": {}}, "seeds: must not be empty"),
+            ({"seeds": {"none": []}}, "seeds.none: must not be empty"),
+            ({"seeds": {"none": 1}}, "seeds.none: Input should be a valid list, not 1"),
             ({"seeds": [-1]}, "seeds[0]: Input should be greater than or equal to 0, not -1"),
             ({"targets": "xqa"}, "targets: Input should be a valid list, not 'xqa'"),
             ({"targets": [None]}, "targets[0]: Input should be a valid string, not None"),
@@ -137,6 +140,7 @@ class TestSlips:
         ("changes", "problem"),
         [
             ({"seeds": [1, 2, 1]}, "seeds: listed twice: 1"),
+            ({"seeds": {"default": [1], "none": [2, 2]}}, "seeds.none: listed twice: 2"),
             ({"encoders": ["tiny", "tiny"]}, "encoders: listed twice: tiny"),
             ({"conditions": ["none", "nli", "nli"]}, "conditions: listed twice: nli"),
             ({"targets": ["xqa", "xqa"]}, "targets: listed twice: xqa"),

@@ -36,6 +36,12 @@ class TestTrainings:
         trainings = dependencies().trainings()
         assert len(trainings) == len(set(trainings)) == 2 * (4 * 2 + 3)
 
+    def test_each_condition_has_its_own_seeds(self, dependencies):
+        """2 recipes of the baseline with 3 seeds, of the others with 1, and 3 first stages."""
+        trainings = dependencies(seeds={"default": [1], "none": [1, 2, 7]}).trainings()
+        assert len(trainings) == len(set(trainings)) == 3 * 2 + 3 * (2 + 1)
+        assert {key.condition for key in trainings if key.seed == 7} == {"none"}
+
     def test_each_comes_after_what_it_starts_from(self, dependencies, world):
         """Also in a recipe of two stages."""
         world.change_card("qa", follows="qa_part")
@@ -67,6 +73,13 @@ class TestEvaluations:
         evaluations = dependencies().evaluations()
         assert len(evaluations) == len(set(evaluations)) == 4 * 2 * 3
         assert evaluations[0] == EvaluationKey("tiny", "none", 1, "xnli")
+
+    def test_each_condition_is_scored_with_its_own_seeds(self, dependencies):
+        """Every evaluation is of a training that there is."""
+        reads = dependencies(seeds={"default": [1], "none": [1, 2, 7]})
+        evaluated = [reads.evaluated_training(key) for key in reads.evaluations()]
+        assert len(evaluated) == (3 + 3) * 3
+        assert {key for key in evaluated if key} <= set(reads.trainings())
 
     def test_a_target_is_scored_on_the_checkpoint_of_its_recipe(self, dependencies):
         """Of the same condition and seed."""

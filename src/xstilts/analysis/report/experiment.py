@@ -81,7 +81,7 @@ def experiment(grid: Grid) -> Experiment:
     """What a study runs."""
     return Experiment(
         encoders=[grid.cards.encoder(name) for name in grid.study.encoders],
-        seeds=list(grid.study.seeds),
+        seeds=grid.study.all_seeds(),
         conditions=[
             intermediate_training(grid, condition)
             for condition in grid.resolved.conditions.values()

@@ -158,7 +158,7 @@ def limits(grid: Grid, gains: Gains) -> Limits:
     table = gains.table
     return Limits(
         embedded=[name for name, card in targets.items() if is_embedded(card)],
-        seeds=len(grid.study.seeds),
+        seeds=min(len(grid.study.seeds_of(name)) for name in grid.study.conditions),
         languages=_counts(gains, codes),
         families=len({language.family for language in known if language.family}),
         english=ENGLISH in codes,
