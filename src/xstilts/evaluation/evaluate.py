@@ -26,14 +26,12 @@ from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.run_record import RunRecord
 from xstilts.runtime.lock import artefact_lock
-from xstilts.tasks.base import constant_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
     from xstilts.evaluation.predictor import EncodedExamples
     from xstilts.evaluation.scores import Score
@@ -166,7 +164,7 @@ def _compute(
         "n": result.n,
         "metrics": result.metrics,
         "counts": result.counts,
-        "warnings": _warnings(predictor.task_model.schema, result.predictions),
+        "warnings": predictor.scoring.warnings(result.predictions),
         "device": predictor.device.kind,
         "precision": predictor.device.precision,
         "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
@@ -174,9 +172,3 @@ def _compute(
     if result.threshold is not None:
         score["threshold"] = {"value": result.threshold, "tuned_on": job.tuned_on or "test"}
     write_json(file.with_suffix(".json"), score)
-
-
-def _warnings(schema: TaskSchema, predictions: list[dict[str, Any]]) -> list[str]:
-    """What makes a score suspect: identical predictions where the gold answers differ."""
-    suspect = schema.is_classification and constant_prediction(predictions)
-    return ["majority_class"] if suspect else []

@@ -22,6 +22,7 @@ from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import verify
 from xstilts.tasks.base import EncodingContext, load_model
+from xstilts.tasks.scoring import load_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +76,7 @@ class Predictor:
         self.job = job
         self.folder = job.encoder.parent
         self.task_model = load_model(job.task_type)
+        self.scoring = load_scoring(job.task_type)
         self.device = Device.choose(job.compute)
         verify(job.encoder, job.specs.get(job.encoder))
         self.checkpoint: Checkpoint | None = None
@@ -145,14 +147,14 @@ class Predictor:
             official = [states[layer] for states in outputs]
         predictions = self._decode(encoded, official)
         threshold = None
-        if job.scorer in self.task_model.THRESHOLD_SCORERS:
+        if job.scorer in self.scoring.threshold_scorers:
             tuning, tuning_predictions = encoded, predictions
             if encoded.tuning:
                 tuning = encoded.tuning
                 tuning_predictions = self._decode(tuning, self.outputs(tuning))
-            threshold = self.task_model.choose_threshold(tuning.examples, tuning_predictions)
-            predictions = self.task_model.apply_threshold(predictions, threshold)
-        n, metrics = self.task_model.score(encoded.examples, predictions, job.scorer, language)
+            threshold = self.scoring.choose_threshold(tuning.examples, tuning_predictions)
+            predictions = self.scoring.apply_threshold(predictions, threshold)
+        n, metrics = self.scoring.score(encoded.examples, predictions, job.scorer, language)
         if job.sweep:
             metrics |= self._metrics_by_layer(encoded, outputs, language)
         counts = sum((part.features.counts for part in encoded.parts), Counter())
@@ -175,7 +177,7 @@ class Predictor:
         job, by_layer = self.job, {}
         for layer in range(len(outputs[0])):
             predictions = self._decode(encoded, [states[layer] for states in outputs])
-            _, metrics = self.task_model.score(encoded.examples, predictions, job.scorer, language)
+            _, metrics = self.scoring.score(encoded.examples, predictions, job.scorer, language)
             by_layer[f"{job.primary}_layer_{layer:02d}"] = metrics[job.primary]
         return by_layer
 

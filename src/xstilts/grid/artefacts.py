@@ -15,7 +15,7 @@ from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey, stage_kin
 from xstilts.grid.paths import Paths
 from xstilts.provenance import digests, plugins
 from xstilts.provenance.code import LIBRARY, code_of
-from xstilts.tasks.registry import model_module, schema_module
+from xstilts.tasks.registry import model_modules, schema_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -130,7 +130,7 @@ class Grid:
             "xstilts.training.loop",
             self._network(key.encoder),
             *self._model_modules(self.reads.training_tasks(key.condition, key.stage)),
-            *([model_module("mlm")] if self.reads.mixes_mlm(key.condition, key.stage) else []),
+            *(model_modules("mlm") if self.reads.mixes_mlm(key.condition, key.stage) else []),
         ]
         spec = self._spec(
             "training",
@@ -332,7 +332,8 @@ class Grid:
 
     def _model_modules(self, tasks: Iterable[str]) -> list[str]:
         """The code of the types of some tasks, and of no other type."""
-        return sorted({model_module(self.cards.task(task).task_type) for task in tasks})
+        types = {self.cards.task(task).task_type for task in tasks}
+        return sorted(module for name in types for module in model_modules(name))
 
     def _spec(self, kind: str, spec: dict[str, Any], modules: Iterable[str]) -> dict[str, Any]:
         code = self.code_digest(modules)

@@ -1,6 +1,7 @@
-"""What a type of task must do with a model: features, head, loss, decoding and scoring.
+"""What a type of task must do with a model: features, head, loss and decoding.
 
-A type is a folder: `schema.py` (a `TaskSchema`, without torch) and `model.py` (a `TaskModel`).
+A type is a folder: `schema.py` (a `TaskSchema`) and `scoring.py` (a `TaskScoring`), both without
+torch, and `model.py` (a `TaskModel`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     import torch
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from xstilts.data.examples import Example
     from xstilts.models.batch import Batch, Features
     from xstilts.models.tokenizer import Limits, Tokenizer
-
-    PredictionRow = dict[str, Any]
+    from xstilts.tasks.scoring import PredictionRow
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,6 @@ class TaskModel(ABC):
     schema: TaskSchema
     needs_whole_batch = False
     """Whether the loss compares all items of a step, and so cannot be summed over parts of it."""
-    THRESHOLD_SCORERS: Collection[str] = ()
-    """Scorers that need a threshold, which is chosen before it is applied."""
 
     @abstractmethod
     def encode(self, examples: Sequence[Example], context: EncodingContext) -> Features:
@@ -78,16 +76,6 @@ class TaskModel(ABC):
     ) -> list[PredictionRow]:
         """One prediction for each scored example, as a row of the predictions file."""
 
-    @abstractmethod
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """How many things were scored, and the metrics in per cent."""
-
     def parts(self, examples: Sequence[Example]) -> list[list[int]]:
         """The places of the examples that are encoded together; each example is in one part.
 
@@ -96,35 +84,7 @@ class TaskModel(ABC):
         """
         return [list(range(len(examples)))]
 
-    def choose_threshold(
-        self, examples: Sequence[Example], predictions: Sequence[PredictionRow]
-    ) -> float:
-        """The threshold that is best for these predictions of these examples."""
-        raise NotImplementedError(f"{self.schema.name}: no scorer needs a threshold")
-
-    def apply_threshold(
-        self, predictions: Sequence[PredictionRow], threshold: float
-    ) -> list[PredictionRow]:
-        """The predictions, with what the threshold decides: only these can be scored."""
-        raise NotImplementedError(f"{self.schema.name}: no scorer needs a threshold")
-
 
 def load_model(name: str) -> TaskModel:
     """The model of a type. It is imported by name, so that a job runs the types that it needs."""
     return cast("TaskModel", import_module(f"xstilts.tasks.{name}.model").MODEL)
-
-
-def constant_prediction(predictions: Sequence[PredictionRow]) -> bool:
-    """Whether all predictions are the same although the gold answers differ.
-
-    Predictions that are lists, as of tags, are compared by their members, others as a whole.
-    """
-    predicted, gold = (
-        {str(x) for p in predictions for x in (p[side] if _is_list(p) else [p[side]])}
-        for side in ("prediction", "gold")
-    )
-    return len(predicted) == 1 and len(gold) > 1
-
-
-def _is_list(prediction: PredictionRow) -> bool:
-    return isinstance(prediction["prediction"], list)

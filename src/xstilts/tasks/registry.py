@@ -29,9 +29,10 @@ def schema_module(name: str) -> str:
     return f"xstilts.tasks.{name}.schema"
 
 
-def model_module(name: str) -> str:
-    """The module with a type's `xstilts.tasks.base.TaskModel`, called ``MODEL``."""
-    return f"xstilts.tasks.{name}.model"
+def model_modules(name: str) -> list[str]:
+    """The modules that compute with a type: its model and, if it is scored, its scoring."""
+    model, scoring = f"xstilts.tasks.{name}.model", f"xstilts.tasks.{name}.scoring"
+    return [model] if SCHEMAS[name].gold is None else [model, scoring]
 
 
 class _Schemas(Mapping[str, TaskSchema]):

@@ -14,7 +14,8 @@ import torch
 from xstilts.errors import DataError
 from xstilts.models.embedding_rows import EmbeddingRows, GrownRows
 from xstilts.models.forward import outputs_of
-from xstilts.tasks.base import EncodingContext, constant_prediction, load_model
+from xstilts.tasks.base import EncodingContext, load_model
+from xstilts.tasks.scoring import constant_prediction, load_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,8 @@ class Development:
         task_model, examples = load_model(task.task_type), self.examples[task.name]
         features, language = self.features[task.name], task.dev[0].stem
         predictions = task_model.decode(examples, features, outputs, task.labels, task.scorer)
-        _, metrics = task_model.score(examples, predictions, task.scorer, language)
+        scoring = load_scoring(task.task_type)
+        _, metrics = scoring.score(examples, predictions, task.scorer, language)
         return predictions, float(metrics[task.primary])
 
 

@@ -21,6 +21,7 @@ from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import verify
 from xstilts.tasks.base import load_model
 from xstilts.tasks.registry import SCHEMAS
+from xstilts.tasks.scoring import load_scoring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ def predict(target: str, rows, seed: int):
     if task_type == "retrieval":
         outputs = [rng.normal(size=6) for _ in rows]
         found = model.decode(rows, None, outputs, (), scorer)  # type: ignore[arg-type]
-        return model.apply_threshold(found, 1.1) if scorer == "bucc" else found
+        return load_scoring(task_type).apply_threshold(found, 1.1) if scorer == "bucc" else found
     if task_type == "tagging":
         said = [[str(t) for t in rng.choice(labels, len(r["tags"]))] for r in rows]
         return [
@@ -140,7 +141,7 @@ def keep(grid: Grid, cell: ScoreKey, seed: int) -> None:
     all_rows = examples.read(stamp.with_suffix(".parquet"))
     rows = examples.first(SCHEMAS[task_type], all_rows, grid.study.evaluation.limit(cell.target))
     predictions = predict(cell.target, rows, seed)
-    n, metrics = load_model(task_type).score(rows, predictions, scorer, cell.language)
+    n, metrics = load_scoring(task_type).score(rows, predictions, scorer, cell.language)
     file = grid.paths.results / "predictions.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(predictions), file)

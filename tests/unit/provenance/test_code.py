@@ -29,6 +29,7 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.provenance import code
 from xstilts.provenance.code import OPERATIONAL, code_of, is_operational
 from xstilts.provenance.files import read_json
+from xstilts.tasks.registry import model_modules
 from xstilts.training import loop, train
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class TestCodeOfJobs:
             *grid.evaluation(EvaluationKey("tiny", "nli", 1, "xnli")).modules,
         }
         entries = {m for m in entries if not m.startswith("xstilts.tasks.")}
-        covered = code_of([*entries, f"xstilts.tasks.{task_type}.model", "xstilts.config.study"])
+        covered = code_of([*entries, *model_modules(task_type), "xstilts.config.study"])
         done = subprocess.run(
             [sys.executable, "-c", TRAIN + EVALUATE + MODULES_RUN, str(tmp_path), task_type],
             capture_output=True,
@@ -308,6 +309,7 @@ class TestEdits:
             ("xstilts.models.network.bert", {"training", "evaluation"}),
             ("xstilts.models.network.deberta", set()),
             ("xstilts.tasks.classification.model", {"training", "evaluation"}),
+            ("xstilts.tasks.classification.scoring", {"training", "evaluation"}),
             ("xstilts.tasks.tagging.model", set()),
             ("xstilts.evaluation.evaluate", {"evaluation"}),
             ("xstilts.data.prepare", {"examples"}),

@@ -9,7 +9,6 @@ import numpy as np
 from torch import nn
 from torch.nn import functional as F
 
-from xstilts.metrics.accuracy import accuracy
 from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.heads import SentenceHead
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     import torch
 
     from xstilts.data.examples import Example
-    from xstilts.tasks.base import EncodingContext, PredictionRow
+    from xstilts.tasks.base import EncodingContext
+    from xstilts.tasks.scoring import PredictionRow
 
 
 class Head(nn.Module):
@@ -85,17 +85,6 @@ class ClassificationModel(TaskModel):
             {"id": e["id"], "prediction": labels[int(np.argmax(o))], "gold": e["label"]}
             for e, o in zip(examples, outputs, strict=True)
         ]
-
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """Accuracy over all examples."""
-        gold = [e["label"] for e in examples]
-        return len(gold), {"accuracy": accuracy(gold, [p["prediction"] for p in predictions])}
 
 
 MODEL = ClassificationModel()

@@ -33,7 +33,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from xstilts.metrics.tydiqa import Annotation, Prediction, minimal_answers, select_passages
 from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.dropout import name_dropout_layers
@@ -41,14 +40,15 @@ from xstilts.models.heads import SentenceHead, TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
 from xstilts.seeds import order_key
 from xstilts.tasks.base import TaskModel
-from xstilts.tasks.document_qa.schema import MEASURES, SCHEMA, TASKS
+from xstilts.tasks.document_qa.schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from xstilts.data.examples import Example
     from xstilts.models.tokenizer import Tokenizer, Tokens
-    from xstilts.tasks.base import EncodingContext, PredictionRow
+    from xstilts.tasks.base import EncodingContext
+    from xstilts.tasks.scoring import PredictionRow
 
 NONE, YES, NO, MINIMAL, PASSAGE = range(5)
 MOST_PASSAGES, BEST, LONGEST_ANSWER = 45, 30, 100
@@ -244,17 +244,6 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int, int]
     )
 
 
-def _annotation(given: Mapping[str, Any]) -> Annotation:
-    return Annotation(given["passage"], given["start"], given["end"], given["yes_no"])
-
-
-def _prediction(row: Mapping[str, Any]) -> Prediction:
-    confidence = row["score"]
-    return Prediction(
-        row["passage"], row["start"], row["end"], row["yes_no"], confidence, confidence
-    )
-
-
 # --- the model -----------------------------------------------------------------------------------
 
 
@@ -340,23 +329,6 @@ class DocumentQAModel(TaskModel):
                 word = {YES: "yes", NO: "no"}.get(kind, "none")
                 best[window.example] = (value, passage, begin, end, word)
         return [_row(example, *found) for example, found in zip(examples, best, strict=True)]
-
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """F1, precision and recall of both tasks, each at its best threshold for this language."""
-        golds = {e["id"]: [_annotation(a) for a in e["annotations"]] for e in examples}
-        said = {p["id"]: _prediction(p) for p in predictions}
-        found = (select_passages(golds, said), minimal_answers(golds, said))
-        return len(golds), {
-            f"{task}_{measure}": getattr(best, measure)
-            for task, best in zip(TASKS, found, strict=True)
-            for measure in MEASURES
-        }
 
 
 MODEL = DocumentQAModel()

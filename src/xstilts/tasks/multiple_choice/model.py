@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from xstilts.metrics.accuracy import accuracy
 from xstilts.models.batch import Batch, Features
 from xstilts.models.device import uploaded
 from xstilts.models.heads import SentenceHead
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.tasks.base import EncodingContext, PredictionRow
+    from xstilts.tasks.base import EncodingContext
+    from xstilts.tasks.scoring import PredictionRow
 
 
 class Head(nn.Module):
@@ -107,17 +107,6 @@ class MultipleChoiceModel(TaskModel):
             {"id": e["id"], "prediction": int(np.argmax(o)), "gold": e["label"]}
             for e, o in zip(examples, outputs, strict=True)
         ]
-
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """Accuracy over all examples."""
-        gold = [str(e["label"]) for e in examples]
-        return len(gold), {"accuracy": accuracy(gold, [str(p["prediction"]) for p in predictions])}
 
 
 MODEL = MultipleChoiceModel()

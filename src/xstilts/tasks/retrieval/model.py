@@ -23,14 +23,11 @@ from torch.nn import functional as F
 
 from xstilts.errors import DataError, TrainingError, unknown
 from xstilts.metrics.bitext import (
-    Candidate,
     Side,
     mine,
     nearest_foreign,
-    pair_score,
-    tune_threshold,
 )
-from xstilts.metrics.ranking import mean_average_precision, rank
+from xstilts.metrics.ranking import rank
 from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.tasks.base import TaskModel
@@ -41,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.tasks.base import EncodingContext, PredictionRow
+    from xstilts.tasks.base import EncodingContext
+    from xstilts.tasks.scoring import PredictionRow
 
 
 def _pairs_to_train(
@@ -89,16 +87,11 @@ def _mined(
     ]
 
 
-def _pairs(examples: Sequence[Example]) -> set[tuple[str, str]]:
-    return {(e["id"], name) for e in examples if e["side"] == "query" for name in e["relevant"]}
-
-
 class RetrievalModel(TaskModel):
     """Pooled hidden states, compared by cosine."""
 
     schema = SCHEMA
     needs_whole_batch = True  # the other items of a step are a query's wrong answers
-    THRESHOLD_SCORERS = ("bucc",)
 
     def parts(self, examples: Sequence[Example]) -> list[list[int]]:
         """Queries and candidates apart: the languages of a target may share their candidates."""
@@ -180,38 +173,6 @@ class RetrievalModel(TaskModel):
             {"id": query["id"], "prediction": answer, "gold": query["relevant"]}
             for (query, _), answer in zip(queries, answers, strict=True)
         ]
-
-    def choose_threshold(
-        self, examples: Sequence[Example], predictions: Sequence[PredictionRow]
-    ) -> float:
-        """The threshold with the best F1 for these examples' mined pairs."""
-        candidates = [Candidate(p["score"], p["id"], p["prediction"]) for p in predictions]
-        return tune_threshold(candidates, _pairs(examples))
-
-    def apply_threshold(
-        self, predictions: Sequence[PredictionRow], threshold: float
-    ) -> list[PredictionRow]:
-        """The mined pairs with ``kept``: whether their score is at least the threshold."""
-        return [p | {"kept": p["score"] >= threshold} for p in predictions]
-
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """Accuracy over queries, F1 over pairs, or mean average precision at 20 over queries."""
-        if scorer == "bucc":
-            gold = _pairs(examples)
-            kept = ((p["id"], p["prediction"]) for p in predictions if p["kept"])
-            return len(gold), pair_score(gold, kept)._asdict()
-        if scorer == "map20":
-            relevant = {p["id"]: p["gold"] for p in predictions}
-            ranked = {p["id"]: p["prediction"] for p in predictions}
-            return len(relevant), {"map_at_20": mean_average_precision(relevant, ranked)}
-        right = sum(p["prediction"] in p["gold"] for p in predictions)
-        return len(predictions), {"accuracy": 100.0 * right / len(predictions)}
 
 
 MODEL = RetrievalModel()

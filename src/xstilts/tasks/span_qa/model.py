@@ -20,19 +20,20 @@ import torch
 from torch import nn
 
 from xstilts.metrics import squad_answer_text
-from xstilts.metrics.question_answering import AnswerScore, mlqa, normalize_squad, squad, squad_v2
+from xstilts.metrics.question_answering import normalize_squad
 from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.heads import TokenHead, place_losses
 from xstilts.models.tokenizer import windows_of
 from xstilts.tasks.base import TaskModel
-from xstilts.tasks.span_qa.schema import METRICS, REBUILT, SCHEMA
+from xstilts.tasks.span_qa.schema import REBUILT, SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.tasks.base import EncodingContext, PredictionRow
+    from xstilts.tasks.base import EncodingContext
+    from xstilts.tasks.scoring import PredictionRow
 
 BEST, LONGEST_ANSWER = 20, 30  # n_best_size and max_answer_length of the official scripts
 NO_ANSWER = "empty"  # what the official scripts answer when no span is possible
@@ -185,15 +186,6 @@ def best_span(scores: np.ndarray, window: Window) -> tuple[float, int, int] | No
     return float(total[i, j]), int(starts[i]), int(ends[j]) + 1
 
 
-def _scored(
-    golds: Mapping[str, list[str]], answers: Mapping[str, str], scorer: str, language: str
-) -> AnswerScore:
-    if scorer == "squad2":
-        report = squad_v2(golds, answers)
-        return AnswerScore(report["exact"], report["f1"])
-    return mlqa(golds, answers, language) if scorer == "mlqa" else squad(golds, answers)
-
-
 class SpanQAModel(TaskModel):
     """A span of the context, or no answer."""
 
@@ -286,26 +278,6 @@ class SpanQAModel(TaskModel):
             gold = [a["text"] for a in example["answers"]]
             rows.append({"id": example["id"], "prediction": text, "gold": gold, REBUILT: legacy})
         return rows
-
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """Exact match and F1 of the official scorer, and their mean, which XTREME averages.
-
-        Of the texts that the spans cover, and of those rebuilt from whitespace words.
-        """
-        golds = {e["id"]: [a["text"] for a in e["answers"]] for e in examples}
-        metrics: dict[str, float] = {}
-        for column, suffix in (("prediction", ""), (REBUILT, f"_{REBUILT}")):
-            answers = {p["id"]: p[column] for p in predictions}
-            exact, f1 = _scored(golds, answers, scorer, language)
-            values = ((exact + f1) / 2, exact, f1)
-            metrics |= {m + suffix: value for m, value in zip(METRICS, values, strict=True)}
-        return len(golds), metrics
 
 
 MODEL = SpanQAModel()

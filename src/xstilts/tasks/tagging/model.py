@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from xstilts.metrics.chunk_f1 import chunk_score, token_accuracy
 from xstilts.models.batch import Batch, Features, one_sequence_instances
 from xstilts.models.device import uploaded
 from xstilts.models.heads import TokenHead
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from xstilts.data.examples import Example
-    from xstilts.tasks.base import EncodingContext, PredictionRow
+    from xstilts.tasks.base import EncodingContext
+    from xstilts.tasks.scoring import PredictionRow
 
 NOT_IN_TRAINING = -100
 """Stands for a tag that the labels do not hold: it is scored as text and never trained on."""
@@ -122,23 +122,6 @@ class TaggingModel(TaskModel):
             {"id": e["id"], "prediction": predicted, "gold": e["tags"]}
             for e, predicted in zip(examples, tags, strict=True)
         ]
-
-    def score(
-        self,
-        examples: Sequence[Example],
-        predictions: Sequence[PredictionRow],
-        scorer: str,
-        language: str,
-    ) -> tuple[int, dict[str, float]]:
-        """Chunk F1 as officially, or token accuracy; n is the number of sentences."""
-        gold = [e["tags"] for e in examples]
-        predicted = [p["prediction"] for p in predictions]
-        metrics: dict[str, float] = {}
-        if scorer != "token_accuracy":
-            metrics |= chunk_score(gold, predicted)._asdict()
-        if scorer != "span_f1":
-            metrics["accuracy"] = token_accuracy(gold, predicted)
-        return len(gold), metrics
 
 
 MODEL = TaggingModel()

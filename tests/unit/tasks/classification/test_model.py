@@ -9,6 +9,7 @@ from support import tiny
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.classification.model import MODEL
+from xstilts.tasks.classification.scoring import SCORING
 
 LABELS = ("yes", "no", "maybe")
 
@@ -34,7 +35,7 @@ def test_perfect_outputs_score_100(letters):
     outputs = [np.eye(3)[gold] for gold in features.targets]
     predictions = MODEL.decode(rows, features, outputs, LABELS, "accuracy")
     assert [p["prediction"] for p in predictions] == [r["label"] for r in rows]
-    assert MODEL.score(rows, predictions, "accuracy", "en") == (20, {"accuracy": 100.0})
+    assert SCORING.score(rows, predictions, "accuracy", "en") == (20, {"accuracy": 100.0})
 
 
 def test_wrong_outputs_score_by_their_share(letters):
@@ -43,7 +44,7 @@ def test_wrong_outputs_score_by_their_share(letters):
     predictions = MODEL.decode(
         rows, encoded(rows, letters), [np.array([1.0, 0, 0])] * 2, LABELS, "accuracy"
     )
-    assert MODEL.score(rows, predictions, "accuracy", "en") == (2, {"accuracy": 50.0})
+    assert SCORING.score(rows, predictions, "accuracy", "en") == (2, {"accuracy": 50.0})
 
 
 def test_on_a_tie_the_first_class_is_taken(letters):

@@ -14,6 +14,7 @@ from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.document_qa import model as document_qa
 from xstilts.tasks.document_qa.model import MINIMAL, MODEL, NO, NONE, PASSAGE, YES
+from xstilts.tasks.document_qa.scoring import SCORING
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +176,7 @@ def test_perfect_outputs_score_100(letters):
     rows = tiny.articles(24)
     features = encoded(rows, letters, max_length=20)
     assert len(features) > len(rows)
-    n, metrics = MODEL.score(rows, predictions(rows, features), "tydi", "sw")
+    n, metrics = SCORING.score(rows, predictions(rows, features), "tydi", "sw")
     assert n == 24
     assert metrics == dict.fromkeys(MODEL.schema.scorers["tydi"], 100.0)
 
@@ -193,7 +194,7 @@ def test_a_span_of_nothing_but_white_space_is_wrong_and_no_more():
     rows = [row("a  b", answers=[(0, "b")] * 3)]
     spaces = document_qa._row(rows[0], 1.0, 0, 2, 4, "none")
     assert rows[0]["document"].encode()[spaces["start"] : spaces["end"]] == b"  "
-    n, metrics = MODEL.score(rows, [spaces], "tydi", "sw")
+    n, metrics = SCORING.score(rows, [spaces], "tydi", "sw")
     assert (n, metrics["passage_f1"], metrics["minimal_f1"]) == (1, 100.0, 0.0)
 
 

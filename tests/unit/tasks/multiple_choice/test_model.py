@@ -11,6 +11,7 @@ from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.multiple_choice.model import MODEL
+from xstilts.tasks.multiple_choice.scoring import SCORING
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_perfect_outputs_score_100(letters):
     outputs = [np.eye(len(r["choices"]))[r["label"]] for r in rows]
     predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "accuracy")
     assert [p["prediction"] for p in predictions] == [r["label"] for r in rows]
-    assert MODEL.score(rows, predictions, "accuracy", "en") == (12, {"accuracy": 100.0})
+    assert SCORING.score(rows, predictions, "accuracy", "en") == (12, {"accuracy": 100.0})
 
 
 def test_on_a_tie_the_first_choice_is_taken(letters):

@@ -13,6 +13,7 @@ from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.retrieval import model as retrieval
 from xstilts.tasks.retrieval.model import MODEL
+from xstilts.tasks.retrieval.scoring import SCORING
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_perfect_vectors_score_100(letters):
     predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "nearest")
     assert [p["id"] for p in predictions] == [f"q{i}" for i in range(8)]
     assert [p["prediction"] for p in predictions] == [f"c{i}" for i in range(8)]
-    assert MODEL.score(rows, predictions, "nearest", "sw") == (8, {"accuracy": 100.0})
+    assert SCORING.score(rows, predictions, "nearest", "sw") == (8, {"accuracy": 100.0})
 
 
 def test_ids_not_places_tell_what_is_right(letters):
@@ -55,7 +56,7 @@ def test_ids_not_places_tell_what_is_right(letters):
         ("a", "x", ["z", "x"]),
         ("b", "x", ["y"]),
     ]
-    assert MODEL.score(rows, predictions, "nearest", "sw") == (2, {"accuracy": 50.0})
+    assert SCORING.score(rows, predictions, "nearest", "sw") == (2, {"accuracy": 50.0})
 
 
 def test_on_a_tie_the_first_candidate_is_taken(letters):
@@ -96,7 +97,7 @@ def test_twenty_candidates_are_ranked_and_scored_by_average_precision(letters):
     outputs = [np.array([np.cos(a), np.sin(a)]) for a in angles]
     predictions = MODEL.decode(rows, encoded(rows, letters), outputs, (), "map20")
     assert predictions[0]["prediction"] == [f"c{i}" for i in range(20)]
-    assert MODEL.score(rows, predictions, "map20", "en") == (
+    assert SCORING.score(rows, predictions, "map20", "en") == (
         2,
         {"map_at_20": 100 * ((1 / 2 + 2 / 4) / 2 + 0) / 2},
     )
@@ -124,13 +125,13 @@ def mined(rows, outputs, letters):
 def test_pairs_are_mined_and_kept_above_the_threshold(letters):
     """Found on one set of sentences, applied to another."""
     dev, test = corpora(40, 10), corpora(60, 12, seed=1)
-    threshold = MODEL.choose_threshold(dev[0], mined(*dev, letters))
-    found = MODEL.apply_threshold(mined(*test, letters), threshold)
+    threshold = SCORING.choose_threshold(dev[0], mined(*dev, letters))
+    found = SCORING.apply_threshold(mined(*test, letters), threshold)
     kept = {(p["id"], p["prediction"]) for p in found if p["kept"]}
     assert kept <= {(f"x{i}", f"en{i}") for i in range(12)}
     assert len(kept) > 8
     assert all((p["score"] >= threshold) == p["kept"] for p in found)
-    n, metrics = MODEL.score(test[0], found, "bucc", "de")
+    n, metrics = SCORING.score(test[0], found, "bucc", "de")
     assert (n, metrics["precision"], metrics["recall"]) == (12, 100.0, len(kept) / 12 * 100)
 
 
@@ -139,7 +140,9 @@ def test_a_threshold_of_other_sentences_may_be_wrong(letters):
     rows, outputs = corpora(40, 10)
     predictions = mined(rows, outputs, letters)
     for threshold, recall in ((99.0, 0.0), (0.0, 100.0)):
-        _, metrics = MODEL.score(rows, MODEL.apply_threshold(predictions, threshold), "bucc", "de")
+        _, metrics = SCORING.score(
+            rows, SCORING.apply_threshold(predictions, threshold), "bucc", "de"
+        )
         assert metrics["recall"] == recall
     assert metrics["precision"] < 50
 
@@ -173,11 +176,11 @@ def test_the_scorers_are_those_that_cards_may_name(letters):
     rows, outputs = corpora(12, 4)
     for scorer, metrics in MODEL.schema.scorers.items():
         found = MODEL.decode(rows, encoded(rows, letters), outputs, (), scorer)
-        if scorer in MODEL.THRESHOLD_SCORERS:
-            found = MODEL.apply_threshold(found, 1.0)
+        if scorer in SCORING.threshold_scorers:
+            found = SCORING.apply_threshold(found, 1.0)
         if scorer == "map20":
             found = [p for p in found if p["gold"]]
-        assert tuple(MODEL.score(rows, found, scorer, "de")[1]) == metrics
+        assert tuple(SCORING.score(rows, found, scorer, "de")[1]) == metrics
     with pytest.raises(DataError, match="unknown scorer 'farthest'"):
         MODEL.decode(rows, encoded(rows, letters), outputs, (), "farthest")
 

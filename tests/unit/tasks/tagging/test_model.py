@@ -13,6 +13,7 @@ from xstilts.models.batch import pack
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext
 from xstilts.tasks.tagging.model import MODEL
+from xstilts.tasks.tagging.scoring import SCORING
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC")
 
@@ -54,7 +55,7 @@ def test_every_word_of_every_sentence_is_scored(letters, drawn):
     features = encoded(rows, letters)
     predictions = MODEL.decode(rows, features, perfect(features), LABELS, "span_f1")
     assert [p["prediction"] for p in predictions] == [r["tags"] for r in rows]
-    n, metrics = MODEL.score(rows, predictions, "token_accuracy", "en")
+    n, metrics = SCORING.score(rows, predictions, "token_accuracy", "en")
     assert (n, metrics) == (len(rows), {"accuracy": 100.0})
 
 
@@ -125,7 +126,7 @@ def test_each_scorer_has_its_metrics(scorer, metrics, letters):
     """All are 100 for perfect predictions, and they are the ones that the scorer promises."""
     rows = [sentence(["a", "b"], ["B-PER", "I-PER"])]
     predictions = [{"id": "1", "prediction": ["B-PER", "I-PER"]}]
-    n, found = MODEL.score(rows, predictions, scorer, "en")
+    n, found = SCORING.score(rows, predictions, scorer, "en")
     assert n == 1
     assert found == dict.fromkeys(metrics, 100.0)
     assert set(MODEL.schema.scorers[scorer]) == metrics
@@ -135,7 +136,7 @@ def test_equal_neighbouring_pos_tags_are_one_chunk():
     """The official F1 of UD-POS merges runs; the accuracy beside it does not."""
     rows = [sentence("abcd", ["NOUN", "NOUN", "NOUN", "VERB"])]
     predictions = [{"id": "1", "prediction": ["NOUN", "ADJ", "NOUN", "VERB"]}]
-    _, found = MODEL.score(rows, predictions, "chunk_f1_upos", "en")
+    _, found = SCORING.score(rows, predictions, "chunk_f1_upos", "en")
     assert found["f1"] == pytest.approx(100 / 3)
     assert found["accuracy"] == 75.0
 
@@ -166,4 +167,4 @@ def test_a_tag_that_was_never_taught_is_an_error_of_the_prediction(letters):
     features = encoded(rows, letters)
     outputs = [np.asarray([[9, 0, 0, 0], [0, 9, 0, 0]])]
     decoded = MODEL.decode(rows, features, outputs, LABELS, "span_f1")
-    assert MODEL.score(rows, decoded, "span_f1", "sw")[1]["recall"] == 50.0
+    assert SCORING.score(rows, decoded, "span_f1", "sw")[1]["recall"] == 50.0
