@@ -303,8 +303,6 @@ def _language_problems(study: Study, cards: Catalogue) -> list[str]:
             offered = _tested_languages(targets, cards)
             if offered:  # targets that are unknown or cannot be scored have their own line
                 found += _unknown_in(key, choice, "language", offered)
-            twice = sorted({code for code in choice if choice.count(code) > 1})
-            found += [f"{key}: listed twice: {code}" for code in twice]
     return found
 
 

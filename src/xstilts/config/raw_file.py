@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, Self
+from string import Formatter
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from xstilts.config.yaml_models import Model, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOVING = ("main", "refs/convert/parquet")
 SourceName = Literal["mirror", "hub", "url"]
@@ -69,6 +73,13 @@ class RawFile(Model):
     order: list[SourceName] | None = Field(None, description="another order of the sources")
     package: PackageFile | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fillable(cls, data: Any) -> Any:
+        for text in _texts(data):
+            _check_braces(text)
+        return data
+
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
         if not (self.mirror or self.hub or self.url or self.package):
@@ -95,6 +106,32 @@ class RawFile(Model):
         folder, _, name = code.rpartition("/")
         values = {"language": language, "code": code, "folder": folder, "name": name}
         return RawFile.model_validate(_fill(self.model_dump(exclude_unset=True), values))
+
+
+PLACES = ("language", "code", "folder", "name")
+"""The names in braces that `RawFile.of` fills in."""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def _check_braces(text: str) -> None:
+    allowed = ", ".join(f"{{{place}}}" for place in PLACES)
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}; braces are for {allowed}") from None
+    for _, place, form, conversion in parts:
+        if place is not None and (place not in PLACES or form or conversion):
+            written = (
+                f"{{{place}{'!' if conversion else ''}{conversion or ''}{':' * bool(form)}{form}}}"
+            )
+            raise ValueError(f"{text!r}: nothing is known of {written}; braces are for {allowed}")
 
 
 def _fill(value: Any, values: dict[str, str]) -> Any:

@@ -9,26 +9,28 @@ from __future__ import annotations
 import re
 import reprlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from xstilts.config.conditions import MULTI, NONE, WITH_MLM, Condition, parse_condition
 from xstilts.config.hyperparameters import Hyperparameters
-from xstilts.config.yaml_models import Folder, Model, Name, Number, yaml_kind
+from xstilts.config.yaml_models import (
+    Count,
+    DistinctNames,
+    Folder,
+    Model,
+    Name,
+    Number,
+    Unique,
+    yaml_kind,
+)
 
 if TYPE_CHECKING:
     from xstilts.config.task_card import TaskCard
 
 NAME, LONGEST_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*", 64
 StageKind = Literal["intermediate", "recipe"]
-
-
-def _unique(values: list[Any]) -> list[Any]:
-    twice = sorted({str(value) for value in values if values.count(value) > 1})
-    if twice:
-        raise ValueError(f"listed twice: {', '.join(twice)}")
-    return values
 
 
 def _with_baseline(conditions: list[str]) -> list[str]:
@@ -46,8 +48,7 @@ def _study_name(value: object) -> object:
     return value
 
 
-Unique = AfterValidator(_unique)
-Names = Annotated[list[Name], Field(min_length=1), Unique]
+Names = Annotated[DistinctNames, Field(min_length=1)]
 Conditions = Annotated[Names, AfterValidator(_with_baseline)]
 StudyName = Annotated[
     str, Field(pattern=f"^{NAME}$", max_length=LONGEST_NAME), BeforeValidator(_study_name)
@@ -56,7 +57,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 SeedList = Annotated[list[Seed], Field(min_length=1), Unique]
 DEFAULT = "default"
 """The key of a choice by condition or target that is for all others."""
-Limit = Annotated[int, Field(gt=0)] | None
+Limit = Count | None
 
 
 def _word(value: object) -> object:
@@ -65,7 +66,7 @@ def _word(value: object) -> object:
     return value
 
 
-Codes = Annotated[list[Name], Tag("<list>")]
+Codes = Annotated[DistinctNames, Tag("<list>")]
 Word = Annotated[Literal["all", "low_resource"], BeforeValidator(_word), Tag("<value>")]
 LanguageChoice = Annotated[Word | Codes, Discriminator(yaml_kind)]
 LanguageChoices = Annotated[
@@ -87,10 +88,10 @@ Seeds = Annotated[
 class Multi(Model):
     """The ``multi`` condition: every intermediate task of the study at once, one head each."""
 
-    tasks: Annotated[list[Name], Field(min_length=2), Unique] | None = Field(
+    tasks: Annotated[DistinctNames, Field(min_length=2)] | None = Field(
         None, description="tasks that are mixed; null: those that are conditions by themselves"
     )
-    cap: int = Field(2**17, gt=0, description="a task counts for at most so many examples")
+    cap: Count = Field(2**17, description="a task counts for at most so many examples")
     temperature: Number = Field(
         1.0, gt=0, description="p(task) ~ min(size, cap) ** (1/temperature)"
     )
@@ -100,14 +101,14 @@ class Mlm(Model):
     """Conditions that end in ``+mlm``: masked language modelling is mixed into them."""
 
     text: Name | None = Field(None, description="card of the text, of task type mlm")
-    languages: Annotated[list[Name], Field(min_length=1), Unique] | None = Field(
+    languages: Names | None = Field(
         None, description="languages of the text; null: all that its card has"
     )
     rate: Number = Field(0.5, gt=0, lt=1, description="share of the optimiser steps that are MLM's")
     mask: Number = Field(0.15, gt=0, lt=1, description="share of the tokens that are predicted")
-    batch_size: int = Field(8, gt=0, description="texts per step (Phang et al. 2020, from memory)")
+    batch_size: Count = Field(8, description="texts per step (Phang et al. 2020, from memory)")
     max_length: int = Field(256, ge=16, le=8192, description="tokens of one text")
-    max_examples: int | None = Field(None, gt=0, description="use so many texts of each language")
+    max_examples: Count | None = Field(None, description="use so many texts of each language")
 
 
 class TrainingChoices(Model):
@@ -138,7 +139,7 @@ class Evaluation(Model):
         "queries among their own right candidates, which is easier than the whole. "
         "A number for all targets, or numbers by target (key `default` for the others)",
     )
-    batch_tokens: int = Field(8192, gt=0, description="tokens that one forward pass may hold")
+    batch_tokens: Count = Field(8192, description="tokens that one forward pass may hold")
     layer_sweep: bool = Field(
         True, description="nearest-neighbour retrieval: score every layer, beside the official one"
     )
@@ -157,9 +158,9 @@ class Compute(Model):
     precision: Literal["fp32", "bf16", "auto"] = Field(
         "auto", description="auto: bf16 autocast where the device computes in it, else fp32"
     )
-    threads: int = Field(1, gt=0, description="CPU threads of one process; sums are cut by them")
-    micro_batch_tokens: int = Field(
-        16384, gt=0, description="tokens in one forward and backward pass of a training"
+    threads: Count = Field(1, description="CPU threads of one process; sums are cut by them")
+    micro_batch_tokens: Count = Field(
+        16384, description="tokens in one forward and backward pass of a training"
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.raw_file import RawFile
-from xstilts.config.yaml_models import Model, Name, Number, Options, yaml_kind
+from xstilts.config.yaml_models import DistinctNames, Model, Name, Number, Options, yaml_kind
 from xstilts.errors import StudyError, unknown
 
 SplitName = Literal["train", "dev", "test"]
@@ -20,11 +20,11 @@ class SplitSource(Model):
     reader: Name
     files: dict[str, RawFile] = Field(min_length=1, description="files by the reader's part names")
     options: Options = Field(default_factory=dict, description="passed to the reader")
-    only: list[Name] | None = Field(None, description="languages that it has; default: all")
+    only: DistinctNames | None = Field(None, description="languages that it has; default: all")
 
 
 Code = Annotated[
-    Annotated[Name, Tag("<value>")] | Annotated[list[Name], Field(min_length=1), Tag("<list>")],
+    Annotated[Name, Tag("<value>")] | Annotated[DistinctNames, Field(min_length=1), Tag("<list>")],
     Discriminator(yaml_kind),
 ]
 
@@ -37,7 +37,7 @@ class Split(SplitSource):
     order.
     """
 
-    languages: list[Name] | None = Field(None, description="default: the card's")
+    languages: DistinctNames | None = Field(None, description="default: the card's")
     codes: dict[Name, Code] | None = Field(None, description="default: the card's")
     fallbacks: list[SplitSource] = Field(
         default_factory=list, description="other sources of the same examples"
@@ -56,10 +56,18 @@ class Split(SplitSource):
 FROM_DATA = "from_data"
 
 
-def _labels(value: object) -> object:
-    if isinstance(value, str) and value != FROM_DATA:
+def _from_data(value: object) -> object:
+    if value not in (None, FROM_DATA):
         raise ValueError(f"{value!r} is neither a list of labels nor {FROM_DATA}")
     return value
+
+
+def _list_or_not(value: object) -> str:
+    return "<list>" if isinstance(value, list) else "<value>"
+
+
+FromData = Annotated[Literal["from_data"] | None, BeforeValidator(_from_data), Tag("<value>")]
+Labels = Annotated[Annotated[DistinctNames, Tag("<list>")] | FromData, Discriminator(_list_or_not)]
 
 
 class TaskCard(Model):
@@ -71,17 +79,17 @@ class TaskCard(Model):
     summary: Name
     licence: Name
     citation: Name
-    languages: list[Name] = Field(min_length=1)
+    languages: Annotated[DistinctNames, Field(min_length=1)]
     codes: dict[Name, Code] = Field(
         default_factory=dict,
         description="our code -> the task's own; of a list, each has files of its own",
     )
-    labels: Annotated[list[Name] | Literal["from_data"] | None, BeforeValidator(_labels)] = Field(
+    labels: Labels = Field(
         None,
         description="classes or tags, in order; from_data: those that occur in the training "
         "examples, sorted, as the stamp of these says",
     )
-    labels_not_in_training: list[Name] = Field(
+    labels_not_in_training: DistinctNames = Field(
         default_factory=list,
         description="labels that the recipe's training examples lack: they are never predicted",
     )
@@ -94,7 +102,7 @@ class TaskCard(Model):
         None,
         description="as a recipe, it is trained after this task, from its checkpoint and head",
     )
-    parts: list[Name] = Field(
+    parts: DistinctNames = Field(
         default_factory=list,
         description="tasks whose training examples are this task's, under one head",
     )

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import reprlib
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from xstilts.config.strict_yaml import read_value
 from xstilts.errors import StudyError, unknown
 
 if TYPE_CHECKING:
@@ -74,8 +75,19 @@ def _json_keys(value: Any) -> Any:
     return value
 
 
+def _unique(values: list[Any]) -> list[Any]:
+    twice = sorted(str(value) for value, times in Counter(values).items() if times > 1)
+    if twice:
+        raise ValueError(f"listed twice: {', '.join(twice)}")
+    return values
+
+
+Unique = AfterValidator(_unique)
+Count = Annotated[int, Field(gt=0, lt=2**31)]
+"""How many of something: more than none, and no more than 32 bits can count."""
 Number = Annotated[float, BeforeValidator(_number), Field(strict=False, allow_inf_nan=False)]
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1)]
+DistinctNames = Annotated[list[Name], Unique]
 Folder = Annotated[Name, AfterValidator(_folder)]
 Options = Annotated[dict[str, Any], BeforeValidator(_json_keys)]
 
@@ -106,37 +118,31 @@ M = TypeVar("M", bound=Model)
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; a syntax error names the file and line."""
-    try:
-        return yaml.load(path.read_bytes(), Loader=_NoKeyTwice)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise StudyError(f"{path}:{line}: not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror})") from error
+    """Read a YAML file strictly (`strict_yaml`); an error names the file and line."""
+    return _without_controls(read_value(path, str(path)), str(path))
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _without_controls(value: Any, where: str) -> Any:
+    """The value itself, if no text in it has a control character or half a character.
+
+    Line ends and tabs are allowed: a card may have them as separators.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _without_controls(key, where)
+            _without_controls(item, where)
+    elif isinstance(value, list):
+        for item in value:
+            _without_controls(item, where)
+    elif isinstance(value, str) and (wrong := _CONTROLS.search(value)):
+        character = f"U+{ord(wrong.group()):04X}"
+        raise StudyError(
+            f"{where}: {value!a:.80}: the character {character} is not allowed; delete it"
+        )
+    return value
 
 
-class _NoKeyTwice(_LOADER):  # type: ignore[misc]
-    """YAML forbids a key that is given twice; the library would take the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(
-                    problem="a list or mapping is not allowed as a key", problem_mark=key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def load(model: type[M], data: Any, where: str) -> M:

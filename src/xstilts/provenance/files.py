@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -75,10 +78,57 @@ def write_json(path: Path, value: Json) -> None:
     )
 
 
+LARGEST_JSON = 2**26
+"""Bytes of the largest JSON file that is read; the stamp of 100,000 files has 20 million."""
+
+
+def read_bytes(path: Path, most: int = LARGEST_JSON) -> bytes:
+    """The bytes of an ordinary file.
+
+    Raises `OSError` where there is none: also for a pipe or a device, whose reading might never
+    end, and for a file of more than ``most`` bytes.
+    """
+    with open(path, "rb", opener=_without_waiting) as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+        if status.st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+        return stream.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe without a writer would be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def parse_json(content: bytes | str) -> Json:
+    """The value of a JSON text in UTF-8; raises `ValueError` that says what is wrong with it.
+
+    Refused, beside what is not JSON: NaN and infinite numbers, half characters (``"\\ud800"``),
+    which cannot be written again, and lists or objects that are nested a thousand deep.
+    """
+    text = content if isinstance(content, str) else content.decode("utf-8")
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+        if _HALF_CHARACTER.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("lists or objects are nested too deeply") from None
+    return value
+
+
+_HALF_CHARACTER = re.compile(r"\\u[dD][89abAB-F]")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
 def read_json(path: Path) -> Json:
     """Read a JSON file; raise `LineageError` with its path if it is missing or damaged."""
     try:
-        return json.loads(path.read_bytes())
+        return parse_json(read_bytes(path))
     except (OSError, ValueError) as error:
         raise LineageError(f"{path}: cannot be read as JSON ({error})") from error
 

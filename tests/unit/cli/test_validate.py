@@ -51,7 +51,7 @@ def test_a_file_that_does_not_exist_is_named(world, capsys):
     """With the system's reason."""
     assert main(["validate", "--cards", str(world.config), "gone.yaml"]) == 1
     assert capsys.readouterr().err == (
-        "xstilts: gone.yaml: cannot be read (No such file or directory); name a study file\n"
+        "xstilts: gone.yaml: cannot be read (No such file or directory)\n"
     )
 
 

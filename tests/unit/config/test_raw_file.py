@@ -44,3 +44,17 @@ def test_a_file_is_filled_in_with_language_and_code():
     """``{folder}`` and ``{name}`` are the parts of a code with slashes."""
     file = RawFile(path="{language}/{name}", url="https://x.org/{folder}/{code}")
     assert file.of("de", "a/b/ger") == RawFile(path="de/ger", url="https://x.org/a/b/a/b/ger")
+
+
+@pytest.mark.parametrize(
+    "text", ["{lang}", "{language!r}", "{code:>9}", "{0}", "{}", "{", "}", "{code.__class__}"]
+)
+def test_braces_that_would_not_be_filled_in_are_refused(text):
+    """They would be part of a file's name, or a traceback in the job."""
+    for keys in (
+        {"path": text, "mirror": "m"},
+        {"path": "x", "hub": {"repo": "a/b", "revision": COMMIT, "file": text}},
+    ):
+        (line,) = refused(RawFile, keys)
+        assert line.startswith(f"card.yaml: {text!r}: ")
+        assert line.endswith("braces are for {language}, {code}, {folder}, {name}")

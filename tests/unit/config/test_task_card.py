@@ -40,6 +40,20 @@ class TestTaskCards:
             "card.yaml: splits.test.files.data.ulr: unknown key 'ulr'; did you mean 'url'?"
         )
 
+    @pytest.mark.parametrize(
+        ("key", "values"),
+        [
+            ("languages", ["en", "de", "en"]),
+            ("labels", ["entailment", "neutral", "entailment"]),
+            ("labels_not_in_training", ["neutral", "neutral"]),
+            ("parts", ["nli", "nli"]),
+        ],
+    )
+    def test_a_name_that_is_listed_twice_is_refused(self, key, values):
+        """A language would be scored twice, a label have two outputs of the head."""
+        (line,) = refused(TaskCard, self.card(**{key: values}))
+        assert line.startswith(f"card.yaml: {key}: listed twice: ")
+
     def test_norwegian_is_not_false(self):
         """``languages: [de, no]`` in YAML 1.1 is a list of a text and a truth value."""
         (line,) = refused(TaskCard, self.card(languages=yaml.safe_load("[de, no]")))

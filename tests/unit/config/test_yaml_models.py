@@ -37,13 +37,24 @@ class TestYaml:
     def test_a_file_that_is_no_text_is_named(self, tmp_path):
         """A parquet file with a wrong name."""
         (tmp_path / "card.yaml").write_bytes(b"PAR1\x00\xff\xfe")
-        with pytest.raises(StudyError, match=r"card\.yaml: not YAML"):
+        with pytest.raises(StudyError, match=r"card\.yaml:1: the byte 0xff is not UTF-8"):
             read_yaml(tmp_path / "card.yaml")
 
     def test_a_missing_file_is_named(self, tmp_path):
         """With the system's reason."""
         with pytest.raises(StudyError, match=r"x\.yaml: cannot be read \(No such file"):
             read_yaml(tmp_path / "x.yaml")
+
+    def test_separators_may_be_line_ends_and_tabs(self, tmp_path):
+        assert self.read(tmp_path, 'options: {separator: "\\n\\t"}') == {
+            "options": {"separator": "\n\t"}
+        }
+
+    @pytest.mark.parametrize("character", ["\\0", "\\x1b", "\\ud800", "\\x85"])
+    def test_other_control_characters_are_refused(self, tmp_path, character):
+        """They would end up in file names and on terminals."""
+        with pytest.raises(StudyError, match=r"card\.yaml: .* is not allowed; delete it"):
+            self.read(tmp_path, f'path: ["a{character}"]')
 
     def test_a_card_is_a_mapping(self):
         """A list of cards in one file is not."""
@@ -81,12 +92,14 @@ class TestNumbers:
         [
             ("epochs", True, "must be a number, not True"),
             ("epochs", 0, "Input should be greater than 0, not 0"),
-            ("epochs", float("inf"), "Input should be a finite number, not inf"),
+            ("weight_decay", float("inf"), "Input should be a finite number, not inf"),
             ("epochs", "two", "valid number, unable to parse string as a number, not 'two'"),
             ("warmup", 1.0, "Input should be less than 1, not 1.0"),
             ("batch_size", 8.0, "Input should be a valid integer, not 8.0"),
             ("batch_size", "8", "Input should be a valid integer, not '8'"),
             ("max_steps", True, "Input should be a valid integer, not True"),
+            ("batch_size", 10**23, "Input should be less than 2147483648, not " + "1" + "0" * 23),
+            ("epochs", 1e300, "Input should be less than 1000000, not 1e+300"),
             ("max_length", 9000, "Input should be less than or equal to 8192, not 9000"),
         ],
     )
