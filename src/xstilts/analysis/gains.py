@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from xstilts.analysis.language_groups import GROUPS, members
+from xstilts.analysis.statistics.contrast import SAME_GAIN, Interval
 from xstilts.analysis.table import METRIC_PREFIX
 from xstilts.config.conditions import NONE
 from xstilts.errors import LineageError
@@ -28,21 +30,8 @@ if TYPE_CHECKING:
 
     from xstilts.config.languages import Language
 
-ENGLISH = "en"
-
-ALL = "all"
-ZERO_SHOT = "non-English"
-LOW = "low-resource"
-OTHER = "other"
-UNKNOWN = "unknown class"
-GROUPS = (ALL, ZERO_SHOT, LOW, OTHER, UNKNOWN)
-"""Groups of languages. ``all`` includes English; ``non-English`` are the zero-shot languages, which
-the last three split by Joshi class (0-2, 3-5, unknown)."""
-
 MIN_LANGUAGES = 3
 """With fewer languages a mean has no interval."""
-SAME_GAIN = 1e-9
-"""Gains that differ by less, in points, differ by the rounding of a subtraction only."""
 
 _PAIR = ["encoder", "target", "language", "seed"]
 _LANGUAGE = ["encoder", "condition", "target", "language"]
@@ -61,28 +50,6 @@ class SeedValue(NamedTuple):
 
     seed: int
     value: float
-
-
-class Interval(NamedTuple):
-    """A 95 % interval, in points."""
-
-    low: float
-    high: float
-
-    @property
-    def above_zero(self) -> bool:
-        """Whether the whole interval is above zero."""
-        return self.low > 0
-
-    @property
-    def below_zero(self) -> bool:
-        """Whether the whole interval is below zero."""
-        return self.high < 0
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero is outside."""
-        return self.above_zero or self.below_zero
 
 
 @dataclass(frozen=True)
@@ -335,29 +302,6 @@ def _with_means(baselines: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
     keys = wanted.drop_duplicates()
     lacking = keys[~pd.MultiIndex.from_frame(keys[training]).isin(trained)]
     return pd.concat([baselines, lacking.merge(means, on=unit)], ignore_index=True)
-
-
-# --- groups of languages -------------------------------------------------------------------------
-
-
-def group_of(code: str, languages: Mapping[str, Language]) -> str | None:
-    """The zero-shot group of a language: low-resource, other or unknown class; None for English.
-
-    The encoder was fine-tuned on English, so a gain on English is not transfer.
-    """
-    if code == ENGLISH:
-        return None
-    low = languages[code].low_resource if code in languages else None
-    return UNKNOWN if low is None else LOW if low else OTHER
-
-
-def members(group: str, codes: Sequence[str], languages: Mapping[str, Language]) -> list[str]:
-    """The languages among ``codes`` that belong to a group, in the order of ``codes``."""
-    if group == ALL:
-        return list(codes)
-    if group == ZERO_SHOT:
-        return [code for code in codes if code != ENGLISH]
-    return [code for code in codes if group_of(code, languages) == group]
 
 
 # --- statistics ----------------------------------------------------------------------------------

@@ -6,14 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xstilts.analysis.gains import (
-    GROUPS,
-    Gains,
-    Place,
-    group_of,
-    interval,
-    standard_error,
-)
+from xstilts.analysis.gains import Gains, Place, interval, standard_error
+from xstilts.analysis.language_groups import GROUPS, group_of
 from xstilts.config.languages import Language
 from xstilts.errors import LineageError
 

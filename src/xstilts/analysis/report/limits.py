@@ -10,18 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.analysis.gains import (
-    ENGLISH,
-    LOW,
-    MIN_LANGUAGES,
-    OTHER,
-    UNKNOWN,
-    ZERO_SHOT,
-    Place,
-    mean,
-    members,
-    standard_error,
-)
+from xstilts.analysis.gains import MIN_LANGUAGES, Place, mean, standard_error
+from xstilts.analysis.language_groups import ENGLISH, LOW, OTHER, UNKNOWN, ZERO_SHOT, members
 from xstilts.config.conditions import NONE
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.analysis.gains import ENGLISH, LOW, OTHER, UNKNOWN, ZERO_SHOT, Place
+from xstilts.analysis.gains import Place
+from xstilts.analysis.language_groups import ENGLISH, LOW, OTHER, UNKNOWN, ZERO_SHOT
 from xstilts.config.conditions import NONE
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.analysis.gains import LOW, ZERO_SHOT, Gains
+from xstilts.analysis.gains import Gains
+from xstilts.analysis.language_groups import LOW, ZERO_SHOT
 from xstilts.analysis.report import numbers
 from xstilts.config.conditions import NONE
 

@@ -1,0 +1,70 @@
+"""Groups of languages: by resource level, and by whether an encoder saw them in pretraining."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from xstilts.config.languages import Language
+
+ENGLISH = "en"
+
+ALL = "all"
+ZERO_SHOT = "non-English"
+LOW = "low-resource"
+OTHER = "other"
+UNKNOWN = "unknown class"
+GROUPS = (ALL, ZERO_SHOT, LOW, OTHER, UNKNOWN)
+"""Groups of languages. ``all`` includes English; ``non-English`` are the zero-shot languages, which
+the last three split by Joshi class (0-2, 3-5, unknown)."""
+
+Definition = Literal["joshi", "unseen", "size"]
+"""Of low-resource: Joshi class 0-2; not in the encoder's pretraining data; less than `SMALL_GIB`
+of CC-100."""
+DEFINITIONS: tuple[Definition, ...] = ("joshi", "unseen", "size")
+SMALL_GIB = 1.0
+"""A language with less text in CC-100, in GiB, is low-resource by size."""
+
+
+def group_of(code: str, languages: Mapping[str, Language]) -> str | None:
+    """The zero-shot group of a language: low-resource, other or unknown class; None for English.
+
+    The encoder was fine-tuned on English, so a gain on English is not transfer.
+    """
+    if code == ENGLISH:
+        return None
+    low = languages[code].low_resource if code in languages else None
+    return UNKNOWN if low is None else LOW if low else OTHER
+
+
+def members(group: str, codes: Sequence[str], languages: Mapping[str, Language]) -> list[str]:
+    """The languages among ``codes`` that belong to a group, in the order of ``codes``."""
+    if group == ALL:
+        return list(codes)
+    if group == ZERO_SHOT:
+        return [code for code in codes if code != ENGLISH]
+    return [code for code in codes if group_of(code, languages) == group]
+
+
+def is_low(language: Language, definition: Definition) -> bool | None:
+    """Whether a language is low-resource by a definition; None where that is not known."""
+    if definition == "joshi":
+        return language.low_resource
+    if definition == "unseen":
+        return None if language.seen_by_xlmr is None else not language.seen_by_xlmr
+    size = gib(language)
+    return None if size is None else size < SMALL_GIB
+
+
+def gib(language: Language) -> float | None:
+    """GiB of the language's text in CC-100; 0 where it has none, None where that is not known."""
+    return 0.0 if language.seen_by_xlmr is False else language.cc100_gib
+
+
+def log_size(language: Language) -> float | None:
+    """The resource level as a number: log10 of GiB in CC-100 plus 0.01, from -2 to about 2.5."""
+    size = gib(language)
+    return None if size is None else math.log10(size + 0.01)
