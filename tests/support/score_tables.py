@@ -17,7 +17,7 @@ LANGUAGES = {
         FAMILIES[number % 6],
         joshi_class=1 if number < 6 else 4,
         cc100_gib=0.1 * 2.0**number,
-        seen_by_xlmr=number >= 3,
+        seen={"xlmr": number >= 3},
     )
     for number, code in enumerate(CODES)
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -49,22 +48,16 @@ def members(group: str, codes: Sequence[str], languages: Mapping[str, Language])
     return [code for code in codes if group_of(code, languages) == group]
 
 
-def is_low(language: Language, definition: Definition) -> bool | None:
-    """Whether a language is low-resource by a definition; None where that is not known."""
+def is_low(
+    language: Language, definition: Definition, pretraining: str | None = None
+) -> bool | None:
+    """Whether a language is low-resource by a definition; None where that is not known.
+
+    ``pretraining``: the family of the encoder, which ``unseen`` depends on.
+    """
     if definition == "joshi":
         return language.low_resource
     if definition == "unseen":
-        return None if language.seen_by_xlmr is None else not language.seen_by_xlmr
-    size = gib(language)
-    return None if size is None else size < SMALL_GIB
-
-
-def gib(language: Language) -> float | None:
-    """GiB of the language's text in CC-100; 0 where it has none, None where that is not known."""
-    return 0.0 if language.seen_by_xlmr is False else language.cc100_gib
-
-
-def log_size(language: Language) -> float | None:
-    """The resource level as a number: log10 of GiB in CC-100 plus 0.01, from -2 to about 2.5."""
-    size = gib(language)
-    return None if size is None else math.log10(size + 0.01)
+        seen = language.seen_by(pretraining)
+        return None if seen is None else not seen
+    return None if language.text_gib is None else language.text_gib < SMALL_GIB

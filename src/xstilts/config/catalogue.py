@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from xstilts.config.encoder_card import EncoderCard
-from xstilts.config.languages import Language, read_languages
+from xstilts.config.languages import Language, read_families, read_languages
 from xstilts.config.task_card import TaskCard
 from xstilts.config.yaml_models import load, read_yaml
 from xstilts.errors import StudyError, unknown
@@ -66,6 +66,10 @@ class Catalogue:
     def languages(self) -> dict[str, Language]:
         """The language table."""
         return read_languages(self.folder / "languages.tsv")
+
+    def pretraining_families(self) -> list[str]:
+        """The families of encoders whose languages the language table knows."""
+        return read_families(self.folder / "languages.tsv")
 
     def select_languages(self, offered: list[str], choice: str | list[str]) -> list[str]:
         """Those of the offered languages that a study wants: all, low_resource, or a list."""

@@ -31,6 +31,7 @@ def problems(study: Study, cards: Catalogue) -> list[str]:
     """
     return [
         *_unknown_names(study, cards),
+        *_pretraining_problems(study, cards),
         *_limit_problems(study),
         *_unused_recipes(study, cards),
         *_condition_problems(study, cards),
@@ -61,6 +62,22 @@ def _unknown_names(study: Study, cards: Catalogue) -> list[str]:
             )
         ),
         *_unknown_in("multi.tasks", study.multi.tasks or [], "task", tasks),
+    ]
+
+
+def _pretraining_problems(study: Study, cards: Catalogue) -> list[str]:
+    """Encoders whose family has no column in the table of languages."""
+    named = {
+        name: family
+        for name in study.encoders
+        if name in cards.encoders and (family := cards.encoder(name).pretraining)
+    }
+    allowed = cards.pretraining_families() if named else []
+    return [
+        f"encoders: card {name!r}: pretraining: {unknown('family', family, allowed)}; "
+        "add the column to languages.tsv"
+        for name, family in named.items()
+        if family not in allowed
     ]
 
 

@@ -47,6 +47,11 @@ class EncoderCard(Model):
     retrieval_layer: int | None = Field(
         None, ge=0, description="hidden state that is pooled for retrieval; 0 is the embeddings"
     )
+    pretraining: Name | None = Field(
+        None,
+        description="which languages it has seen: the column seen_by_<pretraining> of "
+        "languages.tsv; null: unknown",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

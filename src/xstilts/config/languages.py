@@ -1,20 +1,29 @@
-"""The table of languages: how well each is resourced."""
+"""The table of languages: how well each is resourced, and which encoders have seen it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xstilts.config.tables import read_table
 from xstilts.errors import StudyError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+SEEN_BY = "seen_by_"
+"""Columns of the table that begin so say which languages a family of encoders was pretrained on."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language and how well it is resourced; None means unknown."""
+    """A language and how well it is resourced; None means unknown.
+
+    ``seen``: whether each family of encoders was pretrained on text of the language, by family; a
+    family for which that is unknown is not a key.
+    """
 
     code: str
     name: str
@@ -22,12 +31,29 @@ class Language:
     family: str | None
     joshi_class: int | None
     cc100_gib: float | None
-    seen_by_xlmr: bool | None
+    seen: Mapping[str, bool] = field(default_factory=dict, hash=False)
 
     @property
     def low_resource(self) -> bool | None:
         """Joshi et al. (2020) class 0, 1 or 2; None where the class is not known."""
         return None if self.joshi_class is None else self.joshi_class <= 2
+
+    @property
+    def text_gib(self) -> float | None:
+        """GiB of text in CC-100, XLM-R's corpus; 0 where it has none, None where not known."""
+        return 0.0 if self.seen.get("xlmr") is False else self.cc100_gib
+
+    @property
+    def resource_level(self) -> float | None:
+        """log10 of `text_gib` plus 0.01, from -2 to about 2.5; None where the size is not known."""
+        return None if self.text_gib is None else math.log10(self.text_gib + 0.01)
+
+    def seen_by(self, pretraining: str | None) -> bool | None:
+        """Whether a family of encoders was pretrained on it; None where that is not known.
+
+        ``pretraining``: the family, as the card of an encoder names it; None is known of nothing.
+        """
+        return None if pretraining is None else self.seen.get(pretraining)
 
 
 def read_languages(path: Path) -> dict[str, Language]:
@@ -38,7 +64,19 @@ def read_languages(path: Path) -> dict[str, Language]:
         raise StudyError(f"{path}: cannot be read: {error!r}") from error
 
 
+def read_families(path: Path) -> list[str]:
+    """The families of encoders that the table has a column ``seen_by_<family>`` for."""
+    rows = read_table(path)
+    columns = rows[0] if rows else {}
+    return [name.removeprefix(SEEN_BY) for name in columns if name.startswith(SEEN_BY)]
+
+
 def _language(row: dict[str, str]) -> Language:
+    seen = {
+        column.removeprefix(SEEN_BY): {"yes": True, "no": False}[value]
+        for column, value in row.items()
+        if column.startswith(SEEN_BY) and value
+    }
     return Language(
         code=row["code"],
         name=row["name"],
@@ -46,5 +84,5 @@ def _language(row: dict[str, str]) -> Language:
         family=row["family"] or None,
         joshi_class=int(row["joshi_class"]) if row["joshi_class"] else None,
         cc100_gib=float(row["cc100_gib"]) if row["cc100_gib"] else None,
-        seen_by_xlmr=row["seen_by_xlmr"] == "yes" if row["seen_by_xlmr"] else None,
+        seen=seen,
     )

@@ -361,7 +361,7 @@ class Grid:
 
 
 _WHERE_FROM: Any = {"__all__": {"mirror", "hub", "url", "member", "order"}}
-_NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer"}
+_NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer", "pretraining"}
 
 
 def _as_json(card: TaskCard | EncoderCard) -> dict[str, Any]:

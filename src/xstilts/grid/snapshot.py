@@ -103,6 +103,11 @@ class _SnapshotCatalogue(Catalogue):
     def languages(self) -> dict[str, Language]:
         return {code: Language(**row) for code, row in self._content["languages"].items()}
 
+    def pretraining_families(self) -> list[str]:
+        """Those that the encoders name: they were checked before the snapshot was written."""
+        families = (self.encoder(name).pretraining for name in self.encoders)
+        return [family for family in families if family]
+
     def _task(self, name: str) -> TaskCard:
         return TaskCard.model_validate(self._content["tasks"][name])
 

@@ -13,7 +13,7 @@ from xstilts.errors import LineageError
 
 
 def language(code, joshi):
-    return Language(code, code.upper(), None, None, joshi, None, None)
+    return Language(code, code.upper(), None, None, joshi, None)
 
 
 LANGUAGES = {

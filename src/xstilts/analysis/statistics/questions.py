@@ -14,7 +14,6 @@ from xstilts.analysis.language_groups import (
     GROUPS,
     ZERO_SHOT,
     is_low,
-    log_size,
     members,
 )
 from xstilts.analysis.statistics.best import best_of
@@ -43,8 +42,9 @@ class Analysis:
 
     ``table`` is that of `xstilts.analysis.table.collect`, or a part of it; ``languages`` that of
     ``config/languages.tsv`` by code; ``chance`` the score of guessing by target, in per cent, None
-    where it is not known; ``untrained`` as for `ScoreTable`. A question about one target or
-    several, in a group of languages (a name of `GROUPS` or codes), gives a `Contrast`.
+    where it is not known; ``untrained`` as for `ScoreTable`; ``pretraining`` the family of each
+    encoder, of which the language table says which languages it has seen. A question about one
+    target or several, in a group of languages (a name of `GROUPS` or codes), gives a `Contrast`.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class Analysis:
         languages: Mapping[str, Language],
         chance: Mapping[str, float | None] | None = None,
         untrained: Collection[tuple[str, str, str]] = (),
+        pretraining: Mapping[str, str | None] | None = None,
     ) -> None:
         self.scores = ScoreTable(table, untrained)
         self.languages = languages
-        self.chance = chance or {}
+        self.chance, self.pretraining = chance or {}, pretraining or {}
 
     # -- the questions ----------------------------------------------------------------------------
 
@@ -95,7 +96,8 @@ class Analysis:
         """
         if definition not in DEFINITIONS:
             raise StudyError(unknown("definition of low-resource", definition, DEFINITIONS))
-        known = {c: is_low(x, definition) for c, x in self.languages.items()}
+        pretraining = self.pretraining.get(encoder)
+        known = {c: is_low(x, definition, pretraining) for c, x in self.languages.items()}
         return self._within(encoder, condition, targets, known, against, scale, two_sides=True)
 
     def slope(
@@ -111,7 +113,7 @@ class Analysis:
 
         Languages whose size is not known are left out, and so is English.
         """
-        known = {c: log_size(x) for c, x in self.languages.items()}
+        known = {c: x.resource_level for c, x in self.languages.items()}
         return self._within(encoder, condition, targets, known, against, scale, two_sides=False)
 
     def difference(

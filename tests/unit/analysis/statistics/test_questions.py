@@ -14,7 +14,7 @@ TWO = ["xnli", "xquad"]
 
 
 def analysis(frame):
-    return Analysis(frame, LANGUAGES)
+    return Analysis(frame, LANGUAGES, pretraining={ENCODER: "xlmr"})
 
 
 def exactly(effect):
@@ -36,10 +36,18 @@ class TestKnownEffects:
         frame = table(exactly(lambda code: 2.0 - (CODES.index(code) < 6)))
         assert analysis(frame).low_minus_rest(**ASKED).estimate == pytest.approx(-1.0)
 
+    def test_unseen_depends_on_the_encoder(self):
+        """Three languages are unseen by the family xlmr; of an unnamed family nothing is known."""
+        frame = table(exactly(lambda code: float(CODES.index(code) < 3)))
+        asked = ASKED | {"definition": "unseen"}
+        assert analysis(frame).low_minus_rest(**asked).estimate == pytest.approx(1.0)
+        unknown = Analysis(frame, LANGUAGES).low_minus_rest(**asked)
+        assert unknown.reason == "no language has a score"
+
     def test_slope_for_ten_times_as_much_text(self):
         """The gain rises by half a point for every factor of ten."""
         effect = lambda code: 0.5 * math.log10(LANGUAGES[code].cc100_gib + 0.01)  # noqa: E731
-        frame = table(exactly(lambda c: effect(c) if LANGUAGES[c].seen_by_xlmr else -1.0))
+        frame = table(exactly(lambda c: effect(c) if LANGUAGES[c].seen_by("xlmr") else -1.0))
         assert analysis(frame).slope(**ASKED).estimate == pytest.approx(0.5)
 
     def test_a_large_gain_is_found(self):
