@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 def best_of(
     design: Design, conditions: Sequence[Runs], baseline: Runs, *, each_target: bool = False
 ) -> Contrast:
-    """The gain of the best of ``conditions``; see `best_components`."""
+    """The gain of the best of ``conditions`` in languages like these; see `best_components`.
+
+    It has no interval for exactly these languages, because it is chosen without the one it counts
+    in.
+    """
     fewest = min(conditions, key=lambda runs: runs.trainings)
     if fewest.trainings < 2:
         reason = "one training of a condition: choosing needs another one than scoring"
         return Contrast(np.nan, reason=reason, baseline_seeds=baseline.trainings, seeds=1)
     scores = [runs.distinct for runs in conditions]
     parts = best_components(design, scores, baseline.distinct, each_target=each_target)
-    return contrast_of(parts, design, fewest, baseline)
+    return replace(contrast_of(parts, design, fewest, baseline), these=None)
 
 
 def best_components(
@@ -46,16 +50,27 @@ def best_components(
     of seeds the smallest counts. ``baseline``: shape (..., U, S'). ``each_target``: choose a
     condition for each target instead of one for all.
 
-    The folds share trainings, so the variance over seeds is widened from 1 / S to
-    1 / S + 1 / (S - 1) (Nadeau and Bengio 2003, with one of S seeds left out).
+    The folds overlap, so that the variance between them is too small (Nadeau and Bengio 2003):
+    `widening` makes up for it, for trainings and for families.
     """
     seeds = min(scores.shape[-1] for scores in conditions)
     chosen = cross_fitted(design, np.stack([y[..., :seeds] for y in conditions]), each_target)
     parts = components(design, chosen, baseline)
-    widening = 1 + seeds / (seeds - 1)
     first, second = parts.trainings
-    first = replace(first, variance=first.variance * widening, overlap=first.overlap * widening)
-    return replace(parts, trainings=(first, second))
+    wider = widening(seeds)
+    first = replace(first, variance=first.variance * wider, overlap=first.overlap * wider)
+    families = len(np.unique(design.families))
+    return replace(parts, trainings=(first, second), language=parts.language * widening(families))
+
+
+def widening(folds: int) -> float:
+    """The factor that the variance of a cross-fitted choice among equals needs.
+
+    Nadeau and Bengio's is 1 + folds / (folds - 1), which is 2.5 for 3 folds and 2.1 for 10. In
+    simulations of nine equal conditions 3, 5 and 10 folds need 2.5, 2.7 and 2.9. Where one
+    condition is clearly the best, the interval is wider than it had to be.
+    """
+    return 3 - 1.5 / folds
 
 
 def cross_fitted(design: Design, scores: Floats, each_target: bool = False) -> Floats:

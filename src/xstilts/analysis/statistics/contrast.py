@@ -272,7 +272,7 @@ def _spread(parts: Components, items: ItemNoise | None) -> Spread:
         condition=math.sqrt(float(condition.variance)) if condition.df else math.nan,
         baseline=math.sqrt(float(baseline.variance)) if baseline.df else math.nan,
         languages=math.sqrt(float(parts.language)),
-        overlap=math.sqrt(float(parts.overlap)),
+        overlap=math.sqrt(float(condition.overlap + baseline.overlap)),
         items=math.sqrt(items.all) if items else math.nan,
     )
 

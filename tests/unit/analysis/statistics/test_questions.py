@@ -177,7 +177,7 @@ def answers(frame):
     return [
         value
         for c in contrasts
-        for value in (c.estimate, c.like_these.standard_error, c.like_these.df, c.these.df)
+        for value in (c.estimate, c.like_these.standard_error, c.like_these.df)
     ]
 
 
