@@ -16,6 +16,6 @@ def identities(grid: Grid) -> dict[str, str]:
         found[f"examples/{task}/{split}"] = grid.examples(task, split)
     found |= {f"training/{key}": grid.training(key) for key in reads.trainings()}
     found |= {f"evaluation/{key}": grid.evaluation(key) for key in reads.evaluations()}
-    found |= {"table": grid.table, "report": grid.report}
+    found |= {"table": grid.table, "report": grid.report, "claims": grid.claims}
     found |= {"submission": grid.submission, "contamination": grid.contamination}
     return {name: artefact.digest for name, artefact in found.items()}

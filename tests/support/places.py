@@ -7,3 +7,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MIRROR = Path(os.environ.get("XSTILTS_MIRROR", ROOT.parent / "shared/mirror"))
+CLAIMS = ROOT / "config" / "claims.yaml"
+STUDIES = sorted(path for path in (ROOT / "config").glob("*.yaml") if path != CLAIMS)
+"""The studies that are shipped."""

@@ -1,7 +1,6 @@
 """A study on disk whose scores come from a formula instead of a model."""
 
 import json
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +90,7 @@ class SyntheticStudy:
         source: dict[str, Any] = {"url": "https://example.org/x"}
         if self.embedded:
             source = {"package": {"source": "embedded", "name": name}}
-        split = {"reader": "squad_json", "files": {"data": {"path": f"{name}.json", **source}}}
+        split = {"reader": "squad", "files": {"data": {"path": f"{name}.json", **source}}}
         return {
             "task": name,
             "title": f"Task {name}",
@@ -104,7 +103,7 @@ class SyntheticStudy:
             "primary": "em_f1",
             "chance": 0.0,
             "recipe": name,
-            "splits": {"train": split, "test": deepcopy(split)},
+            "splits": {"train": split, "test": split},
             "training_source": "made up",
         } | (self.task_changes | self.changes_by_task.get(name, {}))
 

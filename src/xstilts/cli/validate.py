@@ -1,4 +1,4 @@
-"""``xstilts validate``: check studies against their cards; run nothing."""
+"""``xstilts validate``: check studies and claims files against their cards; run nothing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("validate", help="check study files; run nothing")
-    options.add_studies(parser, "all studies in the folder of cards")
+    parser = commands.add_parser("validate", help="check study and claims files; run nothing")
+    options.add_studies(parser, "all studies and claims in the folder of cards")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each valid study; return 1 if one of the studies has a problem."""
+    """Print a line for each valid file; return 1 if one of the files has a problem."""
     studies = options.study_files(args, sorted(args.cards.glob("*.yaml")))
     if not studies:
         options.open_cards(args.cards)
@@ -30,12 +30,16 @@ def run(args: argparse.Namespace) -> int:
     for files in studies:
         try:
             loaded = options.load(files, args)
-            resolved = options.open_study(loaded, args.cards)
+            if isinstance(loaded.config.get("claims"), list):
+                claims = options.open_cards(args.cards).claims(files[0]).claims
+                found = f"{len(claims)} claims"
+            else:
+                found = size(options.open_study(loaded, args.cards))
         except StudyError as error:
             options.print_error(error)
             status = 1
         else:
-            print(f"{loaded.where}: ok, {size(resolved)}")
+            print(f"{loaded.where}: ok, {found}")
     return status
 
 

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from xstilts.config import claim_checks
+from xstilts.config.claims import Claims, read_claims
 from xstilts.config.encoder_card import EncoderCard
 from xstilts.config.languages import Language, read_families, read_languages
 from xstilts.config.task_card import TaskCard
@@ -15,16 +17,15 @@ from xstilts.errors import StudyError, unknown
 from xstilts.metrics.question_answering import MLQA_ARTICLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from xstilts.config.task_card import SplitSource
     from xstilts.config.task_schema import TaskSchema
-
-    SourceProblems = Callable[[SplitSource], Iterable[str]]
 
 C = TypeVar("C", TaskCard, EncoderCard)
 
 PARTS = ("tasks", "encoders", "languages.tsv")
+CLAIMS = "claims.yaml"
+"""The claims of every study that names no others; a folder of cards need not have any."""
 SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
 """Scorers that have rules for some languages only. This stands here and not in task_card.py, which
 `xstilts.data.prepare` imports: an edit of a metric leaves the prepared examples valid."""
@@ -33,24 +34,18 @@ SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
 class Catalogue:
     """All cards of a ``config/`` folder, read when they are first asked for."""
 
-    def __init__(
-        self,
-        folder: Path,
-        task_types: Mapping[str, TaskSchema],
-        source_problems: SourceProblems = lambda source: (),
-    ) -> None:
+    def __init__(self, folder: Path, task_types: Mapping[str, TaskSchema]) -> None:
         """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv.
 
-        ``task_types``: the schemas of all types that a card may name. ``source_problems``: what
-        the reader of a split's source does not allow in it (`xstilts.data.reading`).
+        ``task_types``: the schemas of all types that a card may name.
         """
-        self.folder, self.task_types, self.source_problems = folder, task_types, source_problems
+        self.folder, self.task_types = folder, task_types
         self.task = cache(self._task)
         self.encoder = cache(self._encoder)
 
     def of(self, folder: str) -> Catalogue:
         """The catalogue of a study that keeps its cards in a folder of its own."""
-        cards = Catalogue(Path(folder), self.task_types, self.source_problems)
+        cards = Catalogue(Path(folder), self.task_types)
         if missing := cards.missing_parts():
             raise StudyError(f"cards: {folder!r} has no {', '.join(missing)}")
         return cards
@@ -80,6 +75,19 @@ class Catalogue:
         """The families of encoders whose languages the language table knows."""
         return read_families(self.folder / "languages.tsv")
 
+    def claims(self, path: Path | None = None) -> Claims:
+        """The claims of a file, or those of this folder; checked against the cards.
+
+        Raises `StudyError` with a line for each problem, which names the file and the claim.
+        """
+        path = path or self.folder / CLAIMS
+        if path == self.folder / CLAIMS and not path.exists():
+            return Claims()
+        claims = read_claims(path)
+        if found := claim_checks.problems(claims, self):
+            raise StudyError("\n".join(f"{path}: {problem}" for problem in found))
+        return claims
+
     def select_languages(self, offered: list[str], choice: str | list[str]) -> list[str]:
         """Those of the offered languages that a study wants: all, low_resource, or a list."""
         if choice == "all":
@@ -91,21 +99,9 @@ class Catalogue:
 
     def _task(self, name: str) -> TaskCard:
         path, card = self._card(TaskCard, "task", self.tasks, name)
-        problems = [
-            *_type_problems(card, self.task_types),
-            *_unscored(card),
-            *self._source_problems(card),
-        ]
-        if problems:
+        if problems := [*_type_problems(card, self.task_types), *_unscored(card)]:
             raise StudyError("\n".join(f"{path}: {problem}" for problem in problems))
         return card
-
-    def _source_problems(self, card: TaskCard) -> Iterator[str]:
-        """What the readers do not allow in a card's splits."""
-        for split, entry in card.splits.items():
-            for number, source in enumerate(entry.sources):
-                key = f"splits.{split}" + (f".fallbacks[{number - 1}]" if number else "")
-                yield from (f"{key}: {problem}" for problem in self.source_problems(source))
 
     def schema(self, task: str) -> TaskSchema:
         """The schema of a task's type: what its cards and examples must hold."""
@@ -137,8 +133,6 @@ def _type_problems(card: TaskCard, task_types: Mapping[str, TaskSchema]) -> Iter
         yield f"scorer: {unknown('scorer', card.scorer, schema.scorers)}"
     elif card.primary not in schema.scorers[card.scorer]:
         yield f"primary: {unknown('metric', card.primary, schema.scorers[card.scorer])}"
-    for fault in schema.label_faults(card.label_list, card.scorer):
-        yield f"scorer: {fault}"
 
 
 def _unscored(card: TaskCard) -> list[str]:

@@ -42,3 +42,12 @@ def base_of(condition: str) -> str:
     'mnli'
     """
     return condition.removesuffix(WITH_MLM).partition("@")[0]
+
+
+def is_intermediate(condition: str) -> bool:
+    """Whether a condition trains on an intermediate task, so that it may gain from it.
+
+    >>> is_intermediate("mnli@de"), is_intermediate("none")
+    (True, False)
+    """
+    return base_of(condition) != NONE

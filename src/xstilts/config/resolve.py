@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xstilts.config.checks import problems
@@ -33,6 +34,7 @@ class ResolvedStudy:
     def __init__(self, study: Study, cards: Catalogue) -> None:
         """Look up the cards of all targets, and the languages that the study wants of each."""
         self.study, self.cards = study, cards
+        self.claims = cards.claims(Path(study.claims) if study.claims else None)
         self.conditions = {name: study.condition(name) for name in study.conditions}
         self.targets = {name: cards.task(name) for name in study.targets}
         self.languages = {

@@ -194,6 +194,9 @@ class Study(Model):
     cards: Folder | None = Field(
         None, description="folder with tasks/, encoders/ and languages.tsv, in place of config/"
     )
+    claims: Folder | None = Field(
+        None, description="claims file, in place of claims.yaml in the folder of cards"
+    )
     mirror: Folder | None = Field(None, description="folder of raw files that is tried first")
     results: Folder = Field("results", description="folder of the results")
     resources: Folder = Field(

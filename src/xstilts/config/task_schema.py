@@ -29,8 +29,6 @@ class TaskSchema(ABC):
     """The column of the right answer; None: nothing is scored."""
     scorers: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """The metrics that each official scoring gives."""
-    texts: ClassVar[tuple[str, ...]] = ()
-    """The columns that hold what a model reads: each a text, or a list of texts."""
     needs_labels = False
     """Whether a card must list the labels, or say that the examples tell them."""
     is_classification = False
@@ -64,10 +62,6 @@ class TaskSchema(ABC):
 
     def faults_of_all(self, rows: Sequence[Row]) -> Iterator[str]:
         """What is wrong with examples of one split and language, taken together."""
-        return iter(())
-
-    def label_faults(self, labels: Sequence[str], scorer: str) -> Iterator[str]:
-        """Why a scorer cannot tell these labels apart, a line for each fault."""
         return iter(())
 
     def gold_faults(self, rows: Iterable[Row], scorer: str) -> Iterator[str]:

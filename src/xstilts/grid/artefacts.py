@@ -240,6 +240,7 @@ class Grid:
             {
                 "study": self.study_as_json(),
                 "cards": self.cards_as_json(),
+                "claims": self.claims_as_json(),
                 "scores": self._evaluations(),
                 "templates": {
                     path.name: digests.file_sha256(path)
@@ -248,6 +249,20 @@ class Grid:
                 },
             },
             ["xstilts.analysis.report.page"],
+        )
+
+    @cached_property
+    def claims(self) -> Artefact:
+        """The verdicts on the claims."""
+        return self._result(
+            "claims",
+            {
+                "study": self.study_as_json(),
+                "cards": self.cards_as_json(),
+                "claims": self.claims_as_json(),
+                "scores": self._evaluations(),
+            },
+            ["xstilts.analysis.claims.files"],
         )
 
     @cached_property
@@ -302,6 +317,10 @@ class Grid:
             "languages": dict(self.resolved.languages)
         }
 
+    def claims_as_json(self) -> dict[str, Any]:
+        """The claims that the study is judged by, as JSON."""
+        return self.resolved.claims.model_dump(exclude_unset=True)
+
     def cards_as_json(self) -> dict[str, Any]:
         """The cards of all that the study names, with their prose, as JSON."""
         tasks = {
@@ -348,7 +367,7 @@ class Grid:
 
     def all_code(self) -> dict[tuple[str, ...], str]:
         """Digests of all code that a job of the grid runs, by the modules that it enters by."""
-        _ = self.table, self.report, self.submission, self.contamination
+        _ = self.table, self.report, self.claims, self.submission, self.contamination
         return dict(self._code)
 
     def artefacts(self) -> list[Artefact]:

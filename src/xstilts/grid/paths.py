@@ -69,6 +69,16 @@ class Paths:
         return self.results / "report.html"
 
     @property
+    def claims(self) -> Path:
+        """The verdicts on the claims, as JSON."""
+        return self.results / "claims.json"
+
+    @property
+    def claims_table(self) -> Path:
+        """The verdicts on the claims, a row for each."""
+        return self.results / "claims.tsv"
+
+    @property
     def submission(self) -> Path:
         """Stamp of the predictions in the layout of XTREME's submissions, in their folder."""
         return self.results / "submission" / "stamp.json"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xstilts.config.catalogue import Catalogue
+from xstilts.config.claims import Claims
 from xstilts.config.encoder_card import EncoderCard
 from xstilts.config.languages import Language
 from xstilts.config.resolve import resolve
@@ -29,6 +30,7 @@ def as_json(grid: Grid) -> dict[str, Any]:
     return {
         "study": grid.study_as_json(),
         **grid.cards_as_json(),
+        "claims": grid.claims_as_json(),
         "config": str(grid.cards.folder),
         "environment": grid.environment,
         "sources": {name: dict(files) for name, files in sorted(grid.sources.items())},
@@ -99,6 +101,10 @@ class _SnapshotCatalogue(Catalogue):
     @property
     def encoders(self) -> list[str]:
         return sorted(self._content["encoders"])
+
+    def claims(self, path: Path | None = None) -> Claims:
+        """The claims of the study, which were checked before it started."""
+        return Claims.model_validate(self._content.get("claims", {}))  # older ones have none
 
     def languages(self) -> dict[str, Language]:
         return {code: Language(**row) for code, row in self._content["languages"].items()}

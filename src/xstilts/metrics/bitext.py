@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from xstilts.metrics.accuracy import percentage
 from xstilts.metrics.nearest_neighbours import Neighbours, Search, Vectors, nearest, normalise
 from xstilts.metrics.summation import harmonic_mean
 
@@ -56,7 +55,7 @@ def tatoeba_accuracy(
     expected = np.arange(len(english)) if gold is None else np.asarray(gold)
     if expected.shape != predicted.shape or not len(predicted):
         raise ValueError(f"{len(predicted)} English sentences but {expected.size} gold indices")
-    return percentage(int((predicted == expected).sum()), len(predicted))
+    return int((predicted == expected).sum()) / len(predicted) * 100
 
 
 # --- BUCC: mining --------------------------------------------------------------------------------

@@ -155,6 +155,11 @@ class States:
         return "stale" if state == "done" and self.table != "done" else state
 
     @cached_property
+    def claims(self) -> State:
+        """The state of the verdicts: done if they were reached from the scores on disk now."""
+        return self._of_result(self.grid.claims, {"scores": self.scores_digest})
+
+    @cached_property
     def submission(self) -> State:
         """The state of the submission: done if it was written from the scores on disk now."""
         return self._of_result(self.grid.submission, {"scores": self.scores_digest})

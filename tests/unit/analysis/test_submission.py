@@ -101,10 +101,7 @@ def grid(world) -> Grid:
         recipe = None if task_type == "retrieval" else name
         split = {
             "reader": "parallel_lines",
-            "files": {
-                part: {"path": f"{name}.{part}", "url": "https://x.org/"}
-                for part in ("english", "foreign")
-            },
+            "files": {"data": {"path": f"{name}", "url": "https://x.org/"}},
         }
         world.write(
             "tasks",

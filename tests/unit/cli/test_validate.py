@@ -109,3 +109,22 @@ class TestOutsideTheProject:
         assert capsys.readouterr().err == (
             f"xstilts: {world.config}: holds no study (*.yaml); name the files of studies\n"
         )
+
+
+def test_a_claims_file_is_checked_too(world, capsys):
+    """It is known by its list of claims."""
+    path = world.config / "claims.yaml"
+    claim = {"id": 1, "text": "So it is.", "source": "me", "not_testable": "because"}
+    path.write_text(yaml.safe_dump({"claims": [claim]}))
+    assert main(["validate", "--cards", str(world.config)]) == 0
+    assert capsys.readouterr().out.endswith("claims.yaml: ok, 1 claims\n")
+
+
+def test_a_misspelled_claim_is_one_line_on_stderr(world, capsys):
+    """With the file and the claim."""
+    path = world.config / "claims.yaml"
+    claim = {"id": 1, "text": "So it is.", "sorce": "me", "source": "me", "not_testable": "because"}
+    path.write_text(yaml.safe_dump({"claims": [claim]}))
+    assert main(["validate", "--cards", str(world.config), str(path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"xstilts: {path}: claim 1: sorce: unknown key 'sorce'; did you mean")

@@ -10,8 +10,7 @@ import pytest
 from support.places import MIRROR, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.data.checksums import read_checksums
-from xstilts.data.prepare import read_split
-from xstilts.data.reading import source_problems
+from xstilts.data.prepare import read_split, reader
 from xstilts.grid.keys import EvaluationKey
 from xstilts.grid.opening import open_grid
 from xstilts.tasks.registry import SCHEMAS
@@ -26,7 +25,6 @@ SCORERS = {
     "multiple_choice": {"accuracy": {"accuracy"}},
     "tagging": {
         "span_f1": {"f1"},
-        "seqeval": {"f1"},
         "chunk_f1_upos": {"f1"},
         "token_accuracy": {"accuracy"},
     },
@@ -65,8 +63,8 @@ def test_a_recipe_exists_fits_and_has_english_to_train_on(task):
 @pytest.mark.parametrize("task", TASKS)
 def test_readers_know_the_options_that_cards_give(task):
     """Found here rather than on a cluster."""
-    for _, _, entry in splits(task):
-        assert [problem for source in entry.sources for problem in source_problems(source)] == []
+    for card, name, entry in splits(task):
+        reader(entry.reader, entry.options, f"{card.task}/{name}")
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -157,13 +155,13 @@ NEEDS_MIRROR = [
     ),
 ]
 AFRIQA = {
-    ("dev", "bem"): 202,
+    ("dev", "bem"): 200,
     ("dev", "ha"): 206,
     ("dev", "ig"): 307,
     ("dev", "rw"): 230,
     ("dev", "tw"): 307,
     ("dev", "zu"): 236,
-    ("test", "bem"): 296,
+    ("test", "bem"): 294,
     ("test", "ha"): 276,
     ("test", "ig"): 408,
     ("test", "rw"): 342,
@@ -226,9 +224,9 @@ def test_every_file_of_the_mirror_is_read_to_its_last_row(task):
                 if len(paths) < len(files) or None in paths.values():
                     continue  # the mirror holds some splits only
                 counts = {part: int(listed[f.mirror]["rows"]) for part, f in files.items()}
-                reading = read_split(card, CARDS.schema(task), split, language, paths, source)
+                rows = read_split(card, CARDS.schema(task), split, language, paths, source)
                 wanted = expected_rows(task, split, language, source, counts)
-                assert len(reading.rows) == wanted, f"{task}/{split}/{language}"
+                assert len(rows) == wanted, f"{task}/{split}/{language}"
 
 
 @pytest.mark.mirror

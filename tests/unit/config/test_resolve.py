@@ -9,6 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.places import STUDIES
 from support.world import ALL, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
@@ -18,7 +19,6 @@ from xstilts.grid.keys import TrainingKey
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.tasks.registry import SCHEMAS
 
-STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 
 

@@ -9,11 +9,12 @@ import jsonschema
 import pytest
 import yaml
 
+from support.places import CLAIMS, STUDIES
 from support.world import ROOT, STUDY
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.resolve import resolve
-from xstilts.config.schema import study_schema
+from xstilts.config.schema import claims_schema, study_schema
 from xstilts.config.study import Compute, Evaluation, Mlm, Multi, Study, TrainingChoices
 from xstilts.tasks.registry import SCHEMAS
 
@@ -42,7 +43,7 @@ class TestSchema:
         """Of the draft that it names."""
         jsonschema.Draft202012Validator.check_schema(study_schema(CARDS))
 
-    @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
+    @pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
     def test_shipped_studies_meet_it(self, path):
         """And point editors to it."""
         text = path.read_text(encoding="utf-8")
@@ -79,6 +80,29 @@ class TestSchema:
             for name, about in model.model_fields.items():
                 has_its_own_page = name in ("training", "multi", "mlm", "evaluation", "compute")
                 assert about.description or has_its_own_page, name
+
+
+class TestClaimsSchema:
+    def test_the_published_schema_is_the_code_s(self):
+        """Editors must not accept what `xstilts validate` refuses."""
+        published = PUBLISHED.with_name("claims.json").read_text(encoding="utf-8")
+        assert json.loads(published) == claims_schema(CARDS), (
+            "it drifted: xstilts schema --claims > workflow/schemas/claims.json"
+        )
+
+    def test_the_shipped_claims_meet_it(self):
+        """And point editors to it."""
+        text = CLAIMS.read_text(encoding="utf-8")
+        jsonschema.Draft202012Validator.check_schema(claims_schema(CARDS))
+        jsonschema.validate(yaml.safe_load(text), claims_schema(CARDS))
+        assert "$schema=../workflow/schemas/claims.json" in text
+
+    def test_it_refuses_a_misspelled_key(self):
+        """As `xstilts validate` does."""
+        claims = yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))
+        claims["claims"][0]["sauce"] = claims["claims"][0].pop("source")
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(claims, claims_schema(CARDS))
 
 
 class TestPage:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from support.world import ROOT
 from xstilts.config.resolve import resolve
 from xstilts.errors import StudyError
 
-STUDIES = sorted((ROOT / "config").glob("*.yaml"))
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 
 
@@ -29,8 +27,8 @@ class TestSlips:
         """At the top."""
         assert world.problem(condition=["none"], conditions=["none"]) == (
             "study.yaml: condition: unknown key 'condition'; did you mean 'conditions'? Allowed: "
-            "cards, compute, conditions, encoders, evaluation, languages, mirror, mlm, multi, "
-            "recipes, resources, results, seeds, study, targets, training"
+            "cards, claims, compute, conditions, encoders, evaluation, languages, mirror, mlm, "
+            "multi, recipes, resources, results, seeds, study, targets, training"
         )
 
     @pytest.mark.parametrize("scope", ["all", "intermediate", "recipe"])

@@ -19,8 +19,8 @@ def changed(before, after):
 
 
 def summaries(found):
-    """Without the artefacts of the whole grid: its table, report, submission, contamination."""
-    whole = ("table", "report", "submission", "contamination")
+    """Without the artefacts of the whole grid, such as its table and its report."""
+    whole = ("table", "report", "claims", "submission", "contamination")
     return {name for name in found if not name.startswith(whole)}
 
 
@@ -64,7 +64,7 @@ class TestWhatChangesNothing:
         for name in CARDS:
             world.change_card(name, **{key: "Said better."})
         world.write("encoders", ENCODER | {key: "Said better."})
-        assert changed(before, world.grid()) == {"report"}
+        assert changed(before, world.grid()) == {"report", "claims"}
 
     def test_what_is_said_of_languages(self, world):
         """A corrected resource class enters the report alone."""
@@ -72,7 +72,7 @@ class TestWhatChangesNothing:
         identities(before)
         path = world.config / "languages.tsv"
         path.write_text(path.read_text().replace("\t2\t1.6", "\t1\t1.6"))
-        assert changed(before, world.grid()) == {"report"}
+        assert changed(before, world.grid()) == {"report", "claims"}
 
     def test_a_default_that_is_written_out(self, world):
         """Saying what is so anyway changes nothing."""
@@ -184,16 +184,22 @@ class TestWhatChangesSomething:
         ("module", "kinds"),
         [
             ("xstilts.training.train", set()),
-            ("xstilts.training.loop", {"training", "evaluation", "table", "report", "submission"}),
+            (
+                "xstilts.training.loop",
+                {"training", "evaluation", "table", "report", "claims", "submission"},
+            ),
             (
                 "xstilts.models.network.bert",
-                {"training", "evaluation", "table", "report", "submission"},
+                {"training", "evaluation", "table", "report", "claims", "submission"},
             ),
             ("xstilts.models.network.deberta", set()),
-            ("xstilts.evaluation.evaluate", {"evaluation", "table", "report", "submission"}),
+            (
+                "xstilts.evaluation.evaluate",
+                {"evaluation", "table", "report", "claims", "submission"},
+            ),
             (
                 "xstilts.tasks.span_qa.model",
-                {"training", "evaluation", "table", "report", "submission"},
+                {"training", "evaluation", "table", "report", "claims", "submission"},
             ),
             (
                 "xstilts.data.readers.squad_json",
@@ -204,11 +210,12 @@ class TestWhatChangesSomething:
                     "evaluation",
                     "table",
                     "report",
+                    "claims",
                     "submission",
                 },
             ),
             ("xstilts.analysis.report.page", {"report"}),
-            ("xstilts.analysis.table", {"table", "report", "submission"}),
+            ("xstilts.analysis.table", {"table", "report", "claims", "submission"}),
             ("xstilts.cli.main", set()),
             ("xstilts.workflow.progress", set()),
         ],

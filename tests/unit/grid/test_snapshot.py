@@ -8,6 +8,7 @@ from copy import deepcopy
 import pytest
 
 from support.grids import identities
+from support.places import STUDIES
 from support.world import CARDS, ENCODER, ROOT
 from xstilts.config.yaml_models import read_yaml
 from xstilts.errors import LineageError
@@ -18,12 +19,12 @@ from xstilts.provenance import code as code_module
 from xstilts.provenance.code import check_code
 
 
-@pytest.fixture(params=["plain", "chosen", "replaced recipe", "unused task", "numbers as keys"])
+@pytest.fixture(params=["plain", "chosen", "replaced recipe", "unused task", "unlisted"])
 def grid(request, world):
     """Grids whose snapshots were once refused, or gave another grid."""
-    card = deepcopy(CARDS["xnli"])
-    card["splits"]["test"]["options"] |= {"labels": {0: "yes", 10: "no"}}
-    if request.param == "numbers as keys":
+    card = deepcopy(CARDS["pairs"])
+    card["splits"]["test"] |= {"languages": ["de", "qqq"], "options": {"x": {0: 1, 10: 2}}}
+    if request.param == "unlisted":
         world.write("tasks", card)
     return world.grid(
         **{
@@ -35,7 +36,7 @@ def grid(request, world):
             },
             "replaced recipe": {"recipes": {"qa": "qa_part"}, "languages": "low_resource"},
             "unused task": {"training": {"tasks": {"topic": {"epochs": 1}}}},
-            "numbers as keys": {},
+            "unlisted": {},
         }[request.param]
     )
 
@@ -48,7 +49,7 @@ def test_it_is_the_same_grid(grid):
     assert snapshot_path(loaded) == snapshot_path(grid)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
 def test_shipped_studies_survive_their_snapshots(path, tmp_path):
     """All that their cards say survives."""
     study = read_yaml(path) | {"results": str(tmp_path)}

@@ -138,6 +138,7 @@ class Analysis:
         group: str | Collection[str] = ZERO_SHOT,
         conditions: Sequence[str] = (),
         against: str = NONE,
+        each_target: bool = False,
     ) -> Contrast:
         """The mean gain of the best condition, without the winner's curse.
 
@@ -153,7 +154,12 @@ class Analysis:
             if problem := _empty(pair, name, against):
                 return problem
         design = mean_over_targets(*self._names(shared))
-        found = best_of(design, [pair.condition for pair in pairs], pairs[0].baseline)
+        found = best_of(
+            design,
+            [pair.condition for pair in pairs],
+            pairs[0].baseline,
+            each_target=each_target,
+        )
         return self._counted(found, encoder, pairs[0])
 
     def per_language(

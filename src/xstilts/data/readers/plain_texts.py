@@ -6,29 +6,27 @@ pieces (headings, list items).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xstilts.data.readers.records import joined
-from xstilts.data.readers.remarks import Remark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from xstilts.data.readers.options import Place, Tables, Text
-    from xstilts.data.readers.remarks import Rows
+    from xstilts.data.examples import Example
 
 
 def read(
     files: Mapping[str, Path],
     language: str,
     *,
-    tables: Tables,
-    text: Text = "text",
-    split: Text | None = None,
-    shortest: Place = 1,
-    most: Place | None = None,
-) -> Rows:
+    tables: Mapping[str, Mapping[str, Any]],
+    text: str = "text",
+    split: str | None = None,
+    shortest: int = 1,
+    most: int | None = None,
+) -> Iterator[Example]:
     """Yield the texts of a column, cut at ``split``, in the order of the files.
 
     Pieces of fewer than ``shortest`` characters are skipped; reading ends after ``most`` pieces.
@@ -40,7 +38,6 @@ def read(
         for number, piece in enumerate(whole.split(split) if split else [whole]):
             words = " ".join(piece.split())
             if len(words) < shortest:
-                yield Remark(f"piece of text left out: fewer than {shortest} characters")
                 continue
             if most is not None and count >= most:
                 return

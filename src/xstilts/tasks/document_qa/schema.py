@@ -23,7 +23,6 @@ class DocumentQASchema(TaskSchema):
     """
 
     name = "document_qa"
-    texts: ClassVar = ("question", "document")
     gold = "annotations"
     scorers: ClassVar = {
         "tydi": tuple(f"{task}_{measure}" for task in TASKS for measure in MEASURES)

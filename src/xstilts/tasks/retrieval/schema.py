@@ -17,7 +17,6 @@ class RetrievalSchema(TaskSchema):
     """Queries, and the candidates that answer them."""
 
     name = "retrieval"
-    texts: ClassVar = ("text",)
     gold = "relevant"
     scorers: ClassVar = {
         "nearest": ("accuracy",),
