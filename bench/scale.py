@@ -30,6 +30,8 @@ import yaml
 
 from xstilts.config.yaml_models import read_yaml
 from xstilts.evaluation import scores
+from xstilts.evaluation.archive import described
+from xstilts.evaluation.score_line import VERSION, Score
 from xstilts.grid.keys import EvaluationKey, ExamplesKey
 from xstilts.grid.opening import open_grid
 from xstilts.provenance.digests import canonical, file_sha256
@@ -141,7 +143,7 @@ def _write_scores(grid: Grid, key: EvaluationKey, languages: list[str]) -> None:
     empty.parent.mkdir(parents=True, exist_ok=True)
     empty.write_bytes(b"")
     checkpoint = file_sha256(grid.evaluated(key).stamp)
-    about = {"sha256": file_sha256(empty), "bytes": 0}
+    about = described(empty)
     computed = {}
     for language in languages:
         examples = grid.examples_stamp(ExamplesKey(key.target, "test", language))
@@ -157,10 +159,10 @@ def a_score(
     spec: str,
     inputs: dict[str, str],
     predictions: dict[str, Any],
-) -> scores.Score:
+) -> Score:
     """A score as an evaluation of a classification target writes it."""
     return identity | {
-        "version": scores.VERSION,
+        "version": VERSION,
         "language": language,
         "spec": spec,
         "inputs": inputs,
@@ -192,8 +194,7 @@ def print_files(languages: int = 50) -> None:
                 fresh[code] = each / "xnli" / f"{code}.parquet"
                 fresh[code].parent.mkdir(parents=True, exist_ok=True)
                 pq.write_table(_predictions(rows, code), fresh[code], compression="zstd")
-                size = fresh[code].stat().st_size
-                about = {"sha256": file_sha256(fresh[code]), "bytes": size}
+                about = described(fresh[code])
                 made[code] = a_score(identity, code, "2" * 64, inputs, about)
                 write_json(fresh[code].with_suffix(".json"), made[code])
             scores.write(one / "xnli.jsonl", made, fresh)

@@ -255,7 +255,7 @@ def test_edits_in_mid_run_never_reach_a_stamp(cluster, project, undisturbed, bef
     running = project.submit()
     project.until_trained()
     project.study(training={"all": {"epochs": 1, "batch_size": 4, "max_length": 64}})
-    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 3", "VERSION = 3 * 1")
+    project.edit("src/xstilts/evaluation/score_line.py", "VERSION = 4", "VERSION = 4 * 1")
     output = running.communicate(timeout=400)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from support.world import ENCODER
 from xstilts.evaluation import scores
+from xstilts.evaluation.archive import described
+from xstilts.evaluation.score_line import VERSION
 from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import write_stamp
@@ -79,7 +81,7 @@ def evaluate(
         inputs = {"checkpoint": grid.evaluated(key).stamp}
         inputs |= {role: grid.examples_stamp(k) for role, k in examples.items()}
         made[language] = {
-            "version": scores.VERSION,
+            "version": VERSION,
             **key._asdict(),
             "language": language,
             "spec": spec or grid.evaluation(key).digest,
@@ -92,7 +94,7 @@ def evaluate(
             "n": 2,
             "warnings": [],
             "metrics": {"accuracy": 50.0},
-            "predictions": {"sha256": file_sha256(empty), "bytes": 0},
+            "predictions": described(empty),
         }
     scores.write(grid.paths.scores(key), made, dict.fromkeys(made, empty))
 

@@ -1,5 +1,6 @@
 """A study on disk whose scores come from a formula instead of a model."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.resolve import resolve
 from xstilts.evaluation import scores
+from xstilts.evaluation.score_line import VERSION, Score, line_of
 from xstilts.grid.artefacts import Grid
 from xstilts.grid.keys import EvaluationKey
 from xstilts.tasks.registry import SCHEMAS
@@ -75,11 +77,14 @@ class SyntheticStudy:
 
     def write_scores(self, grid: Grid, score: Any, **changes: Any) -> None:
         """Write the score files; ``score`` maps a coordinate to its primary score."""
+        nothing = self.folder / "no_predictions"
+        nothing.write_bytes(b"")
+        made: dict[EvaluationKey, dict[str, Score]] = {}
         for cell in grid.resolved.score_keys():
-            path = grid.paths.scores(evaluation_of(cell))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(a_score(grid, cell, score(cell)) | changes) + "\n")
+            of_key = made.setdefault(evaluation_of(cell), {})
+            of_key[cell.language] = a_score(grid, cell, score(cell)) | changes
+        for key, found in made.items():
+            scores.write(grid.paths.scores(key), found, dict.fromkeys(found, nothing))
 
     def _encoder(self, name: str) -> dict[str, Any]:
         card = {"encoder": name, "title": f"Encoder {name}", "summary": "Small.", "licence": "MIT"}
@@ -121,7 +126,7 @@ def evaluation_of(cell: Any) -> EvaluationKey:
 def a_score(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
     """The line that evaluation writes for a score."""
     return {
-        "version": scores.VERSION,
+        "version": VERSION,
         "encoder": cell.encoder,
         "condition": cell.condition,
         "seed": cell.seed,
@@ -135,7 +140,7 @@ def a_score(grid: Grid, cell: Any, score: float | None) -> dict[str, Any]:
         "warnings": [],
         "spec": grid.evaluation(evaluation_of(cell)).digest,
         "inputs": {"checkpoint": "0" * 64, "examples": "0" * 64},
-        "predictions": {"sha256": "0" * 64, "bytes": 1},
+        "predictions": {"sha256": hashlib.sha256().hexdigest(), "crc32": 0, "bytes": 0},
     }
 
 
@@ -152,6 +157,16 @@ def edit_line(path, language, change):
     )
 
 
+def change_text(path, language, old, new):
+    """Replace a text in the line of a language, as one would in an editor."""
+
+    def changed(line):
+        assert old in line, line
+        return line.replace(old, new, 1)
+
+    edit_line(path, language, changed)
+
+
 def edit(path, language, /, **changes):
-    """Change values of a score."""
-    edit_line(path, language, lambda line: json.dumps(json.loads(line) | changes) + "\n")
+    """Change values of a score, and its digest with them: as a program would have written it."""
+    edit_line(path, language, lambda line: line_of(json.loads(line) | changes))

@@ -64,7 +64,7 @@ def test_an_edit_of_the_library_in_mid_run_is_refused(finished, tmp_path):
         "1.0 - learning_rate * self",
         "1.0 - 1.0 * learning_rate * self",
     )
-    project.edit("src/xstilts/evaluation/scores.py", "VERSION = 3", "VERSION = 3 * 1")
+    project.edit("src/xstilts/evaluation/score_line.py", "VERSION = 4", "VERSION = 4 * 1")
     output = running.communicate(timeout=300)[0]
     assert running.returncode
     assert "the library was edited after this run had started" in output

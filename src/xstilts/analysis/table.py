@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from xstilts.evaluation.scores import Score
+    from xstilts.evaluation.score_line import Score
     from xstilts.grid.artefacts import Grid
     from xstilts.grid.keys import EvaluationKey
 
@@ -38,6 +38,7 @@ COLUMNS = (
     "n",
     "warnings",
     "spec",
+    "digest",
 )
 METRIC_PREFIX = "metric_"
 
@@ -46,8 +47,10 @@ def collect(grid: Grid) -> pd.DataFrame:
     """Read every score of the grid, in reading order, into a row each.
 
     ``score`` is the primary metric in per cent, and ``metric`` is its name; every other metric has
-    a column ``metric_<name>``, which is empty if a score does not have it. Raises `LineageError`,
-    which names the file, for a score that is missing, unreadable or not computed for this grid.
+    a column ``metric_<name>``, which is empty if a score does not have it; ``digest`` is that of
+    the score's line (`xstilts.evaluation.score_line.grid_digest` takes the column). Raises
+    `LineageError`, which names the file, for a score that is missing, unreadable, changed or not
+    computed for this grid. The predictions are read, byte by byte.
     """
     states = States(grid)
     rows = [row for key in grid.reads.evaluations() for row in _rows_of(states, key)]
@@ -70,13 +73,16 @@ def write(grid: Grid, path: Path) -> None:
 def scores_of(states: States, key: EvaluationKey) -> dict[str, Score]:
     """The scores of an evaluation by language, in the order of the study.
 
-    Raises `LineageError` for a score that is missing, was not computed as this grid asks, or was
-    computed from other inputs than those on disk.
+    Raises `LineageError` for a score that is missing, was changed after it was written, was not
+    computed as this grid asks, or was computed from other inputs than those on disk.
     """
     grid, inputs = states.grid, states.score_inputs(key)
     path, spec = grid.paths.scores(key), grid.evaluation(key).digest
-    by_language, languages = scores.read(path), grid.resolved.languages[key.target]
+    content, languages = scores.load(path), grid.resolved.languages[key.target]
+    by_language = content.scores
     for language in languages:
+        if language in content.faults:
+            raise scores.changed(path, language, content.faults[language])
         if language not in by_language:
             raise scores.missing(path, language)
         where, score = f"{path}: {language}", by_language[language]
@@ -90,14 +96,17 @@ def scores_of(states: States, key: EvaluationKey) -> dict[str, Score]:
 
 
 def _rows_of(states: States, key: EvaluationKey) -> Iterator[dict[str, Any]]:
-    for language, score in scores_of(states, key).items():
+    path, found = states.grid.paths.scores(key), scores_of(states, key)
+    for language in found.keys() - scores.verified_languages(path, found.values()):
+        raise scores.changed(path, language, scores.OTHER_PREDICTIONS)
+    for language, score in found.items():
         try:
             yield _row(score)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-            where = f"{states.grid.paths.scores(key)}: {language}"
             raise LineageError(
-                f"{where}: not a complete score: {problem}; delete the file and run snakemake"
+                f"{path}: {language}: not a complete score: {problem}; delete the file and run "
+                "snakemake"
             ) from error
 
 
@@ -133,6 +142,7 @@ def _row(content: Score) -> dict[str, Any]:
         "n": n,
         "warnings": ";".join(content["warnings"]),
         "spec": content["spec"],
+        "digest": content["digest"],
         **{METRIC_PREFIX + name: value for name, value in metrics.items()},
     }
 

@@ -21,7 +21,9 @@ import pyarrow.parquet as pq
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
+from xstilts.evaluation.archive import described, member_name
 from xstilts.evaluation.predictor import Predictor
+from xstilts.evaluation.score_line import VERSION, sealed
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.run_record import RunRecord
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from xstilts.evaluation.job import EvaluationJob
     from xstilts.evaluation.predictor import EncodedExamples
-    from xstilts.evaluation.scores import Score
+    from xstilts.evaluation.score_line import Score
 
 
 def run(job: EvaluationJob, log: Callable[[str], None] = print) -> None:
@@ -48,7 +50,7 @@ def run(job: EvaluationJob, log: Callable[[str], None] = print) -> None:
 
 def _run(job: EvaluationJob, log: Callable[[str], None]) -> None:
     expected = {language: _expected(job, language) for language in job.examples}
-    kept = _kept(job, expected)
+    kept = _kept(job, expected, log)
     todo = [language for language in job.examples if language not in kept]
     log(f"{len(job.examples) - len(todo)} of {len(job.examples)} scores are up to date")
     if not todo:
@@ -72,7 +74,7 @@ def _run(job: EvaluationJob, log: Callable[[str], None]) -> None:
     if failures:
         raise failures[0]
     new = {language: read_json(job.work / f"{language}.json") for language in todo}
-    fresh = {language: job.work / scores.member_name(language) for language in todo}
+    fresh = {language: job.work / member_name(language) for language in todo}
     scores.write(job.score_file, kept | new, fresh)
     if missing:
         path = scores.run_record(job.score_file)
@@ -102,7 +104,7 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     if language in job.tuning:
         inputs["tuning"] = job.tuning[language]
     return {
-        "version": scores.VERSION,
+        "version": VERSION,
         **job.identity,
         "language": language,
         "spec": job.spec,
@@ -110,8 +112,13 @@ def _expected(job: EvaluationJob, language: str) -> dict[str, Any]:
     }
 
 
-def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, Score]:
-    """The scores that are complete and still valid, also those of languages not in the job."""
+def _kept(
+    job: EvaluationJob, expected: dict[str, dict[str, Any]], log: Callable[[str], None]
+) -> dict[str, Score]:
+    """The scores that are complete and still valid, also those of languages not in the job.
+
+    Those that were changed after they were written are logged.
+    """
     if (
         job.redo_before
         and job.score_file.exists()
@@ -119,8 +126,8 @@ def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, 
     ):
         return {}  # the user forces this evaluation (snakemake -R evaluate)
     checkpoint = file_sha256(job.checkpoint)
-    valid = {}
-    for language, score in scores.read(job.score_file).items():
+    valid, content = {}, scores.load(job.score_file)
+    for language, score in content.scores.items():
         if language in expected:
             stays = _agrees(score, expected[language])
         else:
@@ -129,6 +136,9 @@ def _kept(job: EvaluationJob, expected: dict[str, dict[str, Any]]) -> dict[str, 
         if stays:
             valid[language] = score
     complete = scores.verified_languages(job.score_file, valid.values())
+    faults = content.faults | dict.fromkeys(valid.keys() - complete, scores.OTHER_PREDICTIONS)
+    for language, fault in faults.items():
+        log(f"{language}: {fault}; it is not kept")
     return {language: score for language, score in valid.items() if language in complete}
 
 
@@ -141,7 +151,8 @@ def _is_computed(path: Path, expected: dict[str, Any]) -> bool:
     try:
         score = read_json(path)
         sha256 = file_sha256(path.with_suffix(".parquet"))
-        return _agrees(score, expected) and bool(score["predictions"]["sha256"] == sha256)
+        whole = sealed(score) == score and score["predictions"]["sha256"] == sha256
+        return whole and _agrees(score, expected)
     except (LineageError, OSError, KeyError, TypeError, AttributeError):
         return False
 
@@ -155,7 +166,7 @@ def _compute(
 ) -> None:
     """Predict and score one language; write its result to the work folder."""
     result = predictor.result(encoded, language)
-    file = job.work / scores.member_name(language)
+    file = job.work / member_name(language)
     with write_atomically(file) as temporary:
         pq.write_table(pa.Table.from_pylist(result.predictions), temporary, compression="zstd")
     score = expected | {
@@ -167,8 +178,8 @@ def _compute(
         "warnings": predictor.scoring.warnings(result.predictions),
         "device": predictor.device.kind,
         "precision": predictor.device.precision,
-        "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
+        "predictions": described(file),
     }
     if result.threshold is not None:
         score["threshold"] = {"value": result.threshold, "tuned_on": job.tuned_on or "test"}
-    write_json(file.with_suffix(".json"), score)
+    write_json(file.with_suffix(".json"), sealed(score))

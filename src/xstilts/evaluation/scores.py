@@ -3,26 +3,25 @@
     scores/<encoder>/<condition>/seed<k>/<target>.jsonl   a line a score, by language
     scores/<encoder>/<condition>/seed<k>/<target>.zip     <language>.parquet: its predictions
 
-A line is a whole score: its identity, spec, inputs by sha256, metrics, and the sha256 of its
-predictions. So any tool for JSON lines reads any set of these files, and a score whose line is
-deleted is computed again, alone. Two files an evaluation instead of two a score, because a
-cluster's file system counts files, not bytes (docs/performance.md).
+A line is a whole score: its identity, spec, inputs by sha256, metrics, the sha256 of its
+predictions and a digest of all these (`xstilts.evaluation.score_line`). So any tool for JSON lines
+reads any set of these files, and a score whose line is deleted is computed again, alone. Two files
+an evaluation instead of two a score, because a cluster's file system counts files, not bytes
+(docs/performance.md).
 
-Members of the archive are stored as they are. When a language is added, the other lines and members
-keep their bytes; the same scores give the same two files.
+When a language is added, the other lines and members keep their bytes; the same scores give the
+same two files.
 """
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import zipfile
-from typing import TYPE_CHECKING, Any
-
-from pydantic_core import from_json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from xstilts.errors import LineageError
-from xstilts.provenance.digests import canonical
+from xstilts.evaluation.archive import add, directory, member_name, member_sha256
+from xstilts.evaluation.score_line import EDITED, TWICE, Score, is_sealed, line_of, read_line
 from xstilts.provenance.files import write_atomically, write_text
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-Score = dict[str, Any]
-"""The JSON object of one line."""
-VERSION = 3
-"""The version of the format; every line has it as ``version``."""
+OTHER_PREDICTIONS = "its predictions are not those that it was computed from"
 
 
 def archive(path: Path) -> Path:
@@ -47,25 +43,44 @@ def run_record(path: Path) -> Path:
     return path.with_suffix(".run.json")
 
 
-def member_name(language: str) -> str:
-    """The name of a language's predictions in the archive."""
-    return f"{language}.parquet"
-
-
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read(path: Path) -> dict[str, Score]:
-    """Read a score file into a dict by language.
+@dataclass(frozen=True)
+class ScoreFile:
+    """The content of a score file, by language.
 
-    Truncated lines and lines of another version are skipped; a missing file gives an empty dict.
+    ``scores``: those whose lines are as they were written; ``faults``: what is wrong with the line
+    of any other language. Truncated lines and lines of another version are neither.
     """
-    return {score["language"]: score for line in _lines(path) if (score := read_line(line))}
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
 
 
-def raw_lines(path: Path) -> dict[str, bytes]:
-    """The lines of a score file as they are on disk, by language; `read` says which."""
-    return {score["language"]: line for line in _lines(path) if (score := read_line(line))}
+def load(path: Path) -> ScoreFile:
+    """Read a score file; a missing one is empty.
+
+    Two lines of one language are a fault, even if they are the same: nothing says which of them was
+    computed last. Raises `LineageError` if the file cannot be read.
+    """
+    found = ScoreFile()
+    for line in _lines(path):
+        if score := read_line(line):
+            language = score["language"]
+            if language in found.scores or language in found.faults:
+                found.scores.pop(language, None)
+                found.faults[language] = TWICE
+            elif is_sealed(line, score):
+                found.scores[language] = score
+            else:
+                found.faults[language] = EDITED
+    return found
+
+
+def read(path: Path) -> dict[str, Score]:
+    """The scores of a file, by language, whose lines are as they were written."""
+    return load(path).scores
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -77,23 +92,17 @@ def _lines(path: Path) -> list[bytes]:
         raise LineageError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def read_line(line: bytes) -> Score | None:
-    """The score of a line; None if the line is truncated or of another version.
-
-    pydantic's parser takes a third of the time of Python's own: the status of a large grid reads
-    100,000 lines.
-    """
-    try:
-        score = from_json(line)
-    except ValueError:
-        return None
-    whole = isinstance(score, dict) and score.get("version") == VERSION
-    return score if whole and isinstance(score.get("language"), str) else None
-
-
 def missing(path: Path, language: str) -> LineageError:
     """The error for a score file that has no score of a language."""
     return LineageError(f"{path}: has no score of {language!r}; run snakemake to compute it")
+
+
+def changed(path: Path, language: str, fault: str) -> LineageError:
+    """The error for a score that is not as it was written."""
+    return LineageError(
+        f"{path}: {language}: {fault}; run `xstilts invalidate {path} {language}` and snakemake to "
+        "compute it again, and `xstilts audit` to see what else was changed"
+    )
 
 
 def predictions(path: Path, score: Score) -> pa.Table:
@@ -103,13 +112,10 @@ def predictions(path: Path, score: Score) -> pa.Table:
     """
     import pyarrow.parquet as pq
 
-    name = member_name(score["language"])
+    language = score["language"]
     if not verified_languages(path, [score]):
-        raise LineageError(
-            f"{archive(path)}: {name} does not hold the predictions that {path.name} was scored "
-            "on; run snakemake to compute them again"
-        )
-    with zipfile.ZipFile(archive(path)) as whole, whole.open(name) as stream:
+        raise changed(path, language, OTHER_PREDICTIONS)
+    with zipfile.ZipFile(archive(path)) as whole, whole.open(member_name(language)) as stream:
         return pq.read_table(stream)
 
 
@@ -117,28 +123,28 @@ def verified_languages(path: Path, scores: Iterable[Score]) -> set[str]:
     """The languages of the scores whose predictions are, byte for byte, as recorded."""
     try:
         with zipfile.ZipFile(archive(path)) as whole:
-            return {score["language"] for score in scores if _holds(whole, score)}
-    except (OSError, zipfile.BadZipFile):
+            return {
+                score["language"]
+                for score in scores
+                if member_sha256(whole, score["language"]) == score["predictions"]["sha256"]
+            }
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError):
         return set()
 
 
-def _holds(whole: zipfile.ZipFile, score: Score) -> bool:
-    try:
-        with whole.open(member_name(score["language"])) as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
-        return bool(sha256 == score["predictions"]["sha256"])
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError):
-        return False
+def stored_languages(path: Path, scores: Iterable[Score]) -> set[str]:
+    """The languages of the scores whose predictions the archive lists as recorded.
 
-
-def archive_size(scores: Collection[Score]) -> int:
-    """Bytes of an archive of these scores' predictions: a shorter one is truncated.
-
-    Headers are 30 and 46 bytes and the name in each, the end is 22 (PKWARE APPNOTE 6.3, 4.3).
+    By their size and CRC-32 in the archive's directory: predictions that are missing, truncated or
+    swapped are found, a bit that was flipped within them is not.
     """
-    names = sum(len(member_name(score["language"]).encode()) for score in scores)
-    members: int = sum(score["predictions"]["bytes"] for score in scores)
-    return members + 76 * len(scores) + 2 * names + 22
+    found = directory(archive(path))
+    stored = set()
+    for score in scores:
+        language, recorded = score["language"], score.get("predictions")
+        if recorded and found.get(member_name(language)) == (recorded["crc32"], recorded["bytes"]):
+            stored.add(language)
+    return stored
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -153,20 +159,14 @@ def write(path: Path, scores: Mapping[str, Score], new: Mapping[str, Path]) -> N
     """
     with write_atomically(archive(path)) as temporary, zipfile.ZipFile(temporary, "w") as whole:
         for language in sorted(scores):
-            name = member_name(language)
             if language in new:
                 with new[language].open("rb") as stream:
-                    _add(whole, name, stream)
+                    add(whole, language, stream)
             else:
-                with zipfile.ZipFile(archive(path)) as old, old.open(name) as stream:
-                    _add(whole, name, stream)
-    write_text(path, "".join(f"{canonical(scores[language])}\n" for language in sorted(scores)))
-
-
-def _add(whole: zipfile.ZipFile, name: str, stream: Any) -> None:
-    # the default time of a ZipInfo is 1980, so the archive holds no time of ours
-    with whole.open(zipfile.ZipInfo(name), "w") as out:
-        shutil.copyfileobj(stream, out)
+                old = zipfile.ZipFile(archive(path))
+                with old, old.open(member_name(language)) as stream:
+                    add(whole, language, stream)
+    write_text(path, "".join(line_of(scores[language]) for language in sorted(scores)))
 
 
 def invalidate(path: Path, languages: Collection[str]) -> None:
@@ -176,12 +176,13 @@ def invalidate(path: Path, languages: Collection[str]) -> None:
     """
     if not path.is_file():
         raise LineageError(f"{path}: does not exist; score files are results/<study>/scores/**")
-    known = read(path)
+    content = load(path)
+    known = sorted([*content.scores, *content.faults])
     if unknown := sorted(set(languages) - set(known)):
         raise LineageError(
             f"{path}: has no score of {', '.join(unknown)}; it has {', '.join(known)}"
         )
-    left = [score for language, score in known.items() if language not in languages]
+    left = [score for language, score in content.scores.items() if language not in languages]
     verified = verified_languages(path, left)
     kept = {score["language"]: score for score in left if score["language"] in verified}
     if kept:

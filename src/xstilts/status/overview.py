@@ -52,6 +52,8 @@ class Overview:
     by_condition: dict[tuple[str, str, str], Counter[State]] = field(default_factory=dict)
     """Counts of scores by encoder, condition and target."""
     jobs: list[Job] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    """Scores that are not as they were written: file, language and what was changed."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -64,6 +66,7 @@ class Overview:
                 for (e, c, t), counts in self.by_condition.items()
             ],
             "jobs": [asdict(job) for job in self.jobs],
+            "changed": self.changed,
         }
 
 
@@ -85,6 +88,9 @@ def survey(grid: Grid) -> Overview:
         )
         of_scores: list[State] = [*states.scores(scored).values()]
         if any(state != "done" for state in of_scores):
+            path = grid.paths.scores(scored)
+            faults = states.faults(scored)
+            overview.changed += [f"{path}: {code}: {fault}" for code, fault in faults.items()]
             job_state = read_state(grid.paths.log("evaluate", scored))
             of_scores = [s if s == "done" else _with_job(s, job_state) for s in of_scores]
             for outcome in ("running", "failed"):

@@ -42,7 +42,18 @@ def render(overview: Overview, width: int = 100) -> RenderableType:
         parts += [_line(job) for job in jobs[:_SHOWN]]
         if len(jobs) > _SHOWN:
             parts.append(f"... and {len(jobs) - _SHOWN} more {state}; all: xstilts status --json")
-    return Group(*parts)
+    return Group(*parts, *_changed(overview.changed))
+
+
+def _changed(scores: list[str]) -> Iterator[RenderableType]:
+    """The scores that are not as they were written, and what to do."""
+    from rich.text import Text
+
+    yield from (Text(f"changed {score}", "bold red") for score in scores[:_SHOWN])
+    if len(scores) > _SHOWN:
+        yield f"... and {len(scores) - _SHOWN} more changed; all: xstilts status --json"
+    if scores:
+        yield "A run computes them again; xstilts audit finds what else was changed."
 
 
 def _tables(overview: Overview, encoder: str, width: int) -> Iterator[RenderableType]:

@@ -8,25 +8,37 @@ and file times play no part. Reading changes nothing on disk.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
+from xstilts.evaluation.score_line import grid_digest
+from xstilts.evaluation.scores import ScoreFile
+from xstilts.grid.keys import EvaluationKey
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import StampReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from xstilts.evaluation.scores import Score
+    from xstilts.evaluation.score_line import Score
     from xstilts.grid.artefacts import Artefact, Grid
-    from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey
+    from xstilts.grid.keys import ExamplesKey, TrainingKey
 
 State = Literal["done", "stale", "missing"]
 """``stale``: on disk, but not as the study asks for it now, or not from the inputs on disk now."""
+
+
+_IDENTITY = (*EvaluationKey._fields, "spec")
+
+
+class _Scores(NamedTuple):
+    """The scores of an evaluation by language: their states, and what was changed in some."""
+
+    states: dict[str, State]
+    faults: dict[str, str]
 
 
 class States:
@@ -40,7 +52,7 @@ class States:
         self.encoder = cache(self._encoder)
         self.examples = cache(self._examples)
         self.training = cache(self._training)
-        self.scores = cache(self._scores)
+        self._found = cache(self._scores)
         self._inputs_of_scores = cache(self._examples_of_scores)
 
     # -- shared artefacts -------------------------------------------------------------------------
@@ -88,21 +100,33 @@ class States:
 
     # -- scores -----------------------------------------------------------------------------------
 
-    def _scores(self, key: EvaluationKey) -> dict[str, State]:
+    def scores(self, key: EvaluationKey) -> dict[str, State]:
         """The state of every score of an evaluation, by language."""
+        return self._found(key).states
+
+    def faults(self, key: EvaluationKey) -> dict[str, str]:
+        """What was changed in the scores of an evaluation after they were written, by language.
+
+        The bytes of predictions are not read: the table and `xstilts audit` read them.
+        """
+        return self._found(key).faults
+
+    def _scores(self, key: EvaluationKey) -> _Scores:
         path = self.grid.paths.scores(key)
         # scores of one spec may be of several keys: an encoder that no seed has trained
-        identity = key._asdict() | {"spec": self.grid.evaluation(key).digest}
-        lines = _read(path)
+        identity = (*key, self.grid.evaluation(key).digest)
+        content = _load(path)
         states = {
-            language: _score_state(lines.get(language), identity, inputs)
+            language: _score_state(content, language, identity, inputs)
             for language, inputs in self.score_inputs(key).items()
         }
         if self._is_outdated(self.grid.reads.evaluated_training(key)):
-            return _none_done(states)
-        if "done" in states.values() and not _archive_is_long_enough(path, lines):
-            return _none_done(states)
-        return states
+            states = _not_done(states, states)
+        others = content.scores.keys() - scores.stored_languages(path, content.scores.values())
+        faults = content.faults | dict.fromkeys(others, scores.OTHER_PREDICTIONS)
+        return _Scores(
+            _not_done(states, faults), {code: faults[code] for code in states if code in faults}
+        )
 
     def score_inputs(self, key: EvaluationKey) -> dict[str, dict[str, str]]:
         """The sha256 of the stamps on disk that the scores must be computed from.
@@ -166,7 +190,7 @@ class States:
 
     @cached_property
     def scores_digest(self) -> str:
-        """Digest of the score files of the grid, by their path below the results and content."""
+        """The hash of the whole grid (`xstilts.evaluation.score_line.grid_digest`)."""
         return scores_digest(self.grid)
 
     # -- stamps -----------------------------------------------------------------------------------
@@ -213,42 +237,43 @@ class States:
 
 
 def scores_digest(grid: Grid) -> str:
-    """Digest of the scores that a grid asks for, by evaluation, as they are on disk.
+    """The hash of the whole grid, of the scores that it asks for, as they are on disk.
 
-    A line of a language that the grid does not ask for plays no part.
+    A score of a language that the grid does not ask for plays no part, nor does one that was
+    changed after it was written.
     """
-    found = hashlib.sha256()
-    for key in grid.reads.evaluations():
-        wanted = set(grid.resolved.languages[key.target])
-        found.update(f"{key}\n".encode())
-        for language, line in sorted(scores.raw_lines(grid.paths.scores(key)).items()):
-            if language in wanted:
-                found.update(line)
-    return found.hexdigest()
+    digests = (
+        score["digest"]
+        for key in grid.reads.evaluations()
+        for language, score in _load(grid.paths.scores(key)).scores.items()
+        if language in grid.resolved.languages[key.target]
+    )
+    return grid_digest(grid.table.digest, digests)
 
 
 def _present(**inputs: str | None) -> dict[str, str]:
     return {role: sha256 for role, sha256 in inputs.items() if sha256 is not None}
 
 
-def _none_done(states: dict[str, State]) -> dict[str, State]:
-    return {code: "stale" if state == "done" else state for code, state in states.items()}
+def _not_done(states: dict[str, State], languages: Collection[str]) -> dict[str, State]:
+    return states | {code: "stale" for code in languages if states.get(code) == "done"}
 
 
-def _read(path: Path) -> dict[str, Score]:
-    """The scores of a file; an unreadable file has none, and its evaluation will say why."""
+def _load(path: Path) -> ScoreFile:
+    """The content of a score file; an unreadable one has none, and its evaluation will say why."""
     try:
-        return scores.read(path)
+        return scores.load(path)
     except LineageError:
-        return {}
+        return ScoreFile()
 
 
 def _score_state(
-    score: Score | None, identity: Mapping[str, Any], inputs: Mapping[str, str]
+    content: ScoreFile, language: str, identity: tuple[object, ...], inputs: Mapping[str, str]
 ) -> State:
+    score = content.scores.get(language)
     if score is None:
-        return "missing"
-    is_right = identity.items() <= score.items() and is_of(score, inputs)
+        return "stale" if language in content.faults else "missing"
+    is_right = identity == tuple(map(score.get, _IDENTITY)) and is_of(score, inputs)
     return "done" if is_right else "stale"
 
 
@@ -256,10 +281,3 @@ def is_of(score: Score, inputs: Mapping[str, str]) -> bool:
     """Whether a score was computed from these inputs (`States.score_inputs`)."""
     recorded = score.get("inputs")
     return isinstance(recorded, dict) and inputs.items() <= recorded.items()
-
-
-def _archive_is_long_enough(path: Path, lines: dict[str, Score]) -> bool:
-    try:
-        return scores.archive(path).stat().st_size >= scores.archive_size(lines.values())
-    except (OSError, KeyError, TypeError):
-        return False

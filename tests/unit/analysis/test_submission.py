@@ -15,6 +15,8 @@ from xstilts.analysis import score_submission, submission
 from xstilts.data import examples
 from xstilts.errors import LineageError, StudyError
 from xstilts.evaluation import scores as score_files
+from xstilts.evaluation.archive import described
+from xstilts.evaluation.score_line import VERSION
 from xstilts.grid.keys import EvaluationKey, ExamplesKey
 from xstilts.grid.opening import open_grid
 from xstilts.provenance.digests import file_sha256
@@ -147,7 +149,7 @@ def keep(grid: Grid, cell: ScoreKey, seed: int) -> None:
     pq.write_table(pa.Table.from_pylist(predictions), file)
     key = EvaluationKey(cell.encoder, cell.condition, cell.seed, cell.target)
     score = {
-        "version": score_files.VERSION,
+        "version": VERSION,
         **key._asdict(),
         "language": cell.language,
         "spec": grid.evaluation(key).digest,
@@ -157,7 +159,7 @@ def keep(grid: Grid, cell: ScoreKey, seed: int) -> None:
         "n": n,
         "metrics": metrics,
         "warnings": [],
-        "predictions": {"sha256": file_sha256(file), "bytes": file.stat().st_size},
+        "predictions": described(file),
     }
     path = grid.paths.scores(key)
     scores = score_files.read(path) | {cell.language: score}
@@ -218,7 +220,7 @@ def test_predictions_that_were_not_scored_are_refused(grid):
     """Such as predictions that were swapped or edited after scoring."""
     path = score_files.archive(scores_of(grid, "none", "xnli"))
     path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
-    message = r"xnli\.zip: de\.parquet does not hold the predictions that xnli\.jsonl was scored on"
+    message = r"xnli\.jsonl: de: its predictions are not those that it was computed from"
     with pytest.raises(LineageError, match=message):
         submission.write(grid)
 

@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 from support.stored import KEY, RECIPE, evaluate, finish, grid_in, put_examples, train
-from support.synthetic import SyntheticStudy, edit, edit_line, score_file
+from support.synthetic import SyntheticStudy, change_text, edit, edit_line, score_file
 from xstilts.analysis import table
 from xstilts.errors import LineageError
+from xstilts.evaluation.score_line import grid_digest
 from xstilts.grid.keys import ExamplesKey
 from xstilts.provenance.stamp import verify
 from xstilts.status.states import States
@@ -95,7 +96,6 @@ def test_a_truncated_score_is_named(grid):
             {"metrics": {"em_f1": "61"}},
             r"not a complete score: metric 'em_f1' is '61', not a number",
         ),
-        ({"metrics": {"em_f1": float("nan")}}, r"metric 'em_f1' is nan, not a number"),
         ({"n": None}, r"not a complete score: n is None"),
         ({"warnings": [1]}, r"yo: not a complete score"),
     ],
@@ -105,6 +105,30 @@ def test_a_foreign_score_is_named(grid, changes, message):
     edit(score_file(grid, "mnli", 1), "yo", **changes)
     with pytest.raises(LineageError, match=message):
         table.collect(grid)
+
+
+def test_a_changed_score_is_named(grid):
+    """A digit of a metric, an old line beside the new one, a bit of the predictions."""
+    path = score_file(grid, "mnli", 1)
+    before = path.read_text()
+    change_text(path, "yo", '"f1":65.0', '"f1":66.0')
+    with pytest.raises(LineageError, match=r"xquad\.jsonl: yo: its line was changed after"):
+        table.collect(grid)
+    path.write_text(before + before.splitlines()[0] + "\n")
+    with pytest.raises(LineageError, match=r"xquad\.jsonl: de: it has two lines; run `xst"):
+        table.collect(grid)
+    path.write_text(before)
+    archive = path.with_suffix(".zip")
+    archive.write_bytes(archive.read_bytes().replace(b"yo.parquet", b"yo.parquez"))
+    with pytest.raises(LineageError, match=r"xquad\.jsonl: yo: its predictions are not those"):
+        table.collect(grid)
+
+
+def test_every_row_has_the_digest_of_its_score(grid):
+    """So that the hash of the grid can be computed from the table."""
+    rows = table.collect(grid)
+    assert rows["digest"].is_unique
+    assert grid_digest(grid.table.digest, rows["digest"]) == States(grid).scores_digest
 
 
 def test_written_table_is_read_back(grid, tmp_path):
@@ -142,7 +166,7 @@ class TestLineage:
         """Until it is written again."""
         table.write(grid, grid.paths.table)
         path = grid.paths.scores(KEY)
-        path.write_text(path.read_text().replace("50.0", "51.0"))
+        edit(path, "en", metrics={"accuracy": 51.0})
         assert States(grid).table == "stale"
         table.write(grid, grid.paths.table)
         assert States(grid).table == "done"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from xstilts.cli.main import main
 from xstilts.evaluation import scores
+from xstilts.evaluation.archive import described
+from xstilts.evaluation.score_line import VERSION
 
 
 @pytest.fixture
@@ -19,13 +19,11 @@ def path(tmp_path):
     for language in ("de", "sw"):
         predictions[language] = tmp_path / f"{language}.parquet"
         pq.write_table(pa.table({"id": [language]}), predictions[language])
-        content = predictions[language].read_bytes()
-        about = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         found[language] = {
-            "version": scores.VERSION,
+            "version": VERSION,
             "language": language,
             "metrics": {},
-            "predictions": about,
+            "predictions": described(predictions[language]),
         }
     scores.write(tmp_path / "xnli.jsonl", found, predictions)
     return tmp_path / "xnli.jsonl"

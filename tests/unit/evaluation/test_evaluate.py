@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import zipfile
@@ -85,7 +86,7 @@ def files(job):
     found = {}
     if job.score_file.exists():
         for line in job.score_file.read_bytes().splitlines():
-            found[f"{score_files.read_line(line)['language']}.json"] = line
+            found[f"{json.loads(line)['language']}.json"] = line
         with zipfile.ZipFile(score_files.archive(job.score_file)) as archive:
             found |= {name: archive.read(name) for name in archive.namelist()}
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,20 +14,22 @@ from hypothesis import strategies as st
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
-from xstilts.provenance.digests import canonical
+from xstilts.evaluation.archive import described, directory, member_name
+from xstilts.evaluation.score_line import EDITED, TWICE, VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from xstilts.evaluation.score_line import Score
 
-def result(folder: Path, language: str, rows: int = 3) -> tuple[scores.Score, Path]:
+
+def result(folder: Path, language: str, rows: int = 3) -> tuple[Score, Path]:
     """A score and the file of its predictions."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / scores.member_name(language)
+    file = folder / member_name(language)
     pq.write_table(pa.table({"id": [f"{language}{i}" for i in range(rows)]}), file)
-    content = file.read_bytes()
-    about = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    score = {"version": scores.VERSION, "language": language, "metrics": {}, "predictions": about}
+    about = described(file)
+    score = {"version": VERSION, "language": language, "metrics": {}, "predictions": about}
     return score, file
 
 
@@ -84,22 +86,65 @@ def test_truncated_anywhere_it_loses_only_what_was_cut(tmp_path_factory, cut):
 
 
 @given(st.dictionaries(st.sampled_from(["de", "en", "pt-br", "quy"]), st.integers(0, 400)))
-def test_the_size_of_an_archive_is_known_from_its_scores(tmp_path_factory, rows):
-    """So that a truncated one is seen without opening it."""
-    folder = tmp_path_factory.mktemp("size")
+def test_the_directory_of_an_archive_tells_what_it_stores(tmp_path_factory, rows):
+    """So that a truncated archive, or one with other predictions, is seen without reading these."""
+    folder = tmp_path_factory.mktemp("directory")
     made = {x: result(folder / "made", x, n) for x, n in rows.items()}
     path = folder / "xnli.jsonl"
     scores.write(path, {x: m[0] for x, m in made.items()}, {x: m[1] for x, m in made.items()})
-    assert scores.archive(path).stat().st_size == scores.archive_size(scores.read(path).values())
+    whole = scores.read(path).values()
+    assert scores.stored_languages(path, whole) == set(rows)
+    content = scores.archive(path).read_bytes()
+    for cut in (content[:-1], content[1:], content[: len(content) // 2], b""):
+        scores.archive(path).write_bytes(cut)
+        assert scores.stored_languages(path, whole) == set()
+
+
+def test_swapped_predictions_are_seen_without_reading_them(path):
+    """Two languages have each other's; the third has its own."""
+    with zipfile.ZipFile(scores.archive(path)) as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    swapped = {"de.parquet": "sw.parquet", "sw.parquet": "de.parquet"}
+    with zipfile.ZipFile(scores.archive(path), "w") as new:
+        for name, content in members.items():
+            new.writestr(swapped.get(name, name), content)
+    assert scores.stored_languages(path, scores.read(path).values()) == {"en"}
+
+
+def test_an_archive_of_more_members_than_a_zip_counts_is_read(tmp_path):
+    """The end of its directory has no room for the number."""
+    path = tmp_path / "many.zip"
+    with zipfile.ZipFile(path, "w") as whole:
+        for number in range(2**16):
+            whole.writestr(str(number), b"")
+    assert len(directory(path)) == 2**16
+
+
+def test_an_edited_line_is_no_score_but_a_fault(path):
+    """The other lines stay scores."""
+    path.write_bytes(path.read_bytes().replace(b'"bytes":', b'"bytes":1', 1))
+    content = scores.load(path)
+    assert (list(content.scores), content.faults) == (["en", "sw"], {"de": EDITED})
+    assert scores.read(path) == content.scores
+
+
+@pytest.mark.parametrize("order", [[0, 0, 1, 2], [1, 0, 2, 0], [0, 1, 0, 2, 0]])
+def test_two_lines_of_a_language_are_a_fault(path, order):
+    """Also if they are the same: nothing says which was computed last."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[number] for number in order))
+    content = scores.load(path)
+    assert (set(content.scores), content.faults) == ({"en", "sw"}, {"de": TWICE})
 
 
 def test_predictions_that_are_not_the_recorded_ones_are_refused(path):
-    """The error names the archive and the member."""
+    """The error names the score."""
     archive = scores.archive(path)
     archive.write_bytes(archive.read_bytes().replace(b"sw1", b"sw7"))
     assert scores.verified_languages(path, scores.read(path).values()) == {"de", "en"}
-    with pytest.raises(LineageError, match=r"xnli\.zip: sw\.parquet does not hold the pred"):
+    with pytest.raises(LineageError, match=r"xnli\.jsonl: sw: its predictions are not those"):
         scores.predictions(path, scores.read(path)["sw"])
+    assert scores.stored_languages(path, scores.read(path).values()) == {"de", "en", "sw"}
     archive.write_bytes(archive.read_bytes()[:100])
     assert scores.verified_languages(path, scores.read(path).values()) == set()
 
@@ -127,45 +172,18 @@ class TestInvalidate:
         scores.invalidate(path, ["de"])
         assert list(scores.read(path)) == ["en"]
 
+    def test_it_deletes_a_line_that_was_edited(self, path):
+        """Which is what its error asks for."""
+        path.write_bytes(path.read_bytes().replace(b'"bytes":', b'"bytes":1', 1))
+        scores.invalidate(path, ["de"])
+        assert (list(scores.read(path)), scores.load(path).faults) == (["en", "sw"], {})
+
     def test_a_language_without_a_score_is_named(self, path):
         """And nothing is deleted."""
         before = path.read_bytes()
         with pytest.raises(LineageError, match="of yo; it has de, en, sw"):
             scores.invalidate(path, ["sw", "yo"])
         assert path.read_bytes() == before
-
-
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
-
-
-@given(VALUES)
-def test_what_is_kept_keeps_its_bytes(value):
-    """Read and written again a line is the same: no digit of a metric and no letter is lost."""
-    line = canonical({"version": scores.VERSION, "language": "sw", "metrics": value}).encode()
-    assert canonical(scores.read_line(line)).encode() == line
-
-
-@pytest.mark.parametrize(
-    "cut",
-    [
-        '"n":5',
-        '"n":5}',
-        "[1]",
-        '{"version":3,"language":7}',
-        '{"version":2,"language":"sw"}',
-        "",
-        "\x00",
-    ],
-)
-def test_what_is_no_whole_score_is_none(cut):
-    assert scores.read_line(cut.encode()) is None
 
 
 def test_a_line_is_a_whole_score(path):

@@ -99,6 +99,19 @@ class TestSurvey:
         path.write_text("\n".join(lines))
         assert overview.survey(grid).by_condition[PLACE]["done"] == 4
 
+    def test_a_score_that_was_changed_is_named(self, grid):
+        """With what to do; it counts as stale, so that a run computes it again."""
+        evaluate(grid, SCORED)
+        path = grid.paths.scores(SCORED)
+        path.write_text(path.read_text().replace("50.0", "99.0", 1))
+        found = overview.survey(grid)
+        assert found.by_condition[PLACE] == {"done": 3, "stale": 1, "missing": 4}
+        assert found.changed == [f"{path}: de: its line was changed after it was written"]
+        assert found.as_json()["changed"] == found.changed
+        console = Console(width=200, record=True, file=io.StringIO())
+        console.print(show.render(found))
+        assert f"changed {found.changed[0]}\nA run computes them again" in console.export_text()
+
     def test_what_a_job_computes_now_is_running(self, grid):
         say(grid, "train/tiny/nli/seed1/intermediate")
         curve = grid.training(START).folder / "log.jsonl"

@@ -20,6 +20,7 @@ from support.stored import (
     train,
 )
 from xstilts.evaluation import scores
+from xstilts.evaluation.score_line import EDITED, TWICE
 from xstilts.grid.keys import EvaluationKey, ExamplesKey
 from xstilts.status.states import States
 
@@ -87,6 +88,26 @@ def test_a_deleted_line_is_missing_and_the_others_are_done(grid):
     edit_line(grid, lambda lines: "".join(x for x in lines if json.loads(x)["language"] != "sw"))
     assert Counter(States(grid).scores(KEY).values()) == {"done": 3, "missing": 1}
     assert States(grid).scores(KEY)["sw"] == "missing"
+
+
+def test_a_score_that_was_changed_is_stale_and_named(grid):
+    """A digit of a metric, a line twice, predictions of another language: the others are done."""
+    path = grid.paths.scores(KEY)
+    lines = path.read_text().splitlines(keepends=True)
+    whole = {"de", "en", "no", "sw"}
+    for change, fault in (
+        (lines[0].replace("50.0", "99.0"), EDITED),
+        (lines[0] + lines[0], TWICE),
+    ):
+        path.write_text("".join([change, *lines[1:]]))
+        states = States(grid)
+        assert states.scores(KEY) == dict.fromkeys(whole, "done") | {"de": "stale"}
+        assert states.faults(KEY) == {"de": fault}
+    path.write_text("".join(lines))
+    archive = scores.archive(path)
+    archive.write_bytes(archive.read_bytes().replace(b"de.parquet", b"xx.parquet"))
+    assert States(grid).scores(KEY) == dict.fromkeys(whole, "done") | {"de": "stale"}
+    assert States(grid).faults(KEY) == {"de": scores.OTHER_PREDICTIONS}
 
 
 def test_scores_of_another_checkpoint_are_stale(grid):
