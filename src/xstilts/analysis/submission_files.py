@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import ScoreError
+from xstilts.provenance.files import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,11 @@ def read_choices(path: Path) -> list[Line]:
         value = _parse(line.text, path, line.number)
         if not isinstance(value, dict) or "label" not in value:
             raise ScoreError(f'{path}:{line.number}: expected an object with a "label"')
+        if not isinstance(value["label"], int | str):
+            raise ScoreError(
+                f"{path}:{line.number}: the label {value['label']!r:.60} is neither a number nor a "
+                "text"
+            )
         labels.append(Line(line.number, str(value["label"])))
     return labels
 
@@ -85,7 +91,11 @@ def read_texts(path: Path) -> dict[str, str]:
 
 def read_entities(path: Path) -> dict[str, list[str]]:
     """``{id: [entity]}``."""
-    return _mapping(path, list, "a list of entities")
+    found = _mapping(path, list, "a list of entities")
+    for name, entities in found.items():
+        if wrong := [entity for entity in entities if not isinstance(entity, str)]:
+            raise ScoreError(f"{path}: {name!r} has {wrong[0]!r:.60}; expected a list of texts")
+    return found
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -100,7 +110,7 @@ def _lines(path: Path) -> list[Line]:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise ScoreError(f"{path}: cannot be read: {error.strerror}") from None
     try:
@@ -124,16 +134,18 @@ def _json(path: Path) -> Any:
 
 def _parse(text: str, path: Path, line: int) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         line += error.lineno - 1
         raise ScoreError(f"{path}:{line}: not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise ScoreError(f"{path}:{line}: not JSON: {error}") from None
 
 
 def _squad_questions(path: Path, value: Any) -> list[tuple[str, list[str]]]:
     try:
-        return [
-            (str(question["id"]), [str(answer["text"]) for answer in question["answers"]])
+        found = [
+            (question["id"], [answer["text"] for answer in question["answers"]])
             for article in value["data"]
             for paragraph in article["paragraphs"]
             for question in paragraph["qas"]
@@ -142,6 +154,12 @@ def _squad_questions(path: Path, value: Any) -> list[tuple[str, list[str]]]:
         raise ScoreError(f"{path}: not a SQuAD file: no key {error}") from None
     except TypeError as error:
         raise ScoreError(f"{path}: not a SQuAD file: {error}") from None
+    for question, answers in found:
+        if not isinstance(question, int | str):
+            raise ScoreError(f"{path}: not a SQuAD file: the id {question!r:.60} must be a text")
+        if wrong := [text for text in answers if not isinstance(text, str)]:
+            raise ScoreError(f"{path}: not a SQuAD file: {wrong[0]!r:.60} must be a text")
+    return [(str(question), answers) for question, answers in found]
 
 
 def _mapping(path: Path, value_type: type, description: str) -> dict[str, Any]:
@@ -151,5 +169,5 @@ def _mapping(path: Path, value_type: type, description: str) -> dict[str, Any]:
         raise ScoreError(f"{path}: expected an object {{id: {description}}}")
     for name, item in value.items():
         if not isinstance(item, value_type):
-            raise ScoreError(f"{path}: {name!r} has {item!r}; expected {description}")
+            raise ScoreError(f"{path}: {name!r} has {item!r:.60}; expected {description}")
     return value

@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
 def _encoder_of(stamp: Path) -> Path:
     """The stamp of the encoder that a checkpoint was trained from, which lies beside it."""
     from xstilts.provenance.digests import file_sha256
-    from xstilts.provenance.files import read_json
+    from xstilts.provenance.stamp import StampReader
 
-    wanted = read_json(stamp).get("inputs", {}).get("encoder")
+    wanted = StampReader().inputs(stamp).get("encoder")
     # resources/checkpoints/<encoder>/<name>-<digest>/stamp.json, maybe behind a link
     encoders = Path(*stamp.resolve().parts[:-4], "encoders")
     for candidate in encoders.glob("*/stamp.json"):

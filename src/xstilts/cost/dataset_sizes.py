@@ -80,7 +80,7 @@ class DatasetSizes:
         if known:
             rows, rows_basis = float(known["rows"]), known["rows_basis"]
         outcomes = self._stamps.outcomes(stamp)
-        if "rows" in outcomes:
+        if type(outcomes.get("rows")) is int:
             rows, rows_basis = float(outcomes["rows"]), "counted"
         tokens, tokens_basis = float(self._grid.cards.schema(task).guessed_tokens), "guessed"
         if known:
@@ -114,7 +114,7 @@ class DatasetSizes:
             "limits": limits.model_dump(include={"max_length", "doc_stride", "max_query_length"}),
         }
         cached = files.read_json_object(cache_file)
-        if cached.get("of") == of:
+        if cached.get("of") == of and type(cached.get("tokens")) is float:
             return float(cached["tokens"])
         if not self._count:
             return None

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from xstilts.config.tables import read_table_if_present
 from xstilts.errors import StudyError, unknown
 from xstilts.provenance import files
-from xstilts.training.log import last_line
+from xstilts.provenance.run_record import recorded_seconds
+from xstilts.training.log import last_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,13 +102,13 @@ class Throughputs:
         logs = sorted(root.glob(f"checkpoints/{encoder}/*/log.jsonl"), key=_time)[-50:]
         tokens = seconds = start_up = runs = 0.0
         for log in logs:
-            last, run = last_line(log) or {}, files.read_json_object(log.with_name("run.json"))
+            last, run = last_progress(log), files.read_json_object(log.with_name("run.json"))
             device_name = f"{run.get('device_name', '')} {run.get('device', '')}".lower()
-            if "tokens" not in last or (self._device and self._device not in device_name):
+            if last is None or (self._device and self._device not in device_name):
                 continue
-            tokens += last["tokens"]
-            seconds += last["seconds"]
-            start_up += max(0.0, run.get("seconds", 0.0) - last["seconds"])
+            tokens += last.tokens
+            seconds += last.seconds
+            start_up += max(0.0, (recorded_seconds(run) or 0.0) - last.seconds)
             runs += 1
         return (tokens / seconds, start_up / runs, int(runs)) if seconds else None
 

@@ -67,8 +67,8 @@ def unneeded(snapshots: Iterable[Path], resources: Path | None = None) -> list[U
     return found
 
 
-def _path(value: str | None) -> Path | None:
-    return None if value is None else Path(value)
+def _path(value: object) -> Path | None:
+    return Path(value) if isinstance(value, str) and "\0" not in value else None
 
 
 def _size(folder: Path) -> int:

@@ -18,7 +18,7 @@ from xstilts.config.task_card import TaskCard
 from xstilts.errors import LineageError
 from xstilts.grid.artefacts import Grid
 from xstilts.provenance.digests import digest
-from xstilts.provenance.files import read_json, write_json, write_text
+from xstilts.provenance.files import read_bytes, read_json, write_json, write_text
 from xstilts.tasks.registry import SCHEMAS
 
 LATEST = "latest"
@@ -62,10 +62,10 @@ def save_snapshot(grid: Grid) -> Path:
 def latest_snapshot(results: Path) -> Path | None:
     """The snapshot that the last run of the study in this folder worked from, if there was one."""
     try:
-        name = (results / ".snapshots" / LATEST).read_text(encoding="utf-8").strip()
-    except OSError:
+        name = read_bytes(results / ".snapshots" / LATEST).decode().strip()
+    except (OSError, UnicodeDecodeError):
         return None
-    return results / ".snapshots" / name
+    return results / ".snapshots" / Path(name).name
 
 
 def load_snapshot(path: Path) -> Grid:
@@ -78,9 +78,14 @@ def load_snapshot(path: Path) -> Grid:
         raise LineageError(
             f"{path}: was edited (its name is the digest of its content); start snakemake again"
         )
-    resolved = resolve(content["study"], str(path), _SnapshotCatalogue(content))
-    code = {tuple(entries): digest for entries, digest in content["code"]}
-    return Grid(resolved, content["environment"], content["sources"], code)
+    try:
+        resolved = resolve(content["study"], str(path), _SnapshotCatalogue(content))
+        code = {tuple(entries): digest for entries, digest in content["code"]}
+        return Grid(resolved, content["environment"], content["sources"], code)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise LineageError(
+            f"{path}: is not a snapshot of this version ({error!r:.100}); start snakemake again"
+        ) from error
 
 
 class _SnapshotCatalogue(Catalogue):

@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xstilts.provenance.files import write_json
 
@@ -63,3 +63,15 @@ class RunRecord:
                 **details,
             },
         )
+
+
+def recorded_seconds(record: dict[str, Any]) -> float | None:
+    """The seconds that a run record says; None where it is damaged."""
+    seconds = record.get("seconds")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return None
+    return float(seconds) if 0 <= seconds < _LONGEST else None
+
+
+_LONGEST = 1e10
+"""Seconds: three centuries."""

@@ -11,7 +11,6 @@ that are complete. Times, host and versions are in ``run.json`` (`xstilts.proven
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import LineageError
 from xstilts.provenance.digests import Json, file_sha256
-from xstilts.provenance.files import read_json, write_json
+from xstilts.provenance.files import parse_json, read_bytes, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,17 +69,20 @@ def verify(stamp_path: Path, spec: str | None = None) -> Json:
     Raises `LineageError` that names the file whose bytes are not the stamped ones, or the stamp if
     its digest is not ``spec`` (None accepts any digest).
     """
-    stamp = read_json(stamp_path)
-    if not isinstance(stamp, dict) or not isinstance(stamp.get("files"), dict):
+    try:
+        stamp = Stamp(read_bytes(stamp_path)).record
+    except OSError as error:
+        raise LineageError(f"{stamp_path}: cannot be read ({error.strerror})") from error
+    if not stamp:
         raise LineageError(f"{stamp_path}: not a valid stamp; delete it and run snakemake again")
-    if spec is not None and stamp.get("spec") != spec:
+    if spec is not None and stamp["spec"] != spec:
         raise LineageError(
-            f"{stamp_path}: stamps the spec {str(stamp.get('spec'))[:12]}, but the study asks for "
+            f"{stamp_path}: stamps the spec {stamp['spec'][:12]}, but the study asks for "
             f"{spec[:12]}; delete it and run snakemake again"
         )
     for name, recorded in stamp["files"].items():
         path = stamp_path.parent / name
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 (a Path raises for a name that is too long)
             raise LineageError(f"{path}: missing, though {stamp_path.name} lists it")
         if path.stat().st_size != recorded["bytes"] or _known_sha256(path) != recorded["sha256"]:
             raise LineageError(
@@ -112,7 +114,7 @@ def known_sha256(path: Path, note: Path) -> str:
         return file_sha256(path)
     seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
     try:
-        remembered = json.loads(note.read_bytes())
+        remembered = parse_json(read_bytes(note))
         if remembered["seen"] == seen:
             return str(remembered["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -136,12 +138,12 @@ class Stamp:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """The stamp's JSON object; empty if it is damaged."""
+        """The stamp's JSON object; empty if it is damaged, or does not have a stamp's form."""
         try:
-            parsed = json.loads(self.content)
+            parsed = parse_json(self.content)
         except ValueError:
             return {}
-        return parsed if isinstance(parsed, dict) else {}
+        return parsed if _is_stamp(parsed) else {}
 
     @property
     def spec(self) -> str | None:
@@ -150,8 +152,37 @@ class Stamp:
 
     def mapping(self, name: str) -> dict[str, Any]:
         """The stamp's ``inputs``, ``files`` or ``outcomes``; empty if the stamp is damaged."""
-        value = self.record.get(name)
-        return value if isinstance(value, dict) else {}
+        value: dict[str, Any] = self.record.get(name, {})
+        return value
+
+
+def _is_stamp(value: Json) -> bool:
+    """Whether a JSON value has all that `write_stamp` writes, each of its type."""
+    if not isinstance(value, dict):
+        return False
+    inputs, files = value.get("inputs"), value.get("files")
+    return (
+        isinstance(value.get("spec"), str)
+        and isinstance(value.get("outcomes"), dict)
+        and isinstance(inputs, dict)
+        and all(isinstance(sha256, str) for sha256 in inputs.values())
+        and isinstance(files, dict)
+        and all(_is_below(name) and _describes_file(about) for name, about in files.items())
+    )
+
+
+def _is_below(name: str) -> bool:
+    """Whether a file's name is a path below the stamp's folder."""
+    parts = name.split("/")
+    return "\0" not in name and not {"", ".", ".."}.intersection(parts) and len(name) < 4096
+
+
+def _describes_file(about: Json) -> bool:
+    return (
+        isinstance(about, dict)
+        and isinstance(about.get("sha256"), str)
+        and type(about.get("bytes")) is int
+    )
 
 
 class StampReader:
@@ -165,7 +196,7 @@ class StampReader:
         """The stamp at a path; None if there is no readable file."""
         if path not in self._stamps:
             try:
-                self._stamps[path] = Stamp(path.read_bytes())
+                self._stamps[path] = Stamp(read_bytes(path))
             except OSError:
                 self._stamps[path] = None
         return self._stamps[path]
@@ -194,7 +225,7 @@ class StampReader:
         """The sha256 of each stamped file, by its path, as a stamp records them."""
         stamp = self.of(path)
         recorded = stamp.mapping("files") if stamp else {}
-        return {path.parent / name: str(about.get("sha256")) for name, about in recorded.items()}
+        return {path.parent / name: about["sha256"] for name, about in recorded.items()}
 
     def has_files(self, path: Path) -> bool:
         """Whether every file that a stamp lists is on disk, as long as it was when it was stamped.
@@ -208,5 +239,5 @@ class StampReader:
                 (path.parent / name).stat().st_size == about["bytes"]
                 for name, about in recorded.items()
             )
-        except (OSError, KeyError, TypeError):
+        except OSError:
             return False

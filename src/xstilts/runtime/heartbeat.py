@@ -8,14 +8,15 @@ process has ended.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from xstilts.provenance.files import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,10 @@ INTERVAL = 10.0
 SILENCE_LIMIT = 120.0
 """Seconds without a touch after which a holder counts as dead: several intervals, and the minute
 for which an NFS client may use its cached file times."""
+
+
+_PIDS = 2**31
+"""More than the number of any process."""
 
 
 @contextmanager
@@ -55,7 +60,7 @@ def _touch(
 def parse(content: bytes | None) -> dict[str, Any]:
     """The JSON object of a heartbeat file; an empty dict if it is incomplete or missing."""
     try:
-        values = json.loads(content or b"")
+        values = parse_json(content or b"")
     except ValueError:
         return {}
     return values if isinstance(values, dict) else {}
@@ -84,8 +89,15 @@ class Holder:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Holder:
-        """The holder that a heartbeat file describes; its other keys are left out."""
-        return cls(**{field.name: values.get(field.name) for field in fields(cls)})
+        """The holder that a heartbeat file describes; other keys and wrong types are left out."""
+        pid = values.get("pid")
+        return cls(
+            host=_text(values, "host"),
+            kernel=_text(values, "kernel"),
+            pid=pid if type(pid) is int and 0 < pid < _PIDS else None,
+            process_start=_text(values, "process_start"),
+            slurm_job=_text(values, "slurm_job"),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The fields, for a heartbeat file."""
@@ -105,6 +117,11 @@ class Holder:
         if self.pid is None or self.process_start is None or self.kernel != _kernel():
             return False
         return _process_start(self.pid) != self.process_start
+
+
+def _text(values: Mapping[str, Any], key: str) -> str | None:
+    value = values.get(key)
+    return value if isinstance(value, str) else None
 
 
 def _process_start(pid: int) -> str | None:

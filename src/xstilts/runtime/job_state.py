@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from xstilts.provenance.files import write_json
+from xstilts.provenance.files import read_bytes, write_json
 from xstilts.runtime.heartbeat import INTERVAL, SILENCE_LIMIT, Holder, heartbeat, parse
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Outcome = Literal["running", "ok", "failed", "lost"]
+OUTCOMES = ("running", "ok", "failed")
+"""What a file may say."""
 
 
 @dataclass(frozen=True)
@@ -77,26 +79,36 @@ def read_state(log: Path, now: float | None = None) -> JobState | None:
     """
     path = state_file(log)
     try:
-        values = parse(path.read_bytes())
+        values = parse(read_bytes(path))
         touched = path.stat().st_mtime
-        outcome: Outcome = values["state"]
-        reason = values.get("reason")
-        if outcome == "running":
-            silence = (time.time() if now is None else now) - touched
-            if silence > SILENCE_LIMIT or Holder.of(values).is_dead():
-                outcome = "lost"
-                reason = f"the job was killed: its last sign of life is {silence:.0f} s old"
-        return JobState(
-            outcome=outcome,
-            started=values["started"],
-            host=values["host"],
-            pid=values["pid"],
-            slurm_job=values["slurm_job"],
-            reason=reason,
-            log=log,
-        )
-    except (OSError, KeyError):
+    except OSError:
         return None
+    holder, said = Holder.of(values), values.get("state")
+    started, reason = values.get("started"), values.get("reason")
+    if said not in OUTCOMES or not isinstance(started, str):
+        return None
+    if holder.host is None or holder.pid is None:
+        return None
+    outcome: Outcome = said
+    if outcome == "running":
+        silence = (time.time() if now is None else now) - touched
+        if silence > SILENCE_LIMIT or holder.is_dead():
+            outcome = "lost"
+            reason = f"the job was killed: its last sign of life is {silence:.0f} s old"
+    return JobState(
+        outcome=outcome,
+        started=started,
+        host=holder.host,
+        pid=holder.pid,
+        slurm_job=holder.slurm_job,
+        reason=_printable(reason) if isinstance(reason, str) else None,
+        log=log,
+    )
+
+
+def _printable(text: str) -> str:
+    """A text without what would change a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:

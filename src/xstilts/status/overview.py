@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from xstilts.runtime.job_state import JobState, read_state
 from xstilts.status.states import States
-from xstilts.training.log import last_line
+from xstilts.training.log import last_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +110,7 @@ def _with_job(state: State, job_state: JobState | None) -> State:
 
 
 def _job(title: str, state: State, job_state: JobState, curve: Path | None) -> Job:
-    now = last_line(curve) or {}
+    now = last_progress(curve)
     return Job(
         title,
         state,
@@ -119,7 +119,7 @@ def _job(title: str, state: State, job_state: JobState, curve: Path | None) -> J
         job_state.started,
         job_state.reason,
         job_state.slurm_job,
-        now.get("step"),
-        now.get("of"),
-        now.get("seconds_left"),
+        now.step if now else None,
+        now.of if now else None,
+        now.seconds_left if now else None,
     )

@@ -12,7 +12,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from xstilts.provenance.files import write_text
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from xstilts.provenance.files import read_bytes, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,20 +23,36 @@ LOG, CURVES = "log.jsonl", "curves"
 _CURVES_OF_STEPS = ("learning_rate", "tokens_per_second", "dev_score")
 
 
-def last_line(log: Path | None) -> dict[str, Any] | None:
+class Progress(BaseModel):
+    """How far a training was when it logged a step."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    step: int = Field(ge=0)
+    of: int = Field(gt=0, description="steps of the whole training")
+    loss: FiniteFloat
+    tokens: int = Field(ge=0, description="of the examples that this process has trained on")
+    tokens_per_second: int = Field(ge=0)
+    seconds: float = Field(ge=0, lt=1e10, description="since this process began")
+    seconds_left: float = Field(ge=0, lt=1e10, description="estimated from this process's steps")
+
+
+def last_progress(log: Path | None) -> Progress | None:
     """The last whole line of a training's log that is about a step, not about dev data."""
     try:
-        lines = log.read_bytes().splitlines() if log else []
+        lines = read_bytes(log).splitlines()[-_LINES:] if log else []
     except OSError:
         return None
     for text in reversed(lines):
         try:
-            line = json.loads(text)
-        except ValueError:  # it is just being written
+            return Progress.model_validate_json(text)
+        except ValidationError:  # of an evaluation on dev data, or just being written
             continue
-        if isinstance(line, dict) and "dev_score" not in line:
-            return line
     return None
+
+
+_LINES = 1000
+"""Lines from the end in which one about a step is looked for: it comes every hundredth step."""
 
 
 class TrainingLog:

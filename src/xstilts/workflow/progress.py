@@ -17,7 +17,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from xstilts.runtime.format import format_duration
-from xstilts.training.log import last_line
+from xstilts.training.log import last_progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -167,12 +167,12 @@ class LogHandler(LogHandlerBase):
                 return
             part = 0.0
             for job in list(self._running.values()):
-                now = last_line(job.curve)
+                now = last_progress(job.curve)
                 if now and job.bar is not None:
-                    part += job.weight * now["step"] / now["of"]
-                    note = f"loss {now['loss']:.2f}, {now['tokens_per_second']} tok/s, "
-                    note += f"{format_duration(now['seconds_left'])} left"
-                    bars.update(job.bar, total=now["of"], completed=now["step"], note=note)
+                    part += job.weight * now.step / now.of
+                    note = f"loss {now.loss:.2f}, {now.tokens_per_second} tok/s, "
+                    note += f"{format_duration(now.seconds_left)} left"
+                    bars.update(job.bar, total=now.of, completed=now.step, note=note)
             note = f"about {format_duration(self._left())} left" if self._done else ""
             bars.update(self._grid, completed=self._done + part, note=note)
 

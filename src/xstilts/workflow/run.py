@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xstilts.cost import planned_vs_actual
-from xstilts.errors import StudyError, XstiltsError
+from xstilts.errors import LineageError, StudyError, XstiltsError
 from xstilts.grid.opening import open_grid
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.provenance.code import LIBRARY
@@ -186,7 +186,15 @@ def _open(workflow: Any, config: dict[str, Any], home: Path) -> Run:
 def read_run(folder: Path) -> tuple[Grid, frozenset[str], float]:
     """The grid of a run, its forced rules, and when it started (seconds since 1970)."""
     run = read_json(folder / RUN_FILE)
-    return load_snapshot(Path(run["snapshot"])), frozenset(run["forced"]), float(run["started"])
+    try:
+        snapshot, forced = Path(run["snapshot"]), frozenset(run["forced"])
+        started = float(run["started"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LineageError(
+            f"{folder / RUN_FILE}: is not the record of a run ({error!r:.100}); start snakemake "
+            "again"
+        ) from error
+    return load_snapshot(snapshot), forced, started
 
 
 def folder_of_run(paths: list[str]) -> Path:

@@ -453,3 +453,73 @@ def test_text_counts_languages_that_are_not_the_benchmarks(folder, codes, count)
         folder.add("tatoeba", f"test-{code}.tsv", "0\n1\n", "0\n1\n")
     row = as_text(folder.score()).splitlines()[1]
     assert row.split() == ["tatoeba", *count.split(), "accuracy", "100.00"]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "gold", "predicted", "problem"),
+    [
+        (
+            "mewslix",
+            "test-de.json",
+            '{"a": ["Q1"]}',
+            '{"a": [["Q1"]]}',
+            "predictions/mewslix/test-de.json: 'a' has ['Q1']; expected a list of texts",
+        ),
+        (
+            "mewslix",
+            "test-de.json",
+            '{"a": ["Q1"]}',
+            "[" * 100_000,
+            "predictions/mewslix/test-de.json:1: not JSON: lists or objects are nested too deeply",
+        ),
+        (
+            "xquad",
+            "test-de.json",
+            squad_file({"q": ["a"]}),
+            '{"q": NaN}',
+            "predictions/xquad/test-de.json:1: not JSON: NaN is no number in JSON",
+        ),
+        (
+            "xquad",
+            "test-de.json",
+            '{"data": [{"paragraphs": [{"qas": [{"id": [1], "answers": []}]}]}]}',
+            '{"q": "a"}',
+            "labels/xquad/test-de.json: not a SQuAD file: the id [1] must be a text",
+        ),
+        (
+            "xquad",
+            "test-de.json",
+            '{"data": [{"paragraphs": [{"qas": [{"id": "q", "answers": [{"text": 3}]}]}]}]}',
+            '{"q": "a"}',
+            "labels/xquad/test-de.json: not a SQuAD file: 3 must be a text",
+        ),
+        (
+            "xcopa",
+            "test-qu.jsonl",
+            '{"label": 0}\n',
+            '{"label": [0]}\n',
+            "predictions/xcopa/test-qu.jsonl:1: the label [0] is neither a number nor a text",
+        ),
+        (
+            "panx",
+            "test-de.tsv",
+            "O\nB-LOC\n",
+            "O\nU-LOC\n",
+            "predictions/panx/test-de.tsv: span_f1: unknown form of label 'U-LOC'. "
+            "Allowed: B-<type>, E-<type>, I-<type>, O, S-<type>",
+        ),
+    ],
+)
+def test_a_file_of_another_form_is_one_line(folder, task, name, gold, predicted, problem):
+    """Whatever its values are."""
+    assert folder.add(task, name, gold, predicted).error() == problem
+
+
+def test_a_pipe_is_not_waited_for(folder):
+    """In the place of a folder's file."""
+    folder.add("pawsx", "test-de.tsv", "0\n", None)
+    (folder.predictions / "pawsx").mkdir()
+    os.mkfifo(folder.predictions / "pawsx" / "test-de.tsv")
+    assert folder.error() == (
+        "predictions/pawsx/test-de.tsv: missing, but labels/pawsx/test-de.tsv has labels for 'de'"
+    )

@@ -25,7 +25,10 @@ def test_an_unknown_device_is_refused(grid, costs):
 def test_the_throughput_of_earlier_trainings_is_measured(grid, costs):
     folder = grid.paths.resources / "checkpoints/tiny/qa-0123"
     folder.mkdir(parents=True)
-    (folder / "log.jsonl").write_text('{"tokens": 10000, "seconds": 4.0}\n')
+    (folder / "log.jsonl").write_text(
+        '{"step": 8, "of": 8, "loss": 0.5, "tokens": 10000, "tokens_per_second": 2500, '
+        '"seconds": 4.0, "seconds_left": 0.0}\n'
+    )
     (folder / "run.json").write_text('{"seconds": 9.0, "device": "cpu"}')
     plan = estimate(grid, costs)
     throughput = plan.throughputs["tiny"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from threading import Barrier, Thread
@@ -11,7 +12,14 @@ from hypothesis import given
 
 from support.values import json_values
 from xstilts.errors import LineageError
-from xstilts.provenance.files import read_json, read_json_object, write_atomically, write_json
+from xstilts.provenance.files import (
+    parse_json,
+    read_bytes,
+    read_json,
+    read_json_object,
+    write_atomically,
+    write_json,
+)
 
 
 def fail_halfway(path):
@@ -82,6 +90,37 @@ class TestWriteAtomically:
         (tmp_path / "x.json").write_text('{"a": ')
         with pytest.raises(LineageError, match=r"x\.json: cannot be read as JSON"):
             read_json(tmp_path / "x.json")
+
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            ("[" * 100_000, "nested too deeply"),
+            ('{"a": NaN}', "NaN is no number in JSON"),
+            ('{"a": -Infinity}', "-Infinity is no number in JSON"),
+            ('{"a": "\\ud800"}', "surrogates not allowed"),
+            ('{"\\uDEAD": 1}', "surrogates not allowed"),
+            ("9" * 5000, "Exceeds the limit"),
+            (b"\xff", "can't decode byte 0xff"),
+        ],
+        ids=lambda value: str(value)[:30],
+    )
+    def test_what_cannot_be_written_again_is_no_json(self, content, problem):
+        """All of these are a `ValueError`: callers need to know no other."""
+        with pytest.raises(ValueError, match=problem):
+            parse_json(content)
+
+    def test_pairs_of_half_characters_are_characters(self):
+        assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"
+
+    def test_a_pipe_or_a_large_file_is_not_read(self, tmp_path):
+        """The one may never end, the other exhaust the memory."""
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(OSError, match="not an ordinary file"):
+            read_bytes(tmp_path / "pipe")
+        (tmp_path / "large").write_bytes(b"12345")
+        with pytest.raises(OSError, match="larger than 4 bytes"):
+            read_bytes(tmp_path / "large", 4)
+        assert read_bytes(tmp_path / "large", 5) == b"12345"
 
     @pytest.mark.parametrize("content", [None, b'{"a": ', b"[1]", b"\xff"])
     def test_an_object_that_cannot_be_read_counts_as_empty(self, content, tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 
 from xstilts.errors import LineageError
@@ -61,12 +64,61 @@ class TestStamps:
         with pytest.raises(LineageError, match=r"weights: missing, though stamp\.json lists it"):
             verify(stamped)
 
-    @pytest.mark.parametrize("text", ["[]", "{}", '{"files": []}', "null"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[]",
+            "{}",
+            "null",
+            '{"files": []}',
+            '{"files": {"model.safetensors": {}}}',
+            "[" * 100_000,
+            '{"a": NaN}',
+            '{"a": "\\ud800"}',
+        ],
+        ids=lambda text: text[:40],
+    )
     def test_a_stamp_that_is_none_is_named(self, stamped, text):
         """Valid JSON is not yet a stamp."""
         stamped.write_text(text)
         with pytest.raises(LineageError, match=r"stamp\.json: not a valid stamp"):
             verify(stamped)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("spec", None),
+            ("spec", 3),
+            ("inputs", {"encoder": ["a"]}),
+            ("outcomes", []),
+            ("files", {"weights": {"sha256": "0", "bytes": "10"}}),
+            ("files", {"weights": {"sha256": "0"}}),
+            ("files", {"weights": "0"}),
+            ("files", {"../weights": {"sha256": "0", "bytes": 10}}),
+            ("files", {"/etc/passwd": {"sha256": "0", "bytes": 10}}),
+            ("files", {"a\0b": {"sha256": "0", "bytes": 10}}),
+            ("files", {"": {"sha256": "0", "bytes": 10}}),
+        ],
+    )
+    def test_a_stamp_has_its_form_or_is_none(self, stamped, key, value):
+        """Each part of its type; and it names files of its own folder only."""
+        stamped.write_text(json.dumps(json.loads(stamped.read_text()) | {key: value}))
+        with pytest.raises(LineageError, match=r"stamp\.json: not a valid stamp"):
+            verify(stamped)
+        assert StampReader().spec(stamped) is None
+
+    def test_a_name_that_is_too_long_is_a_missing_file(self, stamped):
+        about = {"a" * 300: {"sha256": "0", "bytes": 1}}
+        stamped.write_text(json.dumps(json.loads(stamped.read_text()) | {"files": about}))
+        with pytest.raises(LineageError, match=r"missing, though stamp\.json lists it"):
+            verify(stamped)
+
+    def test_a_pipe_is_not_waited_for(self, stamped):
+        stamped.unlink()
+        os.mkfifo(stamped)
+        with pytest.raises(LineageError, match=r"stamp\.json: cannot be read \(not an ordinary"):
+            verify(stamped)
+        assert StampReader().of(stamped) is None
 
 
 class TestStampReader:

@@ -69,10 +69,47 @@ def test_the_file_is_touched_while_the_job_runs(log):
         assert state_file(log).stat().st_mtime > 1
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"state": "ok"}'])
+STATE = {"state": "running", "started": "t", "host": "h", "pid": 7, "slurm_job": None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"state": "ok"}',
+        "[" * 100_000,
+        *(
+            json.dumps(STATE | changes)
+            for changes in (
+                {"pid": 10**30},
+                {"pid": "7"},
+                {"pid": -1},
+                {"state": ["ok"]},
+                {"state": "lost"},
+                {"started": 3},
+                {"host": None},
+            )
+        ),
+    ],
+    ids=lambda text: text[:60],
+)
 def test_an_unreadable_file_counts_as_a_job_that_has_not_started(content, log):
     state_file(log).write_text(content)
     assert read_state(log) is None
+
+
+def test_a_pipe_is_not_waited_for(log):
+    os.mkfifo(state_file(log))
+    assert read_state(log) is None
+
+
+def test_a_reason_cannot_change_the_terminal(log):
+    state = STATE | {"state": "failed", "reason": "no\x1b[2J\ngo"}
+    state_file(log).write_text(json.dumps(state))
+    assert read_state(log).reason == "no\ufffd[2J\ngo"
 
 
 def test_a_deleted_folder_fails_no_job(tmp_path):

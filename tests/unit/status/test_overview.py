@@ -116,7 +116,8 @@ class TestSurvey:
         say(grid, "train/tiny/nli/seed1/intermediate")
         curve = grid.training(START).folder / "log.jsonl"
         curve.parent.mkdir(parents=True)
-        curve.write_text('{"step": 30, "of": 100, "seconds_left": 70.5}\n')
+        line = {"step": 30, "of": 100, "loss": 0.5, "tokens": 9, "tokens_per_second": 3}
+        curve.write_text(json.dumps(line | {"seconds": 3.0, "seconds_left": 70.5}) + "\n")
         found = overview.survey(grid)
         assert found.trainings["running"] == 1
         (job,) = found.jobs

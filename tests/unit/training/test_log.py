@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from dataclasses import replace
 
+import pytest
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
 
 from support import tiny
-from xstilts.training.log import CURVES, LOG, TrainingLog
+from xstilts.training.log import CURVES, LOG, TrainingLog, last_progress
 from xstilts.training.train import TrainingRun, run
 
 
@@ -86,3 +88,54 @@ def test_a_log_that_cannot_be_written_ends_no_training(tmp_path, capsys):
     for step in range(3):
         log.step(step, "task", 0.5, 1e-3, 7)
     assert capsys.readouterr().out.count("cannot be written") == 1
+
+
+LINE = {
+    "step": 2,
+    "of": 8,
+    "loss": 0.5,
+    "tokens": 90,
+    "tokens_per_second": 9,
+    "seconds": 10.0,
+    "seconds_left": 30,
+}
+
+
+def line(**changes):
+    return json.dumps(LINE | changes) + "\n"
+
+
+class TestProgress:
+    """The bar of a training and the status follow the last whole line of its log."""
+
+    @pytest.mark.parametrize(
+        ("text", "step"),
+        [
+            ("", None),
+            ("7\n", None),
+            (line(step=1) + line(step=2), 2),
+            (line(step=1) + '{"st', 1),
+            (line(step=1) + '{"step": 1, "dev_score": 3.0}\n', 1),
+            (line(step=1) + "[" * 100_000, 1),
+            (line(step=1) + line(step="2"), 1),
+            (line(step=1) + line(step=10**30, of=-1), 1),
+            (line(step=1) + line(seconds=float("nan")), 1),
+            (line(step=1) + line(seconds_left=1e300), 1),
+            (line(step=1) + line(loss="low"), 1),
+        ],
+        ids=lambda value: str(value)[-40:],
+    )
+    def test_what_is_no_step_or_damaged_is_passed_over(self, tmp_path, text, step):
+        """The next look finds it whole; an evaluation on dev has no loss and no speed."""
+        (tmp_path / LOG).write_text(text)
+        found = last_progress(tmp_path / LOG)
+        assert (found and found.step) == step
+
+    def test_there_may_be_none_yet(self, tmp_path):
+        """A training writes it after its first steps."""
+        assert last_progress(tmp_path / LOG) is None
+        assert last_progress(None) is None
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        os.mkfifo(tmp_path / LOG)
+        assert last_progress(tmp_path / LOG) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from io import StringIO
 from types import SimpleNamespace
@@ -11,7 +10,6 @@ import pytest
 from rich.console import Console
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from xstilts.training.log import last_line
 from xstilts.workflow.progress import LogHandler, title, weight
 
 
@@ -118,35 +116,6 @@ def test_on_a_terminal_there_are_bars(handler, tmp_path):
     assert [task.description for task in handler._bars.tasks] == ["grid"]
     handler.close()
     assert handler._bars is None
-
-
-class TestTrainingLog:
-    """The bar of a training follows the last whole line of its log."""
-
-    def test_the_last_line_counts(self, tmp_path):
-        """It says step, loss, speed and time left."""
-        path = tmp_path / "log.jsonl"
-        path.write_text("".join(json.dumps({"step": i}) + "\n" for i in range(3)))
-        assert last_line(path) == {"step": 2}
-
-    @pytest.mark.parametrize(
-        ("text", "found"),
-        [
-            ("", None),
-            ("7\n", None),
-            ('{"step": 1}\n{"st', {"step": 1}),
-            ('{"step": 1}\n{"step": 1, "dev_score": 3.0}\n', {"step": 1}),
-        ],
-    )
-    def test_what_is_half_written_or_no_step_is_passed_over(self, tmp_path, text, found):
-        """The next look finds it whole; an evaluation on dev has no loss and no speed."""
-        (tmp_path / "log.jsonl").write_text(text)
-        assert last_line(tmp_path / "log.jsonl") == found
-
-    def test_there_may_be_none_yet(self, tmp_path):
-        """A training writes it after its first steps."""
-        assert last_line(tmp_path / "log.jsonl") is None
-        assert last_line(None) is None
 
 
 def test_trainings_weigh_most():
