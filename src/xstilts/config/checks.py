@@ -34,6 +34,7 @@ def problems(study: Study, cards: Catalogue) -> list[str]:
         *_pretraining_problems(study, cards),
         *_limit_problems(study),
         *_unused_recipes(study, cards),
+        *_known_apart_problems(study, cards),
         *_condition_problems(study, cards),
         *_seed_problems(study),
         *_target_problems(study, cards),
@@ -300,6 +301,18 @@ def _unused_recipes(study: Study, cards: Catalogue) -> list[str]:
         f"recipes: {unknown('recipe of a target', name, map(str, named))}"
         for name in study.recipes
         if name not in named
+    ]
+
+
+def _known_apart_problems(study: Study, cards: Catalogue) -> list[str]:
+    """Tasks without a card and targets that the study does not have."""
+    return [
+        *_unknown_in("known_apart", study.known_apart, "task", cards.tasks),
+        *(
+            problem
+            for task, targets in study.known_apart.items()
+            for problem in _unknown_in(f"known_apart.{task}", targets, "target", study.targets)
+        ),
     ]
 
 

@@ -186,6 +186,11 @@ class Study(Model):
         description="a list: every condition is trained with each; or lists by condition (key "
         "`default` for the others), so that the baseline can have more than the rest"
     )
+    known_apart: dict[Name, DistinctNames] = Field(
+        default_factory=dict,
+        description="training task -> targets whose items it holds none of, although they look "
+        "the same to the search for test items in training data",
+    )
     training: TrainingChoices = TrainingChoices()
     multi: Multi = Multi()
     mlm: Mlm = Mlm()
@@ -233,6 +238,10 @@ class Study(Model):
         """The task that a target is fine-tuned on: its card's recipe, unless it is replaced."""
         recipe = target.recipe
         return self.recipes.get(recipe, recipe) if recipe else None
+
+    def tasks_apart_from(self, target: str) -> list[str]:
+        """The training tasks that the study declares to hold no item of a target, sorted."""
+        return sorted(task for task, targets in self.known_apart.items() if target in targets)
 
     def hyperparameters(self, task: TaskCard, stage: StageKind) -> Hyperparameters:
         """Defaults, then the card's values, then the study's, the widest scope first."""

@@ -2,20 +2,24 @@
 
 XQuAD and LAReQA are translations of SQuAD's development paragraphs, treebank sentences serve as
 plain text, copies of a benchmark pass for training sets: the score of a model that has seen its
-test items means nothing. Two examples overlap if they have the same long id (all translations of
+test items means nothing. Two examples overlap if they have the same random id (all translations of
 SQuAD keep its ids), or the same text, compared by letters, marks and digits only, so that the
-tokens and the running text of one sentence are the same.
+tokens and the running text of one sentence are the same. Counters and dates are no random ids:
+unrelated sets have the same ones.
 
 A target and the recipe that its card names come from one benchmark, whose authors made the split:
 their overlap is only reported. Any other training set that holds more than `TOLERATED` of a
-target's items in a language is refused.
+target's items in a language is refused, unless the study declares the two to be apart
+(``known_apart``): then it is only reported.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,10 +36,14 @@ if TYPE_CHECKING:
 
     from xstilts.config.task_schema import TaskSchema
     from xstilts.data.examples import Example
+    from xstilts.provenance.digests import Json
 
 TOLERATED = 0.01
 """Share of a target's items in one language that another benchmark's training set may hold."""
-LONG_ID = re.compile(r"[0-9a-f-]{16,}", re.IGNORECASE)
+HEXADECIMAL = re.compile(r"[0-9a-f-]{16,}", re.IGNORECASE)
+RANDOM_BITS = 40
+"""Entropy of the characters of an id, in bits, from which it counts as random: a MongoDB id as
+SQuAD has it holds some 75, a counter of 16 digits fewer than 20."""
 SHORTEST = 24
 """Letters and digits of the shortest text that is compared: shorter texts are equal by chance."""
 
@@ -52,9 +60,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Target(Part):
-    """The test examples of a target; ``own`` names the tasks of its benchmark's recipe."""
+    """The test examples of a target.
+
+    ``own`` names the tasks of its benchmark's recipe, ``apart`` the training tasks that the study
+    declares to hold none of its items.
+    """
 
     own: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -68,15 +81,18 @@ class Overlap:
     shared: int
     of: int
     own: bool
+    declared_apart: bool
 
     @property
     def refused(self) -> bool:
         """Whether a study must not have both."""
-        return not self.own and self.shared > TOLERATED * self.of
+        excused = self.own or self.declared_apart
+        return not excused and self.shared > TOLERATED * self.of
 
     def __str__(self) -> str:
         held = f"{self.training} ({self.training_language}) holds {self.shared:,} of {self.of:,}"
-        return f"{held} items of {self.target} ({self.language})"
+        note = "; the study declares them to be apart" if self.declared_apart else ""
+        return f"{held} items of {self.target} ({self.language}){note}"
 
 
 # --- the check -----------------------------------------------------------------------------------
@@ -91,9 +107,9 @@ def find(training: Sequence[Part], targets: Sequence[Target]) -> list[Overlap]:
         for part, trained in hashes.items():
             shared = len(np.unique(scored.owners[np.isin(scored.hashes, trained)]))
             if shared:
-                own = part.task in target.own
                 names = (part.task, part.language, target.task, target.language)
-                overlaps.append(Overlap(*names, shared, scored.items, own))
+                excuses = (part.task in target.own, part.task in target.apart)
+                overlaps.append(Overlap(*names, shared, scored.items, *excuses))
     return overlaps
 
 
@@ -109,7 +125,9 @@ def check(
     if refused := [overlap for overlap in overlaps if overlap.refused]:
         problem = "\n".join(
             f"{overlap}: scores on {overlap.target!r} would be contaminated; "
-            f"remove {overlap.training!r} or {overlap.target!r} from the study"
+            f"remove {overlap.training!r} or {overlap.target!r} from the study, or, if their "
+            "items only look the same, declare it: "
+            f"known_apart: {{{overlap.training}: [{overlap.target}]}}"
             for overlap in refused
         )
         files.write_json(_refusal_path(stamp), {"spec": spec, "problem": problem})
@@ -119,7 +137,9 @@ def check(
     lines = ["\t".join(map(str, asdict(overlap).values())) for overlap in overlaps]
     header = "\t".join(Overlap.__dataclass_fields__)
     files.write_text(table, "\n".join([header, *lines]) + "\n")
-    write_stamp(stamp, spec=spec, inputs={}, files=[table], outcomes={"pairs": len(overlaps)})
+    declared = [str(overlap) for overlap in overlaps if overlap.declared_apart]
+    outcomes: dict[str, Json] = {"pairs": len(overlaps), "declared_apart": declared}
+    write_stamp(stamp, spec=spec, inputs={}, files=[table], outcomes=outcomes)
     return overlaps
 
 
@@ -156,12 +176,25 @@ def _counts(character: str) -> bool:
 
 
 def keys(schema: TaskSchema, row: Example) -> Iterator[str]:
-    """The texts by which an example is compared: its id if it is long, and its normalised text."""
-    if LONG_ID.fullmatch(row["id"]):
+    """The texts by which an example is compared: its id if that is random, and its normal text."""
+    if is_random(row["id"]):
         yield f"id {row['id']}"
     text = normal(schema.comparable_text(row))
     if len(text) >= SHORTEST:
         yield f"text {text}"
+
+
+def is_random(identity: str) -> bool:
+    """Whether an id was drawn at random, in hexadecimal digits, and not counted or dated.
+
+    >>> is_random("56ddde6b9a695914005b9628"), is_random("0000000000000001")
+    (True, False)
+    """
+    digits = identity.lower().replace("-", "")
+    if not HEXADECIMAL.fullmatch(identity) or digits.isdecimal() or digits.isalpha():
+        return False
+    shares = [count / len(digits) for count in Counter(digits).values()]
+    return -len(digits) * sum(share * math.log2(share) for share in shares) >= RANDOM_BITS
 
 
 class _Fingerprints(NamedTuple):

@@ -286,6 +286,7 @@ class Grid:
                 "training": self._identified(self.reads.examples_of_split("train")),
                 "targets": self._identified(self.reads.examples_of_split("test")),
                 "own": {t: sorted(self.resolved.benchmark_tasks(t)) for t in self.resolved.targets},
+                "apart": {t: self.study.tasks_apart_from(t) for t in self.resolved.targets},
             },
             ["xstilts.data.contamination", *sorted(types)],
             self.paths.contamination,

@@ -167,7 +167,11 @@ def check_contamination(grid: Grid, artefact: Artefact, log: Callable[[str], Non
 
     training = [Part(*known(key)) for key in grid.reads.examples_of_split("train")]
     targets = [
-        Target(*known(key), frozenset(grid.resolved.benchmark_tasks(key.task)))
+        Target(
+            *known(key),
+            own=frozenset(grid.resolved.benchmark_tasks(key.task)),
+            apart=frozenset(grid.study.tasks_apart_from(key.task)),
+        )
         for key in grid.reads.examples_of_split("test")
     ]
     for overlap in check(training, targets, artefact.stamp, artefact.digest):

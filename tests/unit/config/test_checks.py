@@ -37,6 +37,15 @@ class TestProblems:
             f"Allowed: {TASKS}"
         )
 
+    def test_an_unknown_pair_that_is_known_to_be_apart(self, world):
+        """Both sides are names of the study's cards."""
+        assert world.problem(known_apart={"nlu": ["xqa"]}).startswith(
+            "study.yaml: known_apart[0]: unknown task 'nlu'; did you mean 'nli'?"
+        )
+        assert world.problem(known_apart={"nli": ["xqq"]}).startswith(
+            "study.yaml: known_apart.nli[0]: unknown target 'xqq'; did you mean 'xqa'?"
+        )
+
     def test_an_unknown_language(self, world):
         """The languages of the targets are offered."""
         assert world.problem(languages=["de", "zz"]) == (

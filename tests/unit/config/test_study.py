@@ -27,7 +27,9 @@ class TestSlips:
         """At the top."""
         assert world.problem(condition=["none"], conditions=["none"]) == (
             "study.yaml: condition: unknown key 'condition'; did you mean 'conditions'? Allowed: "
-            "cards, claims, compute, conditions, encoders, evaluation, languages, mirror, mlm, "
+            "cards, claims, compute, conditions, encoders, evaluation, known_apart, "
+            "languages, mirror, mlm, multi, recipes, resources, results, seeds, study, "
+            "targets, training"
             "multi, recipes, resources, results, seeds, study, targets, training"
         )
 

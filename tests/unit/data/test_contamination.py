@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,16 @@ from hypothesis import strategies as st
 from support.places import MIRROR, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.data import examples
-from xstilts.data.contamination import Part, Target, check, find, keys, normal, refuse_if_found
+from xstilts.data.contamination import (
+    Part,
+    Target,
+    check,
+    find,
+    is_random,
+    keys,
+    normal,
+    refuse_if_found,
+)
 from xstilts.data.prepare import read_split
 from xstilts.errors import DataError
 from xstilts.provenance.stamp import verify
@@ -80,6 +90,39 @@ def test_ids_that_live_on_in_translations_are_found(part):
     assert find([training], [target])[0].shared == 1
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("0000000000000001", "0000000000000001"),  # a counter
+        ("2024-01-01-000001", "2024-01-01-000001"),  # a date and a counter
+        ("2024-01-01-035789", "2024-01-01-035789"),
+        ("deadbeefdeadbeef", "deadbeefdeadbeef"),  # letters alone
+    ],
+)
+def test_ids_that_are_counted_or_dated_tell_nothing(part, one, other):
+    """Unrelated sets have the same ones."""
+    training = part("train", [question(1, identity=one)])
+    target = part("test", [question(2, "Quite another paragraph, about ships.", other)], own=[])
+    assert find([training], [target]) == []
+
+
+@given(st.uuids(version=4))
+def test_ids_that_are_drawn_at_random_are_known_as_such(identity):
+    """With hyphens or without."""
+    assert is_random(str(identity))
+    assert is_random(identity.hex)
+
+
+def test_what_the_study_declares_apart_is_reported_and_not_refused(part, tmp_path):
+    """The stamp says so, for the report."""
+    training = part("train", [question(1)])
+    target = replace(part("test", [question(2)], own=[]), apart=frozenset({"train"}))
+    (found,) = check([training], [target], tmp_path / "overlaps.json", "spec")
+    assert found.declared_apart
+    line = "train (en) holds 1 of 1 items of test (en); the study declares them to be apart"
+    assert verify(tmp_path / "overlaps.json")["outcomes"]["declared_apart"] == [line]
+
+
 def test_what_holds_a_targets_items_is_refused(part, tmp_path):
     """With both names, the count, and what to do."""
     training, target = part("train", [question(1)]), part("test", [question(2)], own=[])
@@ -87,7 +130,8 @@ def test_what_holds_a_targets_items_is_refused(part, tmp_path):
         check([training], [target], tmp_path / "overlaps.json", "spec")
     assert str(refused.value) == (
         "train (en) holds 1 of 1 items of test (en): scores on 'test' would be contaminated; "
-        "remove 'train' or 'test' from the study"
+        "remove 'train' or 'test' from the study, or, if their items only look the same, "
+        "declare it: known_apart: {train: [test]}"
     )
     assert not (tmp_path / "overlaps.json").exists()
 
