@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.config.conditions import MULTI, NONE, WITH_MLM, Condition, base_of, parse_condition
+from xstilts.config.conditions import (
+    MULTI,
+    NONE,
+    SHUFFLED,
+    STEPS_OF,
+    WITH_MLM,
+    Condition,
+    base_of,
+    parse_condition,
+)
 from xstilts.config.study import DEFAULT
 from xstilts.config.task_card import FROM_DATA
 from xstilts.errors import unknown
@@ -136,7 +145,7 @@ def _condition_problems(study: Study, cards: Catalogue) -> list[str]:
         *(
             problem
             for name in study.conditions
-            for problem in _problems_of_condition(parse_condition(name), cards)
+            for problem in _problems_of_condition(parse_condition(name), study.conditions, cards)
         ),
         *(
             problem
@@ -146,8 +155,12 @@ def _condition_problems(study: Study, cards: Catalogue) -> list[str]:
     ]
 
 
-def _problems_of_condition(condition: Condition, cards: Catalogue) -> list[str]:
+def _problems_of_condition(
+    condition: Condition, conditions: list[str], cards: Catalogue
+) -> list[str]:
     key = f"conditions: {condition.name!r}"
+    if condition.steps_of is not None:
+        return _problems_of_steps(key, condition.steps_of, conditions)
     if condition.name != NONE and base_of(condition.name) == NONE:
         return [f"{key}: nothing can be added to {NONE!r}"]
     if condition.languages and not condition.tasks:
@@ -159,6 +172,20 @@ def _problems_of_condition(condition: Condition, cards: Catalogue) -> list[str]:
             key, condition, _training_languages(task, cards)
         )
     return found
+
+
+def _problems_of_steps(key: str, of: str, conditions: list[str]) -> list[str]:
+    """Why a recipe cannot take the steps of another condition's intermediate stage."""
+    if not of:
+        return [f"{key}: names no condition whose steps it takes; write {STEPS_OF}<condition>"]
+    if base_of(of) == NONE:
+        return [f"{key}: {of!r} has no intermediate stage whose steps it could take"]
+    if parse_condition(of).shuffled:
+        other = STEPS_OF + of.replace(SHUFFLED, "")
+        return [f"{key}: a shuffled stage takes the steps of the task's own; write {other}"]
+    if of not in conditions:
+        return [f"{key}: is the control of {of!r}, which the study lacks; add it to the conditions"]
+    return []
 
 
 def _training_language_problems(key: str, condition: Condition, offered: list[str]) -> list[str]:

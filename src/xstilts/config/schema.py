@@ -14,7 +14,7 @@ def study_schema(cards: Any) -> dict[str, Any]:
 
     Editors offer these names. Generate the schema again after adding cards of your own.
     """
-    from xstilts.config.conditions import MULTI, NONE
+    from xstilts.config.conditions import MULTI, NONE, SHUFFLED, STEPS_OF
     from xstilts.config.study import Study
 
     schema = Study.model_json_schema()
@@ -30,9 +30,11 @@ def study_schema(cards: Any) -> dict[str, Any]:
         items["uniqueItems"] = True
     keys["conditions"]["contains"] = {"const": NONE}
     keys["encoders"]["items"]["enum"] = cards.encoders
+    languages = r"(@[A-Za-z_-]+(\+[A-Za-z_-]+)*)?"
     tasks_or_multi = "|".join(map(re.escape, [*trained, MULTI]))
     keys["conditions"]["items"] |= {
-        "pattern": rf"^(none|({tasks_or_multi})(@[a-z-]+(\+[a-z-]+)*)?(\+mlm)?)$",
+        "pattern": rf"^({NONE}|({re.escape(STEPS_OF)})?({tasks_or_multi}){languages}(\+mlm)?"
+        rf"|({tasks_or_multi}){languages}{SHUFFLED}(\+mlm)?)$",
         "examples": [NONE, MULTI, *trained],
     }
     keys["targets"]["items"]["enum"] = tested

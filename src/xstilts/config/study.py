@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from xstilts.config.conditions import MULTI, NONE, WITH_MLM, Condition, parse_condition
+from xstilts.config.conditions import MULTI, NONE, Condition, base_of, parse_condition
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.yaml_models import (
     Count,
@@ -171,7 +171,8 @@ class Study(Model):
     encoders: Names = Field(description="cards in config/encoders/")
     conditions: Conditions = Field(
         description="none, an intermediate task, <task>@<language>[+<language>...] for its "
-        "training data in these languages, or multi; each but none also with +mlm"
+        "training data in these languages, or multi; each but none also with ~shuffled, the "
+        "control of its answers, and with +mlm; none+steps-<condition> is the control of its steps"
     )
     targets: Names = Field(description="cards in config/tasks/ that have a test split")
     languages: LanguageChoices = Field(
@@ -212,7 +213,7 @@ class Study(Model):
     def condition(self, name: str) -> Condition:
         """One of the study's conditions; ``multi`` gets the tasks that it mixes."""
         condition = parse_condition(name)
-        if name.removesuffix(WITH_MLM) != MULTI:
+        if base_of(name) != MULTI:
             return condition
         # sorted, because the order in which a study lists its conditions decides nothing
         return replace(condition, tasks=tuple(sorted(self.multi_tasks())))

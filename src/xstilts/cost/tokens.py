@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.grid.keys import stage_kind
+from xstilts.grid.keys import INTERMEDIATE
 
 if TYPE_CHECKING:
     from xstilts.cost.dataset_sizes import DatasetSizes
@@ -22,6 +22,15 @@ class JobTokens(NamedTuple):
     """Tokens without a backward pass."""
 
 
+class TaskAmount(NamedTuple):
+    """What a training does with one of its tasks."""
+
+    steps: float
+    batch_size: int
+    row_tokens: float
+    """Mean tokens of a row."""
+
+
 def training_tokens(grid: Grid, key: TrainingKey, sizes: DatasetSizes) -> JobTokens:
     """Tokens that a training trains on, and tokens that it reads to select its checkpoint.
 
@@ -29,10 +38,37 @@ def training_tokens(grid: Grid, key: TrainingKey, sizes: DatasetSizes) -> JobTok
     sooner.
     """
     encoder, condition, _, stage = key
+    amounts = _amounts(grid, encoder, condition, stage, sizes)
+    mlm_steps = _mlm_steps(grid, condition, stage, amounts)
+    other = grid.reads.more_steps_of(condition, stage)
+    if other is not None:  # only a recipe, which has one task and no masked language modelling
+        others = _amounts(grid, encoder, other, INTERMEDIATE, sizes)
+        more = _steps(others) + _mlm_steps(grid, other, INTERMEDIATE, others)
+        amounts = [amount._replace(steps=amount.steps + more) for amount in amounts]
+    trained = sum(amount.steps * amount.batch_size * amount.row_tokens for amount in amounts)
+    if mlm_steps:
+        mlm = grid.study.mlm
+        texts = sizes.of_splits(encoder, grid.reads.mlm_text())
+        mean = sum(size.tokens for size in texts) / len(texts)
+        trained += mlm_steps * mlm.batch_size * min(mean, mlm.max_length)
+    steps = _steps(amounts) + mlm_steps
+    read = 0.0
+    for task in grid.reads.training_tasks(condition, stage):
+        dev = sizes.of_splits(encoder, grid.reads.dev_split(condition, stage, task))
+        hyperparameters = grid.reads.training_hyperparameters(condition, stage, task)
+        dev_evaluations = math.ceil(steps / hyperparameters.eval_every)
+        read += dev_evaluations * sum(size.rows * size.tokens for size in dev)
+    return JobTokens(trained, read)
+
+
+def _amounts(
+    grid: Grid, encoder: str, condition: str, stage: str, sizes: DatasetSizes
+) -> list[TaskAmount]:
+    """What a training would do with each of its tasks, by their own epochs."""
     tasks = grid.reads.training_tasks(condition, stage)
-    trained = steps = 0.0
+    amounts = []
     for task in tasks:
-        hyperparameters = grid.reads.hyperparameters(task, stage_kind(stage))
+        hyperparameters = grid.reads.training_hyperparameters(condition, stage, task)
         parts = sizes.of_splits(encoder, grid.reads.train_split(condition, stage, task))
         rows = sum(size.rows for size in parts)
         mean = sum(size.rows * size.tokens for size in parts) / rows
@@ -40,26 +76,22 @@ def training_tokens(grid: Grid, key: TrainingKey, sizes: DatasetSizes) -> JobTok
             rows = min(rows, hyperparameters.max_examples)
         if len(tasks) > 1:
             rows = min(rows, grid.study.multi.cap)
-        instances = hyperparameters.epochs * rows
+        steps = hyperparameters.epochs * rows / hyperparameters.batch_size
         if hyperparameters.max_steps:
-            instances = min(instances, hyperparameters.max_steps * hyperparameters.batch_size)
-        trained += instances * mean
-        steps += instances / hyperparameters.batch_size
-    if grid.reads.mixes_mlm(condition, stage):
-        mlm = grid.study.mlm
-        more = steps * mlm.rate / (1 - mlm.rate)
-        texts = sizes.of_splits(encoder, grid.reads.mlm_text())
-        mean = sum(size.tokens for size in texts) / len(texts)
-        trained += more * mlm.batch_size * min(mean, mlm.max_length)
-        steps += more
-    read = 0.0
-    for task in tasks:
-        dev = sizes.of_splits(encoder, grid.reads.dev_split(task, stage))
-        dev_evaluations = math.ceil(
-            steps / grid.reads.hyperparameters(task, stage_kind(stage)).eval_every
-        )
-        read += dev_evaluations * sum(size.rows * size.tokens for size in dev)
-    return JobTokens(trained, read)
+            steps = min(steps, hyperparameters.max_steps)
+        amounts.append(TaskAmount(steps, hyperparameters.batch_size, mean))
+    return amounts
+
+
+def _steps(amounts: list[TaskAmount]) -> float:
+    return sum(amount.steps for amount in amounts)
+
+
+def _mlm_steps(grid: Grid, condition: str, stage: str, amounts: list[TaskAmount]) -> float:
+    """The steps of masked language modelling, which come on top of those of the tasks."""
+    if not grid.reads.mixes_mlm(condition, stage):
+        return 0.0
+    return _steps(amounts) * grid.study.mlm.rate / (1 - grid.study.mlm.rate)
 
 
 def evaluation_tokens(

@@ -11,11 +11,11 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from xstilts.grid.dependencies import Dependencies
-from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey, stage_kind
+from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.grid.paths import Paths
 from xstilts.provenance import digests, plugins
 from xstilts.provenance.code import LIBRARY, code_of
-from xstilts.tasks.registry import model_modules, schema_module
+from xstilts.tasks.registry import model_modules, schema_module, shuffle_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -131,6 +131,7 @@ class Grid:
             self._network(key.encoder),
             *self._model_modules(self.reads.training_tasks(key.condition, key.stage)),
             *(model_modules("mlm") if self.reads.mixes_mlm(key.condition, key.stage) else []),
+            *self._control_modules(key.condition, key.stage),
         ]
         spec = self._spec(
             "training",
@@ -140,6 +141,14 @@ class Grid:
         )
         digest = digests.digest(spec)
         return Artefact(self.paths.checkpoint(key, digest), spec, tuple(modules), digest)
+
+    def _control_modules(self, condition: str, stage: str) -> list[str]:
+        """The code of a control: it shuffles examples, or counts the steps of another stage."""
+        if self.reads.is_shuffled(condition, stage):
+            tasks = self.reads.training_tasks(condition, stage)
+            return sorted({m for t in tasks for m in shuffle_modules(self.cards.task(t).task_type)})
+        other = self.reads.more_steps_of(condition, stage)
+        return self._model_modules(self.reads.training_tasks(other, INTERMEDIATE)) if other else []
 
     def start_of(self, key: TrainingKey) -> Artefact:
         """What a training starts from: an earlier checkpoint, or the encoder."""
@@ -152,17 +161,11 @@ class Grid:
         mixes_mlm = self.reads.mixes_mlm(condition, stage)
         return {
             "tasks": [
-                {
-                    "task": name,
-                    "task_type": self.cards.task(name).task_type,
-                    "labels": self.cards.task(name).labels,
-                    "examples": self._identified(self.reads.train_split(condition, stage, name)),
-                    "dev": self._identified(self.reads.dev_split(name, stage)),
-                    "selected_by": self._selected_by(name, stage),
+                self._trained_on(condition, stage, name)
+                | {
+                    "dev": self._identified(self.reads.dev_split(condition, stage, name)),
+                    "selected_by": self._selected_by(condition, stage, name),
                     "head_from": self.reads.head_from(stage),
-                    "hyperparameters": self.reads.hyperparameters(
-                        name, stage_kind(stage)
-                    ).model_dump(),
                 }
                 for name in tasks
             ],
@@ -174,11 +177,39 @@ class Grid:
                 else None
             ),
             "compute": self.study.compute.model_dump(),
+        } | self._control_of(condition, stage)
+
+    def _trained_on(self, condition: str, stage: str, task: str) -> dict[str, Any]:
+        """What decides the instances of a task in a training, and the steps that they take."""
+        return {
+            "task": task,
+            "task_type": self.cards.task(task).task_type,
+            "labels": self.cards.task(task).labels,
+            "examples": self._identified(self.reads.train_split(condition, stage, task)),
+            "hyperparameters": self.reads.training_hyperparameters(
+                condition, stage, task
+            ).model_dump(),
         }
 
-    def _selected_by(self, task: str, stage: str) -> list[str] | None:
+    def _control_of(self, condition: str, stage: str) -> dict[str, Any]:
+        """The keys that only the spec of a control has."""
+        if self.reads.is_shuffled(condition, stage):
+            return {"shuffled": True}
+        other = self.reads.more_steps_of(condition, stage)
+        if other is None:
+            return {}
+        tasks = self.reads.training_tasks(other, INTERMEDIATE)
+        steps: dict[str, Any] = {
+            "tasks": [self._trained_on(other, INTERMEDIATE, task) for task in tasks],
+            "multi": self.study.multi.model_dump(exclude={"tasks"}) if len(tasks) > 1 else None,
+        }
+        with_mlm = self.reads.mixes_mlm(other, INTERMEDIATE)
+        return {"more_steps": steps | ({"mlm_rate": self.study.mlm.rate} if with_mlm else {})}
+
+    def _selected_by(self, condition: str, stage: str, task: str) -> list[str] | None:
         card = self.cards.task(task)
-        return [card.scorer, card.primary] if self.reads.dev_split(task, stage) else None
+        selects = self.reads.dev_split(condition, stage, task)
+        return [card.scorer, card.primary] if selects else None
 
     def _identified(self, examples: Iterable[ExamplesKey]) -> list[list[str]]:
         """Examples by what decides them: the digest of their artefact, and their language."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from xstilts.config.conditions import NONE
 from xstilts.grid.keys import (
     INTERMEDIATE,
     EvaluationKey,
@@ -50,7 +49,11 @@ class Dependencies:
     def stages(self) -> Iterator[tuple[str, str]]:
         """Every condition and stage in which something is trained."""
         conditions, recipes = self.resolved.conditions, self.resolved.recipes()
-        yield from ((condition, INTERMEDIATE) for condition in conditions if condition != NONE)
+        yield from (
+            (name, INTERMEDIATE)
+            for name, condition in conditions.items()
+            if condition.has_intermediate_stage
+        )
         yield from ((condition, recipe) for recipe in recipes for condition in conditions)
 
     def stage_before(self, condition: str, stage: str) -> str | None:
@@ -58,7 +61,8 @@ class Dependencies:
         if stage == INTERMEDIATE:
             return None
         before = self.resolved.previous_stage(stage)
-        return before or (INTERMEDIATE if condition != NONE else None)
+        has_one = self.resolved.conditions[condition].has_intermediate_stage
+        return before or (INTERMEDIATE if has_one else None)
 
     def training_before(self, key: TrainingKey) -> TrainingKey | None:
         """The training that a training starts from; None if it starts from the encoder."""
@@ -81,6 +85,30 @@ class Dependencies:
             self._hyperparameters[task, kind] = self.resolved.hyperparameters(task, kind)
         return self._hyperparameters[task, kind]
 
+    def is_shuffled(self, condition: str, stage: str) -> bool:
+        """Whether the examples of a training have one another's answers."""
+        return stage == INTERMEDIATE and self.resolved.conditions[condition].shuffled
+
+    def training_hyperparameters(self, condition: str, stage: str, task: str) -> Hyperparameters:
+        """A task's hyperparameters in a training.
+
+        Shuffled examples keep the last checkpoint: no score tells which is the best for nothing.
+        """
+        found = self.hyperparameters(task, stage_kind(stage))
+        if not self.is_shuffled(condition, stage):
+            return found
+        return found.model_copy(update={"selection": "last"})
+
+    def more_steps_of(self, condition: str, stage: str) -> str | None:
+        """The condition whose intermediate stage's steps a training takes beside its own.
+
+        Of a recipe of several stages it is the first that takes them, which follows the
+        intermediate stage in other conditions.
+        """
+        if stage == INTERMEDIATE or self.stage_before(condition, stage) is not None:
+            return None
+        return self.resolved.conditions[condition].steps_of
+
     # -- evaluations ------------------------------------------------------------------------------
 
     def evaluations(self) -> list[EvaluationKey]:
@@ -96,7 +124,8 @@ class Dependencies:
     def evaluated_training(self, key: EvaluationKey) -> TrainingKey | None:
         """The training whose checkpoint a target is scored on; None for the encoder itself."""
         stage = self.resolved.stage_of(key.target)
-        if stage == INTERMEDIATE and key.condition == NONE:
+        condition = self.resolved.conditions[key.condition]
+        if stage == INTERMEDIATE and not condition.has_intermediate_stage:
             return None
         return TrainingKey(key.encoder, key.condition, key.seed, stage)
 
@@ -155,7 +184,10 @@ class Dependencies:
         """All examples that a training reads."""
         tasks = self.training_tasks(condition, stage)
         read = [key for task in tasks for key in self.train_split(condition, stage, task)]
-        read += [key for task in tasks for key in self.dev_split(task, stage)]
+        read += [key for task in tasks for key in self.dev_split(condition, stage, task)]
+        if (other := self.more_steps_of(condition, stage)) is not None:  # they count its steps
+            others = self.training_tasks(other, INTERMEDIATE)
+            read += [key for task in others for key in self.train_split(other, INTERMEDIATE, task)]
         if self.mixes_mlm(condition, stage):
             read += self.mlm_text()
         return list(dict.fromkeys(read))
@@ -170,9 +202,9 @@ class Dependencies:
             for language in languages or (card.training_language,)
         ]
 
-    def dev_split(self, task: str, stage: str) -> list[ExamplesKey]:
+    def dev_split(self, condition: str, stage: str, task: str) -> list[ExamplesKey]:
         """The English examples that select a task's checkpoint; empty if the last one is kept."""
-        if self.hyperparameters(task, stage_kind(stage)).selection == "last":
+        if self.training_hyperparameters(condition, stage, task).selection == "last":
             return []
         cards = [self.cards.task(task)]
         if "dev" not in cards[0].splits:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import cast
 
 from xstilts.config.task_schema import TaskSchema
+from xstilts.tasks.shuffling import own_shuffle
 
 TASK_TYPES = (
     "classification",
@@ -33,6 +34,12 @@ def model_modules(name: str) -> list[str]:
     """The modules that compute with a type: its model and, if it is scored, its scoring."""
     model, scoring = f"xstilts.tasks.{name}.model", f"xstilts.tasks.{name}.scoring"
     return [model] if SCHEMAS[name].gold is None else [model, scoring]
+
+
+def shuffle_modules(name: str) -> list[str]:
+    """The modules that shuffle the answers of a type's examples."""
+    own = own_shuffle(name)
+    return ["xstilts.tasks.shuffling", *([own] if own else [])]
 
 
 class _Schemas(Mapping[str, TaskSchema]):

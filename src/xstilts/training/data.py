@@ -10,15 +10,17 @@ from xstilts.errors import DataError
 from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.tasks.base import EncodingContext, load_model
-from xstilts.training.schedule import MLM_TASK
+from xstilts.tasks.shuffling import shuffled
+from xstilts.training.schedule import MLM_TASK, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from xstilts.config.study import Multi
     from xstilts.models.batch import Features
     from xstilts.tasks.base import TaskModel
-    from xstilts.training.job import MlmJob, TaskJob
+    from xstilts.training.job import MlmJob, StageSteps, TaskJob
 
 
 class TrainingData:
@@ -39,25 +41,13 @@ class TrainingData:
         }
         # no card has this task type: its module is imported, and in the spec, only with MLM
         self.mlm: Any = load_model("mlm") if mlm else None
-        features = {task.name: self._of_task(task) for task in tasks}
+        features = {task.name: features_of(task, self.tokenizer) for task in tasks}
         features |= {MLM_TASK: self._of_texts(mlm)} if mlm else {}
         # MLM's softmax is over the whole vocabulary, so every row of it has a gradient
         whole = EmbeddingRows.whole_vocabulary
         self.rows = whole(folder) if mlm else EmbeddingRows.of(features.values())
         self.features = {name: self.rows.number(f) for name, f in features.items()}
         self.lengths = {name: f.lengths() for name, f in self.features.items()}
-
-    def _of_task(self, task: TaskJob) -> Features:
-        task_model, limit = self.task_models[task.name], task.hyperparameters.max_examples
-        examples = concatenated(task_model.schema, task.examples)
-        features = task_model.encode(
-            subset(task_model.schema, examples, limit, task.name),
-            EncodingContext(self.tokenizer, task.labels, task.hyperparameters, training=True),
-        )
-        if not len(features):
-            stamps = ", ".join(map(str, task.examples))
-            raise DataError(f"{stamps}: no example that {task.name!r} can be trained on")
-        return features
 
     def _of_texts(self, mlm: MlmJob) -> Features:
         choices = mlm.choices
@@ -72,3 +62,28 @@ class TrainingData:
             stamps = ", ".join(map(str, mlm.examples))
             raise DataError(f"{stamps}: no text for masked language modelling")
         return features
+
+
+def features_of(task: TaskJob, tokenizer: Tokenizer) -> Features:
+    """The features of the examples that a task is trained on.
+
+    Raises `DataError` if there is none.
+    """
+    task_model, limit = load_model(task.task_type), task.hyperparameters.max_examples
+    schema = task_model.schema
+    examples = subset(schema, concatenated(schema, task.examples), limit, task.name)
+    if task.shuffle_seed is not None:
+        examples = shuffled(schema, examples, task.shuffle_seed)
+    context = EncodingContext(tokenizer, task.labels, task.hyperparameters, training=True)
+    features = task_model.encode(examples, context)
+    if not len(features):
+        stamps = ", ".join(map(str, task.examples))
+        raise DataError(f"{stamps}: no example that {task.name!r} can be trained on")
+    return features
+
+
+def count_steps(stage: StageSteps, multi: Multi, tokenizer: Tokenizer) -> int:
+    """The optimiser steps that another training would take, if no evaluation ends it early."""
+    sizes = {task.name: len(features_of(task, tokenizer)) for task in stage.tasks}
+    hyperparameters = {task.name: task.hyperparameters for task in stage.tasks}
+    return Schedule(hyperparameters, sizes, multi, seed=0, mlm=stage.mlm).total

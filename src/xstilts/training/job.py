@@ -20,7 +20,8 @@ class TaskJob:
     ``examples`` are the stamps of its training data, read one after the other (parts of a task, or
     the same task in several languages); ``dev`` those of the split that the best checkpoint is
     chosen on, scored with ``scorer`` and its metric ``primary``. With ``head_from`` the head is not
-    new but the one that the start checkpoint has of that name, where it has the same shape.
+    new but the one that the start checkpoint has of that name, where it has the same shape. With
+    ``shuffle_seed`` the examples have one another's answers (`xstilts.tasks.shuffling`).
     """
 
     name: str
@@ -32,6 +33,7 @@ class TaskJob:
     primary: str
     dev: tuple[Path, ...] = ()
     head_from: str | None = None
+    shuffle_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,15 @@ class MlmJob:
 
     examples: tuple[Path, ...]
     choices: Mlm
+
+
+@dataclass(frozen=True)
+class StageSteps:
+    """Another training, of which only the number of steps counts: its tasks, and ``mlm`` if it
+    mixes masked language modelling in."""
+
+    tasks: tuple[TaskJob, ...]
+    mlm: Mlm | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class TrainingJob:
     compute: Compute
     seed: int
     mlm: MlmJob | None = None
+    more_steps: StageSteps | None = None  # as many steps are done beside the tasks' own
     save_every: float = 120.0  # seconds between saved states
     specs: Mapping[Path, str] = field(default_factory=dict)  # digest that each stamp must have
     redo_before: float | None = None  # what is older than this is trained again

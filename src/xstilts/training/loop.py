@@ -26,7 +26,7 @@ from xstilts.models.device import AsyncScalars, Device
 from xstilts.models.heads import initialise
 from xstilts.models.network.weights import Weights
 from xstilts.seeds import derive
-from xstilts.training.data import TrainingData
+from xstilts.training.data import TrainingData, count_steps
 from xstilts.training.dev_evaluation import Development, labelled
 from xstilts.training.model_selection import SelectionHistory
 from xstilts.training.schedule import MLM_TASK, Schedule
@@ -95,7 +95,8 @@ class Trainer:
 
     ``encoder``, ``heads``: the network; ``step``: number of steps done; ``decay``: the factor of
     every embedding row that is not trained; ``losses``: the last loss of each task; ``history``:
-    the evaluations so far; ``head_init``: what each head started from.
+    the evaluations so far; ``head_init``: what each head started from; ``more_steps``: those that
+    the job adds to the task's own.
     """
 
     def __init__(self, job: TrainingJob) -> None:
@@ -121,7 +122,10 @@ class Trainer:
         sizes = {name: len(features) for name, features in self.data.features.items()}
         hyperparameters = {task.name: task.hyperparameters for task in job.tasks}
         mlm = job.mlm.choices if job.mlm else None
-        self.schedule = Schedule(hyperparameters, sizes, job.multi, job.seed, mlm)
+        self.more_steps = (
+            count_steps(job.more_steps, job.multi, self.data.tokenizer) if job.more_steps else 0
+        )
+        self.schedule = Schedule(hyperparameters, sizes, job.multi, job.seed, mlm, self.more_steps)
         self.development = self._development()
         self.history = SelectionHistory()
         self.optimizer = self._optimizer()
@@ -339,7 +343,7 @@ class Trainer:
             "micro_batch_tokens": self.gradients.budget,
             "device": self.device.kind,
             "precision": self.device.precision,
-        }
+        } | ({"more_steps": self.more_steps} if self.job.more_steps else {})
 
     def _selection(self) -> dict[str, Any]:
         if self.development is None:

@@ -36,8 +36,13 @@ class Schedule:
         multi: Multi,
         seed: int,
         mlm: Mlm | None = None,
+        more_steps: int = 0,
     ) -> None:
-        """``sizes``: training instances of each task; with ``mlm`` also those of `MLM_TASK`."""
+        """``sizes``: training instances of each task; with ``mlm`` also those of `MLM_TASK`.
+
+        ``more_steps``: steps that the first task has beside its own.
+        """
+        self.more_steps = more_steps
         self.hyperparameters, self.sizes = dict(hyperparameters), sizes
         self.shared_hyperparameters = next(iter(hyperparameters.values()))
         self.multi, self.seed, self.mlm = multi, seed, mlm
@@ -62,6 +67,7 @@ class Schedule:
         """
         tasks = [name for name in self.hyperparameters if name != MLM_TASK]
         counts = {name: self._steps(name) for name in tasks}
+        counts[tasks[0]] += self.more_steps
         if len(tasks) > 1:
             heat = 1 / self.multi.temperature
             weights = [min(self.sizes[name], self.multi.cap) ** heat for name in tasks]

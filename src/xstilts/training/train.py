@@ -188,6 +188,8 @@ def _input_stamps(job: TrainingJob) -> dict[str, Path]:
     for task in job.tasks:
         stamps |= _roles(f"examples.{task.name}", task.examples)
         stamps |= _roles(f"dev.{task.name}", task.dev)
+    for task in job.more_steps.tasks if job.more_steps else ():
+        stamps |= _roles(f"steps.{task.name}", task.examples)
     return stamps | _roles("mlm", job.mlm.examples if job.mlm else ())
 
 

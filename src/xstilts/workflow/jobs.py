@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts.config.task_card import FROM_DATA
-from xstilts.grid.keys import EvaluationKey, ExamplesKey, TrainingKey, stage_kind
+from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.provenance import code, files
+from xstilts.seeds import derive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
     from xstilts.grid.artefacts import Artefact, Grid
-    from xstilts.training.job import TrainingJob
+    from xstilts.training.job import StageSteps, TaskJob, TrainingJob
 
 
 def verified(grid: Grid, artefact: Artefact) -> Artefact:
@@ -37,37 +38,62 @@ def verified(grid: Grid, artefact: Artefact) -> Artefact:
 
 def training_job(grid: Grid, key: TrainingKey, redo_before: float | None = None) -> TrainingJob:
     """Everything that one training needs."""
-    from xstilts.training.job import MlmJob, TaskJob, TrainingJob
+    from xstilts.training.job import MlmJob, TrainingJob
 
     reads, (_, condition, seed, stage) = grid.reads, key
     artefact, start, encoder = grid.training(key), grid.start_of(key), grid.encoder(key.encoder)
-    tasks = tuple(
-        TaskJob(
-            name,
-            grid.cards.task(name).task_type,
-            labels_of(grid, name, condition, stage),
-            _stamps(grid, reads.train_split(condition, stage, name)),
-            reads.hyperparameters(name, stage_kind(stage)),
-            grid.cards.task(name).scorer,
-            grid.cards.task(name).primary,
-            dev=_stamps(grid, reads.dev_split(name, stage)),
-            head_from=reads.head_from(stage),
-        )
-        for name in reads.training_tasks(condition, stage)
-    )
+    tasks = (_task_job(grid, key, name) for name in reads.training_tasks(condition, stage))
     with_mlm = reads.mixes_mlm(condition, stage)
     return TrainingJob(
         stamp=artefact.stamp,
         spec=artefact.digest,
         encoder=encoder.stamp,
         start=start.stamp if start is not encoder else None,
-        tasks=tasks,
+        tasks=tuple(tasks),
         multi=grid.study.multi,
         compute=grid.study.compute,
         seed=seed,
         mlm=MlmJob(_stamps(grid, reads.mlm_text()), grid.study.mlm) if with_mlm else None,
+        more_steps=_more_steps(grid, key),
         specs=_specs(grid, [encoder, start], reads.examples_of_training(condition, stage)),
         redo_before=redo_before,
+    )
+
+
+def _task_job(grid: Grid, key: TrainingKey, name: str) -> TaskJob:
+    """One task of a training."""
+    from xstilts.training.job import TaskJob
+
+    reads, card, (_, condition, seed, stage) = grid.reads, grid.cards.task(name), key
+    return TaskJob(
+        name,
+        card.task_type,
+        labels_of(grid, name, condition, stage),
+        _stamps(grid, reads.train_split(condition, stage, name)),
+        reads.training_hyperparameters(condition, stage, name),
+        card.scorer,
+        card.primary,
+        dev=_stamps(grid, reads.dev_split(condition, stage, name)),
+        head_from=reads.head_from(stage),
+        shuffle_seed=derive(seed, "shuffled", name)
+        if reads.is_shuffled(condition, stage)
+        else None,
+    )
+
+
+def _more_steps(grid: Grid, key: TrainingKey) -> StageSteps | None:
+    """The intermediate stage whose steps a training takes beside its own."""
+    from xstilts.training.job import StageSteps
+
+    other = grid.reads.more_steps_of(key.condition, key.stage)
+    if other is None:
+        return None
+    counted = key._replace(condition=other, stage=INTERMEDIATE)
+    tasks = grid.reads.training_tasks(other, INTERMEDIATE)
+    with_mlm = grid.reads.mixes_mlm(other, INTERMEDIATE)
+    return StageSteps(
+        tuple(_task_job(grid, counted, name) for name in tasks),
+        grid.study.mlm if with_mlm else None,
     )
 
 

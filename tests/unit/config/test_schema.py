@@ -74,6 +74,25 @@ class TestSchema:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(STUDY | changes, schema)
 
+    @pytest.mark.parametrize(
+        "condition",
+        ["nli~shuffled", "multi~shuffled+mlm", "none+steps-nli", "none+steps-multi+mlm", "nli@de"],
+    )
+    def test_it_takes_every_kind_of_condition(self, world, condition):
+        """Controls as well."""
+        conditions = [*STUDY["conditions"], condition]
+        jsonschema.validate(STUDY | {"conditions": conditions}, study_schema(world.cards))
+
+    @pytest.mark.parametrize(
+        "condition",
+        ["none~shuffled", "none+steps", "none+steps-none", "none+steps-nli~shuffled", "other"],
+    )
+    def test_it_takes_no_condition_that_cannot_be(self, world, condition):
+        """As the study refuses them."""
+        conditions = [*STUDY["conditions"], condition]
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(STUDY | {"conditions": conditions}, study_schema(world.cards))
+
     def test_every_key_is_described(self):
         """An editor shows it."""
         for model, _ in GROUPS.values():
@@ -136,5 +155,5 @@ class TestPage:
         assert resolve(study, "docs/study.md", CARDS).score_keys()
 
     def test_there_are_examples(self):
-        """A part of a grid, low-resource languages, another recipe."""
-        assert PAGE.count("```yaml\n") == 3
+        """Controls, a part of a grid, low-resource languages, another recipe."""
+        assert PAGE.count("```yaml\n") == 4

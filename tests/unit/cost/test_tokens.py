@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.costs import EXAMPLES, SMALL, TRAINING, jobs_of
 from support.stored import grid_in
+from support.world import task_card
 from xstilts.cost.estimate import estimate
 from xstilts.provenance.stamp import write_stamp
 
@@ -19,6 +22,39 @@ def test_limits_of_the_study_count(world, tmp_path, costs):
     training["all"]["max_steps"], training["all"]["batch_size"] = 5, 10
     limited = grid_in(world, tmp_path, **SMALL | {"training": training})
     assert jobs_of(limited, costs)[TRAINING].train_tokens == 5 * 10 * 40
+
+
+def test_a_shuffled_stage_costs_what_the_task_costs(world, tmp_path, costs):
+    conditions = ["none", "nli", "nli~shuffled"]
+    jobs = jobs_of(grid_in(world, tmp_path, **SMALL | {"conditions": conditions}), costs)
+    shuffled = jobs["train tiny/nli~shuffled/seed1/intermediate"]
+    assert shuffled.train_tokens == jobs[TRAINING].train_tokens
+    assert "train tiny/nli~shuffled/seed1/nli" in jobs
+
+
+def test_more_steps_cost_those_of_the_other_stage_in_rows_of_the_recipe(world, tmp_path, costs):
+    training = {"all": {"epochs": 2, "selection": "last", "batch_size": 10}}
+    study = {"conditions": ["none", "choice", "none+steps-choice"], "training": training}
+    training["intermediate"] = {"max_steps": 30, "batch_size": 2}
+    jobs = jobs_of(grid_in(world, tmp_path, **SMALL | study), costs)
+    own, more = 2 * 1000 * 40, 30 * 10 * 40
+    assert jobs["train tiny/none/seed1/nli"].train_tokens == own
+    assert jobs["train tiny/none+steps-choice/seed1/nli"].train_tokens == own + more
+    assert "train tiny/none+steps-choice/seed1/intermediate" not in jobs
+
+
+def test_more_steps_count_masked_language_modelling_as_well(world, tmp_path, costs):
+    world.write(
+        "tasks", task_card("text", ("mlm", "plain_text", "none", "loss"), {"train": ["en"]})
+    )
+    training = {"all": {"epochs": 2, "selection": "last", "batch_size": 10}}
+    training["intermediate"] = {"max_steps": 30}
+    conditions = ["none", "choice+mlm", "none+steps-choice+mlm"]
+    study = {"conditions": conditions, "training": training, "mlm": {"text": "text", "rate": 0.25}}
+    jobs = jobs_of(grid_in(world, tmp_path, **SMALL | study), costs)
+    steps = 2 * 1000 / 10 + 30 * 4 / 3
+    found = jobs["train tiny/none+steps-choice+mlm/seed1/nli"].train_tokens
+    assert found == pytest.approx(steps * 10 * 40)
 
 
 def test_an_evaluation_reads_all_its_languages(world, tmp_path, costs, grid):

@@ -14,14 +14,14 @@ from xstilts.config.study import Mlm, Multi
 from xstilts.training.schedule import MLM_TASK, Schedule, apportioned
 
 
-def plan_of(sizes, multi=None, seed=1, mlm=None, by_task=None, **changes) -> Schedule:
+def plan_of(sizes, multi=None, seed=1, mlm=None, by_task=None, more_steps=0, **changes) -> Schedule:
     """A schedule of tasks of these sizes; ``by_task`` changes hyperparameters of single ones."""
     hyperparameters = {
         name: tiny.hyperparameters(**(changes | (by_task or {}).get(name, {})))
         for name in sizes
         if name != MLM_TASK
     }
-    return Schedule(hyperparameters, sizes, multi or Multi(), seed, mlm)
+    return Schedule(hyperparameters, sizes, multi or Multi(), seed, mlm, more_steps)
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 3))
@@ -34,6 +34,16 @@ def test_every_item_is_seen_once_an_epoch(size, batch, epochs):
         steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
         items = [i for step in steps for i in plan.batch(step)[1].tolist()]
         assert sorted(items) == list(range(size))
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 30))
+def test_more_steps_follow_those_of_the_epochs(size, batch, more):
+    """The epochs go on, with the same batches before them."""
+    own = plan_of({"a": size}, batch_size=batch)
+    plan = plan_of({"a": size}, batch_size=batch, more_steps=more)
+    assert plan.total == own.total + more
+    for step in range(own.total):
+        assert plan.batch(step)[1].tolist() == own.batch(step)[1].tolist()
 
 
 def test_epochs_differ_in_their_order():
