@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,8 @@ class World:
         """Write a card; ``kind`` is tasks or encoders."""
         path = self.config / kind / f"{card[kind[:-1]]}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(card, sort_keys=False), encoding="utf-8")
+        plain = json.loads(json.dumps(card))  # a value that occurs twice would become an alias
+        path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
 
     def change_card(self, name: str, **changes: Any) -> None:
         """Rewrite a task card with other values for some keys."""
