@@ -30,7 +30,6 @@ class TestSlips:
             "cards, claims, compute, conditions, encoders, evaluation, known_apart, "
             "languages, mirror, mlm, multi, recipes, resources, results, seeds, study, "
             "targets, training"
-            "multi, recipes, resources, results, seeds, study, targets, training"
         )
 
     @pytest.mark.parametrize("scope", ["all", "intermediate", "recipe"])
