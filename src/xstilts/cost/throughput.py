@@ -8,12 +8,16 @@ device's stated peak.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError, safe_open
+
 from xstilts.config.tables import read_table_if_present
 from xstilts.errors import StudyError, unknown
+from xstilts.models.network.conversion import conversion_of
 from xstilts.provenance import files
 from xstilts.provenance.run_record import recorded_seconds
 from xstilts.training.log import last_progress
@@ -38,9 +42,17 @@ class EncoderSize:
     basis: str
 
 
+AUTOMODEL_SHARE = 0.6
+"""Of the speed of our own networks, what transformers' AutoModel reaches: between 0.56 and 0.76 in
+four trainings of e5-small-4 on MNLI's lengths, two busy CPU cores (docs/encoders.md)."""
+
+
 def encoder_size(grid: Grid, encoder: str, costs: Path) -> EncoderSize:
-    """The size by the fetched encoder's ``config.json``, or by config/costs/encoders.tsv."""
-    config = files.read_json_object(grid.encoder(encoder).stamp.parent / "config.json")
+    """The size by the fetched encoder's files, or by config/costs/encoders.tsv."""
+    folder = grid.encoder(encoder).stamp.parent
+    if counted := _counted_tensors(folder / "model.safetensors"):
+        return counted
+    config = files.read_json_object(folder / "config.json")
     try:
         h, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
         body = layers * (4.0 * h * h + 2.0 * h * int(config["intermediate_size"]))
@@ -52,6 +64,23 @@ def encoder_size(grid: Grid, encoder: str, costs: Path) -> EncoderSize:
             body = float(row["body"]) * 1e6
             return EncoderSize(body, int(row["hidden"]), int(row["vocabulary"]), "declared")
     return EncoderSize(85e6, 768, 250_002, "guessed")
+
+
+def _counted_tensors(path: Path) -> EncoderSize | None:
+    """The size of an encoder of architecture automodel, whose sizes have names of their own."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            record = conversion_of(file.metadata())
+            names = file.keys() if record else ()
+            shapes = {name: file.get_slice(name).get_shape() for name in names}
+    except SafetensorError:
+        return None
+    if record is None:
+        return None
+    vocabulary, width = shapes.pop(record.word_embeddings)
+    return EncoderSize(float(sum(map(math.prod, shapes.values()))), width, vocabulary, "counted")
 
 
 @dataclass(frozen=True)
@@ -83,7 +112,8 @@ class Throughputs:
         if measured := self._measured(encoder):
             train, start_up, runs = measured
             return Throughput(train, 3 * train, start_up, f"measured in {runs} trainings")
-        size = self.encoder_size(encoder).body
+        padded = self._grid.resolved.cards.encoder(encoder).architecture == "automodel"
+        size = self.encoder_size(encoder).body / (AUTOMODEL_SHARE if padded else 1.0)
         for other in self._grid.study.encoders:
             if measured := self._measured(other):
                 ratio = self.encoder_size(other).body / size
@@ -93,6 +123,8 @@ class Throughputs:
         row = self._devices.get(name, {"peak": "312", "share": "0.35"})
         speed = float(row["peak"]) * 1e12 * float(row["share"])
         basis = f"estimated: {float(row['share']):.0%} of the peak of one {name}"
+        if padded:
+            basis += f", times {AUTOMODEL_SHARE} (AutoModel, with padding)"
         return Throughput(speed / (6 * size), speed / (2 * size), START_UP_SECONDS, basis)
 
     @cache  # noqa: B019 - the object lives for one command

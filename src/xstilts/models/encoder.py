@@ -1,8 +1,8 @@
 """Encoders: from the Hub, a folder or a Python package to one ordinary Hugging Face folder.
 
 Whatever its source, an encoder ends as ``resources/encoders/<name>/`` with ``config.json``,
-``model.safetensors`` and ``tokenizer.json``, so that everything after this treats all alike.
-No pickle is read and no code of an encoder's author is run.
+``model.safetensors`` and ``tokenizer.json``, so that everything after this treats all alike. No
+pickle is read, and no code of an encoder's author is run unless its card says so.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from xstilts.provenance.files import write_atomically, write_json
 from xstilts.provenance.stamp import write_stamp
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from xstilts.config.encoder_card import EncoderCard
+    from xstilts.models.network.base import Shape
 
 
 def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
@@ -51,33 +54,44 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
     elif card.hub:
         commit["commit"] = _from_hub(card, folder, resources)
     else:
-        _copy_folder(Path(str(card.folder)), folder)
-    if card.layers is not None:
-        _keep_layers(folder, card.layers)
-    shape = _shape(folder)
-    _check(card, folder)
-    if (card.retrieval_layer or 0) > shape["num_hidden_layers"]:
+        _copy_folder(Path(str(card.folder)), folder, _files(card))
+    shape = _prepare(card, folder)
+    if (card.retrieval_layer or 0) > shape.layers:
         raise EncoderError(
             f"encoder {card.encoder!r}: retrieval_layer: {card.retrieval_layer}, but it has "
-            f"{shape['num_hidden_layers']} layers"
+            f"{shape.layers} layers"
         )
     write_stamp(
         stamp,
         spec=spec,
         inputs={},
-        files=[folder / name for name in FILES],
-        outcomes={"layers": shape["num_hidden_layers"], "hidden": shape["hidden_size"], **commit},
+        files=[folder / name for name in _files(card)],
+        outcomes={"layers": shape.layers, "hidden": shape.hidden, **commit},
     )
 
 
-def _check(card: EncoderCard, folder: Path) -> None:
-    """Refuse now what the first training would refuse, perhaps after hours in a queue."""
+def _files(card: EncoderCard) -> tuple[str, ...]:
+    """The files of an encoder's folder: with the code of its author, if the card trusts it."""
+    return (*FILES, *card.code)
+
+
+def _prepare(card: EncoderCard, folder: Path) -> Shape:
+    """Make a folder one that is computed as its card says, and return the network's size.
+
+    Refuses now what the first training would refuse, perhaps after hours in a queue.
+    """
     try:
-        registry.check(folder, card.architecture)
-        tokenizer = Tokenizer(folder)
-        _ = tokenizer.special_tokens, tokenizer.unknown
+        if card.architecture == registry.AUTOMODEL:
+            from xstilts.models.network.automodel import convert  # imports transformers: seconds
+
+            convert(folder, card.layers, trust_remote_code=card.trust_remote_code)
+        elif card.layers is not None:
+            _keep_layers(folder, card.layers)
+        shape = registry.check(folder, card.architecture)
+        _ = Tokenizer(folder).special_tokens
     except EncoderError as error:
         raise EncoderError(f"encoder {card.encoder!r} cannot be used: {error}") from error
+    return shape
 
 
 CONVERT = (
@@ -94,7 +108,7 @@ def _from_hub(card: EncoderCard, folder: Path, resources: Path) -> str:
     """
     revision = str(card.revision)
     kept = f"encoders/{card.encoder}@{revision[:12]}"
-    for name in FILES:
+    for name in _files(card):
         hub_file = HubFile(kind="model", repo=str(card.hub), revision=revision, file=name)
         file = RawFile(path=f"{kept}/{name}", hub=hub_file)
         try:
@@ -131,11 +145,11 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _copy_folder(source: Path, folder: Path) -> None:
-    for name in FILES:
+def _copy_folder(source: Path, folder: Path, files: Sequence[str]) -> None:
+    for name in files:
         if not (source / name).is_file():
             raise EncoderError(
-                f"{source}: has no {name}; an encoder folder needs {', '.join(FILES)}"
+                f"{source}: has no {name}; an encoder folder needs {', '.join(files)}"
             )
         with write_atomically(folder / name) as temporary:
             shutil.copyfile(source / name, temporary)

@@ -115,11 +115,16 @@ class Tokenizer:
 
     @cached_property
     def unknown(self) -> int:
-        """The id of the unknown token, which replaces a word that has no pieces."""
+        """The id of the unknown token, which replaces a word that has no pieces.
+
+        Byte-level tokenizers have none: there the end of a text stands for a word without pieces.
+        """
         for name in ("<unk>", "[UNK]"):
             found = self._fast.token_to_id(name)
             if found is not None:
                 return int(found)
+        if self._byte_level:
+            return (self.special_tokens.suffix or self.special_tokens.prefix or (0,))[-1]
         raise EncoderError("the tokenizer has neither <unk> nor [UNK]")
 
     @cached_property
@@ -194,6 +199,8 @@ class Tokenizer:
         SentencePiece marks where a word begins, WordPiece where it goes on. Tokenizers with byte
         pieces (mmBERT's) spell a character that has no piece by its bytes.
         """
+        if self._byte_level:
+            return str(self._fast.decode([int(i) for i in ids], skip_special_tokens=False)).strip()
         pieces = [self.piece(int(i)) or "" for i in ids]
         if self._wordpiece:
             return " ".join(pieces).replace(" ##", "").removeprefix("##").strip()
@@ -202,6 +209,11 @@ class Tokenizer:
     @cached_property
     def _wordpiece(self) -> bool:
         return self._fast.token_to_id("##s") is not None
+
+    @cached_property
+    def _byte_level(self) -> bool:
+        """Whether pieces are bytes in GPT-2's alphabet, in which a space is a G with a dot."""
+        return self._fast.token_to_id("\u0120") is not None
 
     @cached_property
     def piece(self) -> Callable[[int], str | None]:

@@ -170,6 +170,12 @@ class Trainer:
         return head
 
     def _mlm_head(self) -> nn.Module:
+        width, hidden = self.encoder.words.embedding_dim, self.encoder.shape.hidden
+        if width != hidden:  # the head multiplies hidden states with the word embeddings
+            raise EncoderError(
+                f"{self._encoder_folder}: word embeddings of {width} numbers, hidden states of "
+                f"{hidden}: masked language modelling needs as many; leave +mlm out"
+            )
         head: nn.Module = self.data.mlm.head(self.encoder.shape.hidden, len(self.data.rows))
         self._initialise(head, MLM_TASK)
         pretrained = self.data.mlm.pretrained(Weights(self._encoder_folder).body(), head)

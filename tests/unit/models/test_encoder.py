@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import transformers
 from safetensors.numpy import load_file, save_file
 
 from support import tiny
@@ -68,11 +70,19 @@ class TestFolders:
         with pytest.raises(EncoderError, match="retrieval_layer: 4, but it has 2 layers"):
             self.fetched(source, retrieval_layer=4)
 
-    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"num_hidden_layers": 3}'])
-    def test_a_configuration_that_says_too_little_is_refused(self, source, text):
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("", "cannot be read"),
+            ("[]", "has no model_type"),
+            ("{}", "has no model_type"),
+            ('{"model_type": "bert", "num_hidden_layers": 3}', "has no hidden_size"),
+        ],
+    )
+    def test_a_configuration_that_says_too_little_is_refused(self, source, text, problem):
         """With its path."""
         (source / "config.json").write_text(text)
-        with pytest.raises(EncoderError, match=r"made/config\.json: cannot be read"):
+        with pytest.raises(EncoderError, match=rf"made/config\.json: {problem}"):
             self.fetched(source)
 
     def test_layers_of_modernbert_are_cut_too(self, source):
@@ -94,7 +104,7 @@ class TestFolders:
         (source / "config.json").write_text(
             '{"num_hidden_layers": 2, "hidden_size": 16, "model_type": "t5"}'
         )
-        with pytest.raises(EncoderError, match=r"'tiny' cannot be used: .*model_type 't5' is not"):
+        with pytest.raises(EncoderError, match=r"'tiny' cannot be used: .*architecture: automodel"):
             self.fetched(source)
 
     def test_the_architecture_of_the_card_is_the_one_of_the_configuration(self, source):
@@ -136,6 +146,99 @@ class TestFolders:
         (source / name).write_bytes((source / name).read_bytes()[:100])
         with pytest.raises(EncoderError, match=rf"cannot be used: .*{name}: "):
             self.fetched(source)
+
+
+AUTHORS_CODE = """
+from transformers import BertConfig, BertModel
+
+
+class MineConfig(BertConfig):
+    model_type = "mine"
+
+
+class MineModel(BertModel):
+    config_class = MineConfig
+"""
+
+
+class TestAutoModel:
+    """Architectures that no network of this project computes."""
+
+    SIZES: ClassVar = {
+        "vocab_size": tiny.ROWS,
+        "num_hidden_layers": 3,
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+    }
+
+    def source(self, tmp_path, family, **sizes):
+        """A folder that transformers saved, with a tokenizer."""
+        folder = tiny.tokenizer_file(tmp_path / "source")
+        config = getattr(transformers, f"{family}Config")(**sizes)
+        getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
+        return folder
+
+    def fetched(self, source, **changes):
+        said = ENCODER | {"folder": str(source), "retrieval_layer": 0, "architecture": "automodel"}
+        stamp = source.parent / "made" / "stamp.json"
+        encoder.fetch(load(EncoderCard, said | changes, "tiny.yaml"), stamp, "spec", source.parent)
+        return stamp
+
+    def test_an_encoder_decoder_is_fetched_without_its_decoder(self, tmp_path):
+        """T5 calls its sizes otherwise; the stamp has them under the usual names."""
+        sizes = {"d_model": 16, "num_layers": 3, "num_heads": 2, "d_ff": 24}
+        stamp = self.fetched(self.source(tmp_path, "T5", vocab_size=tiny.ROWS, **sizes))
+        assert verify(stamp)["outcomes"] == {"layers": 3, "hidden": 16}
+        kept = load_file(stamp.parent / "model.safetensors")
+        assert not [name for name in kept if "decoder" in name]
+
+    def test_layers_are_cut_from_the_top(self, tmp_path):
+        """In the weights and in the configuration."""
+        stamp = self.fetched(self.source(tmp_path, "Electra", **self.SIZES), layers=2)
+        assert verify(stamp)["outcomes"]["layers"] == 2
+        kept = load_file(stamp.parent / "model.safetensors")
+        assert {name.split(".")[2] for name in kept if name.startswith("encoder.layer")} == {
+            "0",
+            "1",
+        }
+
+    def test_there_are_no_more_layers_than_there_are(self, tmp_path):
+        """With their number."""
+        source = self.source(tmp_path, "Electra", **self.SIZES)
+        with pytest.raises(EncoderError, match="layers: 4, but the encoder has 3 layers"):
+            self.fetched(source, layers=4)
+
+    def test_an_encoder_that_our_networks_compute_may_be_computed_by_transformers(self, tmp_path):
+        """To compare the two."""
+        stamp = self.fetched(tiny.encoder(tmp_path / "source").parent)
+        assert verify(stamp)["outcomes"] == {"layers": 2, "hidden": 16}
+
+    @pytest.fixture
+    def with_code(self, tmp_path):
+        """A folder whose network is code that lies beside its weights."""
+        source = self.source(tmp_path, "Bert", **self.SIZES)
+        config = json.loads((source / "config.json").read_text())
+        classes = {"AutoConfig": "mine.MineConfig", "AutoModel": "mine.MineModel"}
+        changes = {"model_type": "mine", "auto_map": classes}
+        (source / "config.json").write_text(json.dumps(config | changes))
+        (source / "mine.py").write_text(AUTHORS_CODE)
+        return source
+
+    def test_code_of_its_author_is_run_if_the_card_trusts_it(
+        self, with_code, monkeypatch, tmp_path
+    ):
+        """The stamp lists the files of the code: another code is a damaged encoder."""
+        monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path))
+        monkeypatch.syspath_prepend(str(tmp_path))
+        stamp = self.fetched(with_code, trust_remote_code=True, code=["mine.py"])
+        assert "mine.py" in verify(stamp)["files"]
+        assert type(registry.blank(stamp.parent, 3).model).__name__ == "MineModel"
+
+    def test_code_of_its_author_is_not_run_otherwise(self, with_code):
+        """The error says so."""
+        with pytest.raises(EncoderError, match="trust_remote_code"):
+            self.fetched(with_code)
 
 
 class TestHub:

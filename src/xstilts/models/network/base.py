@@ -79,8 +79,10 @@ class Encoder(nn.Module, ABC):
     """
 
     words: nn.Embedding
-    word_embeddings: ClassVar[str]
+    word_embeddings: str
     """The Hugging Face name of the matrix that ``words`` holds rows of."""
+    note = ""
+    """What the log of a training should say of this network."""
     theirs: ClassVar[Mapping[str, tuple[str, ...]]]
     """The Hugging Face modules that each of ours joins; ``#`` is the number of a layer."""
 

@@ -15,6 +15,7 @@ one architecture leaves the checkpoints of the others valid:
     bert.py         BERT, XLM-R and what has their shape (LaBSE, e5, Glot500, AfroXLMR), XLM-R XL
     modernbert.py   ModernBERT (mmBERT)
     deberta.py      DeBERTa-v2 and v3 (mDeBERTa)
+    automodel.py    whatever else transformers' AutoModel computes, with padding
 """
 
 from __future__ import annotations
@@ -58,13 +59,22 @@ NETWORKS = {
 """The network of each ``model_type``: its architecture, a module of this package, and its class."""
 
 
+AUTOMODEL = "automodel"
+
+
 def _network(config: Config) -> tuple[str, str]:
-    """The architecture and the class that a configuration's ``model_type`` asks for."""
-    model_type = config.get("model_type")
+    """The architecture and the class that compute a folder.
+
+    Weights that `automodel.convert` wrote are computed by AutoModel, whatever they are.
+    """
+    model_type = config["model_type"]
+    if weights.are_converted(config.path.parent):
+        return AUTOMODEL, "AutoEncoder"
     if model_type not in NETWORKS:
         raise EncoderError(
-            f"{config.path}: model_type {model_type!r} is not supported; "
-            f"allowed: {', '.join(NETWORKS)}"
+            f"{config.path}: no network of this project computes model_type {model_type!r} "
+            f"(they compute {', '.join(NETWORKS)}); write architecture: {AUTOMODEL} into the card: "
+            "transformers computes it then, slower"
         )
     architecture, _, name = NETWORKS[model_type].partition(".")
     return architecture, name
@@ -84,8 +94,10 @@ def blank(folder: Path, rows: int) -> Encoder:
     return encoder
 
 
-def check(folder: Path, architecture: str) -> None:
-    """Check that a folder can be computed, by this architecture; no tensor of it is read.
+def check(folder: Path, architecture: str) -> Shape:
+    """Check that a folder can be computed, by this architecture, and return its size.
+
+    No tensor of it is read.
 
     Raises `EncoderError` for another architecture, an unsupported variant, or weights that lack a
     tensor or have one of another shape.
@@ -103,3 +115,4 @@ def check(folder: Path, architecture: str) -> None:
         weights.check(encoder, Weights(folder))
     except SafetensorError as error:
         raise EncoderError(f"{folder / 'model.safetensors'}: cannot be read ({error})") from error
+    return encoder.shape

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from xstilts.errors import EncoderError
+from xstilts.models.network.conversion import conversion_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from xstilts.models.network.base import Encoder
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
-_WORD_EMBEDDINGS = (WORD_EMBEDDINGS, "embeddings.tok_embeddings.weight")
+MODERNBERTS_WORD_EMBEDDINGS = "embeddings.tok_embeddings.weight"
 
 
 def load_body(encoder: Encoder, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -58,8 +59,20 @@ def check(encoder: Encoder, weights: Weights) -> None:
                 f"{theirs[0]}: shape {shapes[theirs[0]]} does not fit config.json's network"
             )
     width = shapes.get(encoder.word_embeddings, ())[1:]
-    if width != (encoder.shape.hidden,):
+    if width != (encoder.words.embedding_dim,):
         raise EncoderError(f"the weights lack {encoder.word_embeddings}, or its rows are too short")
+
+
+def are_converted(folder: Path) -> bool:
+    """Whether `automodel.convert` wrote a folder's weights; False where it has none yet."""
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            return conversion_of(file.metadata()) is not None
+    except SafetensorError as error:
+        raise EncoderError(f"{path}: cannot be read ({error})") from error
 
 
 class Weights:
@@ -71,24 +84,31 @@ class Weights:
         if not path.is_file():
             raise EncoderError(f"{path}: missing; only safetensors weights are read, never pickles")
         self._file = safe_open(path, framework="pt")
-        self._keys = {_bare(key): key for key in self._file.keys()}  # type: ignore[no-untyped-call] # noqa: SIM118
+        keys: list[str] = list(self._file.keys())  # type: ignore[no-untyped-call]
+        record = conversion_of(self._file.metadata())  # type: ignore[no-untyped-call]
+        self._keys = {key if record else _bare(key): key for key in keys}
+        ours = (WORD_EMBEDDINGS, MODERNBERTS_WORD_EMBEDDINGS)
+        places = (record.word_embeddings,) if record else ours
+        self.word_embeddings = next((name for name in places if name in self._keys), None)
+        """The name of the matrix of word embeddings; None where the file lacks it."""
 
     def body(self) -> Mapping[str, torch.Tensor]:
         """Every tensor but the word embeddings, by its name without the model's prefix."""
         return _Body(self)
 
     def words(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows (n,) of the word embeddings as float32 (n, H)."""
-        name = next((name for name in _WORD_EMBEDDINGS if name in self._keys), None)
-        if name is None:
-            raise EncoderError(f"the weights lack {WORD_EMBEDDINGS}")
-        return self._tensor(name).index_select(0, rows).float()
+        """Rows (n,) of the word embeddings as float32 (n, E)."""
+        return self._tensor(self._words_name()).index_select(0, rows).float()
 
     @property
     def vocabulary(self) -> int:
         """Rows of the word embeddings."""
-        name = next(name for name in _WORD_EMBEDDINGS if name in self._keys)
-        return int(self._file.get_slice(self._keys[name]).get_shape()[0])  # type: ignore[no-untyped-call]
+        return self.shapes()[self._words_name()][0]
+
+    def _words_name(self) -> str:
+        if self.word_embeddings is None:
+            raise EncoderError(f"the weights lack {WORD_EMBEDDINGS}")
+        return self.word_embeddings
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every tensor, by its name without the model's prefix; reads no tensor."""
@@ -111,7 +131,7 @@ class _Body(Mapping[str, torch.Tensor]):
         return self._weights._tensor(name)
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._weights._keys if name not in _WORD_EMBEDDINGS)
+        return (name for name in self._weights._keys if name != self._weights.word_embeddings)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
