@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -115,9 +115,8 @@ class ScoreTable:
     @cached_property
     def _scores(self) -> dict[tuple[str, str], Scores]:
         found = {}
-        for (encoder, condition), rows in self.table.groupby(
-            ["encoder", "condition"], sort=False, observed=True
-        ):
+        for key, rows in self.table.groupby(["encoder", "condition"], sort=False, observed=True):
+            encoder, condition = map(str, cast("tuple[str, str]", key))
             by_seed: dict[Unit, dict[int, float]] = {}
             specs: dict[str, dict[int, str]] = {}
             for target, language, seed, score, spec in zip(
@@ -148,9 +147,10 @@ class ScoreTable:
     def _check_items(self) -> None:
         keys = ["encoder", "target", "language"]
         counts = self.table.groupby(keys, sort=False, observed=True)["n"].agg(["min", "max"])
-        for (encoder, target, language), row in counts[counts["min"] != counts["max"]].iterrows():
+        for key, row in counts[counts["min"] != counts["max"]].iterrows():
+            where = ", ".join(cast("tuple[str, str, str]", key))
             raise LineageError(
-                f"{encoder}, {target}, {language}: scored on {row['min']} test items here and "
+                f"{where}: scored on {row['min']} test items here and "
                 f"{row['max']} there; a gain needs the same test items: run snakemake to compute "
                 "these scores again"
             )

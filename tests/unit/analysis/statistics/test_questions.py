@@ -217,3 +217,57 @@ class TestFloor:
             "uninformative",
             "fine",
         ]
+
+
+class TestScales:
+    def test_logit_undoes_the_floor(self):
+        """The same latent gain is small in points near chance, and the same on the logit scale."""
+        latent = {"low": -3.0, "high": 0.5}
+
+        def score(condition, seed, target, code):
+            level = latent["low" if LANGUAGES[code].low_resource else "high"]
+            level += (condition != "none") * 1.0 + 0.001 * seed
+            return 50 + 50 / (1 + math.exp(-level))
+
+        asked = Analysis(table(score, items=10**6), LANGUAGES, chance={"xnli": 50.0})
+        assert asked.low_minus_rest(**ASKED).estimate < -5
+        assert asked.low_minus_rest(**ASKED, scale="logit").estimate == pytest.approx(0, abs=1e-6)
+
+    def test_logit_needs_the_score_of_guessing(self):
+        found = analysis(table(noisy())).mean(**ASKED, scale="logit")
+        assert found.reason == "the score of guessing is not known of xnli"
+
+    def test_standardised_gains_do_not_depend_on_the_unit_of_the_metric(self):
+        frame = table(noisy(gain=2.0))
+        tenfold = frame.assign(score=frame["score"] * 10)
+        found, other = (analysis(f).mean(**ASKED, scale="standardised") for f in (frame, tenfold))
+        assert found.estimate == pytest.approx(other.estimate)
+
+
+class TestOnlyAboveTheFloor:
+    def test_languages_that_only_guess_are_left_out(self):
+        """Six languages at chance gain nothing, the other six gain 4 points."""
+
+        def score(condition, seed, target, code):
+            low = LANGUAGES[code].low_resource
+            return 50 + 0.1 * seed if low else 70 + 4 * (condition != "none") + 0.1 * seed
+
+        asked = Analysis(table(score), LANGUAGES, chance={"xnli": 50.0})
+        assert asked.mean(**ASKED).estimate == pytest.approx(2.0)
+        found = asked.mean(**ASKED, only_above_floor=True)
+        assert found.estimate == pytest.approx(4.0)
+        assert found.languages == 6
+
+    def test_the_baseline_that_a_unit_counts_against_does_not_choose_it(self):
+        """One lucky seed of the baseline lifts a language over the floor, for the others only."""
+
+        def score(condition, seed, target, code):
+            if code == "l00":
+                return 50.0 if (condition, seed) != ("none", 1) else 68.0
+            return 70.0
+
+        asked = Analysis(table(score), LANGUAGES, chance={"xnli": 50.0})
+        found = asked.mean(**ASKED, only_above_floor=True)
+        # against seeds 2 and 3 the language counts with a gain of zero, against seed 1 it does not
+        assert found.estimate == pytest.approx(0.0)
+        assert asked.mean(**ASKED).estimate == pytest.approx(-0.5)
