@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from xstilts.analysis.claims import sentences
 from xstilts.analysis.claims.pooled import Cells, is_of, pooled, union
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from xstilts.analysis.claims.evidence import Evidence
     from xstilts.analysis.statistics.contrast import Contrast
-    from xstilts.analysis.statistics.questions import Analysis, Scale
+    from xstilts.analysis.statistics.questions import Analysis
+    from xstilts.analysis.statistics.scales import Scale
     from xstilts.config.claims import Claim, Definition, Estimand, Test
 
 BEST = "best condition"
@@ -215,6 +216,16 @@ def _with_scores(asked: Sequence[Cells], analysis: Analysis) -> list[Cells]:
     return kept
 
 
+class _Of(TypedDict):
+    """What every question takes."""
+
+    encoder: str
+    condition: str
+    against: str
+    targets: Sequence[str]
+    scale: Scale
+
+
 def _contrast(
     measure: Comparisons,
     asked: Cells,
@@ -223,14 +234,18 @@ def _contrast(
     definition: Definition,
     scale: Scale,
 ) -> Contrast:
-    of = {"encoder": encoder, "condition": asked.condition, "against": asked.against}
+    of = _Of(
+        encoder=encoder,
+        condition=asked.condition,
+        against=asked.against,
+        targets=asked.targets,
+        scale=scale,
+    )
     if isinstance(measure, LowMinusRest):
-        return analysis.low_minus_rest(
-            **of, targets=asked.targets, definition=definition, scale=scale
-        )
+        return analysis.low_minus_rest(**of, definition=definition)
     if isinstance(measure, Slope):
-        return analysis.slope(**of, targets=asked.targets, scale=scale)
-    return analysis.mean(**of, targets=asked.targets, group=asked.codes, scale=scale)
+        return analysis.slope(**of)
+    return analysis.mean(**of, group=asked.codes)
 
 
 def _best(

@@ -76,8 +76,8 @@ def above_floor(
     a seed is multiplied by its weight in the seed's own design over its weight in the design of all
     units that are returned, so that the mean over seeds of the seeds' answers comes out.
     """
-    some = kept.any(axis=1)
-    units = [unit for unit, keep in zip(pair.units, some, strict=True) if keep]
+    some: NDArray[np.bool_] = np.any(kept, axis=1)
+    units = [unit for unit, keep in zip(pair.units, some.tolist(), strict=True) if keep]
     if not units or not design_of(units).spans:
         return None
     weights = design_of(units).weights
@@ -91,7 +91,8 @@ def above_floor(
             return None
         own = np.zeros(len(units))
         own[inside] = design_of(chosen).weights
-        changed[:, seed] = mean - own / weights * (mean - baseline[:, seed])
+        share = np.divide(own, weights, out=np.zeros_like(own), where=weights != 0)
+        changed[:, seed] = mean - share * (mean - baseline[:, seed])
     return replace(
         pair,
         units=tuple(units),
