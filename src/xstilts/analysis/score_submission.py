@@ -28,6 +28,7 @@ from xstilts.metrics.bitext import pair_score
 from xstilts.metrics.chunk_f1 import chunk_score
 from xstilts.metrics.question_answering import mlqa, squad
 from xstilts.metrics.ranking import mean_average_precision
+from xstilts.tasks.tagging.labels import label_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -49,6 +50,8 @@ PLACEHOLDERS = {
 FEW_LABELS, MANY_LABELS = 5, 50
 """A label file is refused if all its labels are the placeholder and they are at least `FEW_LABELS`,
 or all are the same label and they are at least `MANY_LABELS`."""
+TAG_SCORERS = {"panx": "span_f1", "udpos": "chunk_f1_upos"}
+"""The scorer of each tagging task, which says which labels it can tell apart."""
 INVENTORIES = {
     "xnli": ("contradiction", "entailment", "neutral"),
     "pawsx": ("0", "1"),
@@ -134,6 +137,10 @@ def _score_tags(task: str, language: str, gold_path: Path, path: Path) -> Metric
                 f"{path}:{lines[0].number}: sentence {number} has {len(lines)} labels, "
                 f"but {len(gold_lines)} in {gold_path}:{gold_lines[0].number}"
             )
+    for side, sentences in ((gold_path, gold), (path, predicted)):
+        labels = sorted({line.text for sentence in sentences for line in sentence})
+        for fault in label_faults(labels, TAG_SCORERS[task]):
+            raise ScoreError(f"{side}: {fault}")
     return chunk_score(_tags(gold), _tags(predicted))._asdict()
 
 

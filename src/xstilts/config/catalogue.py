@@ -133,6 +133,8 @@ def _type_problems(card: TaskCard, task_types: Mapping[str, TaskSchema]) -> Iter
         yield f"scorer: {unknown('scorer', card.scorer, schema.scorers)}"
     elif card.primary not in schema.scorers[card.scorer]:
         yield f"primary: {unknown('metric', card.primary, schema.scorers[card.scorer])}"
+    for fault in schema.label_faults(card.label_list, card.scorer):
+        yield f"scorer: {fault}"
 
 
 def _unscored(card: TaskCard) -> list[str]:

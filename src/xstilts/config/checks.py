@@ -302,7 +302,11 @@ def _recipe_problems(study: Study, card: TaskCard, cards: Catalogue) -> list[str
             f"{key}: {name!r} does not teach {', '.join(strange)}, "
             f"labels of {card.task!r}; it has {', '.join(recipe.label_list)}"
         ]
-    return []
+    both = list(dict.fromkeys([*card.label_list, *recipe.label_list]))  # gold and predicted
+    return [
+        f"{key}: {card.task!r} after {name!r}: scorer: {fault}"
+        for fault in cards.schema(card.task).label_faults(both, card.scorer)
+    ]
 
 
 def _chain_problems(key: str, recipe: str, cards: Catalogue) -> list[str]:

@@ -32,13 +32,18 @@ _LARGEST = 2**17
 """Bytes of the largest file, which takes two seconds; our largest card has 9,000."""
 _NOT_TEXT = yaml.reader.Reader.NON_PRINTABLE
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*(_[0-9]+)*)", re.ASCII)
+_MOST_VALUES = 100_000
+"""Values that a file may have once its aliases are replaced."""
 _LONGEST_NUMBER = 18
 """Characters of the largest whole number that a key of a study or a card could take."""
 
 
-def read_value(path: Path, where: str) -> Any:
-    """The value of a file in YAML or JSON; ``where`` is the file's name in messages."""
-    return _value(_text(path, where), where)
+def read_value(path: Path, where: str, *, aliases: bool = False) -> Any:
+    """The value of a file in YAML or JSON; ``where`` is the file's name in messages.
+
+    ``aliases``: whether a value may stand for an earlier one (``*name``), as programs write cards.
+    """
+    return _value(_text(path, where), where, _AliasLoader if aliases else _StrictLoader)
 
 
 def _text(path: Path, where: str) -> str:
@@ -67,7 +72,7 @@ def _text(path: Path, where: str) -> str:
     return text
 
 
-def _value(text: str, where: str) -> Any:
+def _value(text: str, where: str, loader: type[_StrictLoader]) -> Any:
     """The value of a JSON or YAML text; JSON first, as Snakemake does."""
     try:
         if text.lstrip().startswith("{"):
@@ -77,7 +82,7 @@ def _value(text: str, where: str) -> Any:
                 raise StudyError(f"{where}: {error}") from None
             except ValueError:  # a mapping in YAML may begin so
                 pass
-        return yaml.load(text, Loader=_StrictLoader)
+        return yaml.load(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -173,6 +178,41 @@ class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]
         """Dates and the sign ``=``, which no key of a study or a card takes."""
         kind = "date" if node.tag.endswith("timestamp") else "sign"
         raise _Refused(node, f"{node.value!r} is a {kind} in YAML 1.1; quote it")
+
+
+class _AliasLoader(_StrictLoader):
+    """The strict loader, with aliases of values that are whole and not too many."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._unfinished: set[str | None] = set()
+        self._values = 0
+        self._values_in: dict[int, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self.anchors:
+            if event.anchor in self._unfinished:
+                raise _Refused(event, f"the alias *{event.anchor} stands for a value that holds it")
+            self._values += self._count(self.anchors[event.anchor])
+            if self._values > _MOST_VALUES:
+                raise _Refused(event, f"the alias *{event.anchor} makes this too many values")
+            self.get_event()
+            return self.anchors[event.anchor]
+        anchor = getattr(event, "anchor", None)
+        self._unfinished.add(anchor)
+        node = super().compose_node(parent, index)
+        self._unfinished.discard(anchor)
+        return node
+
+    def _count(self, node: Any) -> int:
+        """The values that a node stands for, its aliases replaced."""
+        if id(node) not in self._values_in:
+            parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+            if isinstance(node, yaml.MappingNode):
+                parts = [part for pair in parts for part in pair]
+            self._values_in[id(node)] = 1 + sum(map(self._count, parts))
+        return self._values_in[id(node)]
 
 
 _TEXT, _INT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:int"

@@ -64,6 +64,10 @@ class TaskSchema(ABC):
         """What is wrong with examples of one split and language, taken together."""
         return iter(())
 
+    def label_faults(self, labels: Sequence[str], scorer: str) -> Iterator[str]:
+        """Why a scorer cannot tell these labels apart, a line for each fault."""
+        return iter(())
+
     def gold_faults(self, rows: Iterable[Row], scorer: str) -> Iterator[str]:
         """What keeps test examples from being scored: accuracy would count them as errors."""
         for row in rows:

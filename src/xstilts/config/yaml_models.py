@@ -119,7 +119,7 @@ M = TypeVar("M", bound=Model)
 
 def read_yaml(path: Path) -> Any:
     """Read a YAML file strictly (`strict_yaml`); an error names the file and line."""
-    return _without_controls(read_value(path, str(path)), str(path))
+    return _without_controls(read_value(path, str(path), aliases=True), str(path))
 
 
 def _without_controls(value: Any, where: str) -> Any:

@@ -45,6 +45,8 @@ def check_labels(card: TaskCard, schema: TaskSchema, rows: Sequence[Example], wh
     for row in rows:
         for fault in schema.faults(row, labels):
             raise DataError(f"{where}: example {row['id']!r}: {fault}")
+    for fault in schema.label_faults(labels, card.scorer):
+        raise DataError(f"{where}: {fault}")
     for fault in schema.faults_of_all(rows):
         raise DataError(f"{where}: {fault}")
     counts = Counter(label for row in rows for label in schema.labels_of(row))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def accuracy(gold: Sequence[str], predicted: Sequence[str]) -> float:
-    """The percentage of equal labels, rounded as XTREME's ``evaluate.py`` does: (n / N) * 100.
+    """The percentage of equal labels.
 
     >>> accuracy(["entailment", "neutral"], ["entailment", "entailment"])
     50.0
@@ -19,4 +19,15 @@ def accuracy(gold: Sequence[str], predicted: Sequence[str]) -> float:
     if not gold:
         raise ValueError("no labels to score; give at least one")
     correct = sum(g == p for g, p in zip(gold, predicted, strict=True))
-    return correct / len(gold) * 100
+    return percentage(correct, len(gold))
+
+
+def percentage(right: int, total: int) -> float:
+    """An accuracy in per cent, rounded as by XTREME's ``evaluate.py``: (n / N) * 100.
+
+    100 * n / N has another last digit for every fourth n of N = 1000.
+
+    >>> percentage(7, 1000), 100 * 7 / 1000
+    (0.7000000000000001, 0.7)
+    """
+    return right / total * 100

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from xstilts.metrics.accuracy import percentage
 from xstilts.metrics.nearest_neighbours import Neighbours, Search, Vectors, nearest, normalise
 from xstilts.metrics.summation import harmonic_mean
 
@@ -55,7 +56,7 @@ def tatoeba_accuracy(
     expected = np.arange(len(english)) if gold is None else np.asarray(gold)
     if expected.shape != predicted.shape or not len(predicted):
         raise ValueError(f"{len(predicted)} English sentences but {expected.size} gold indices")
-    return int((predicted == expected).sum()) / len(predicted) * 100
+    return percentage(int((predicted == expected).sum()), len(predicted))
 
 
 # --- BUCC: mining --------------------------------------------------------------------------------

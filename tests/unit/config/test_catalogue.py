@@ -73,6 +73,16 @@ class TestCatalogue:
         with pytest.raises(StudyError, match=rf"xnli\.yaml: {key}: {problem}"):
             world.cards.task("xnli")
 
+    def test_labels_that_the_scorer_confuses_are_refused(self, world):
+        """Swapped types would count as right."""
+        kind = ("tagging", "token_lines", "span_f1", "f1")
+        labels = ["O", "B-person-other", "B-place-other"]
+        world.write("tasks", task_card("names", kind, {"train": ["en"]}, labels=labels))
+        with pytest.raises(
+            StudyError, match=r"names\.yaml: scorer: span_f1 has one type 'other' for"
+        ):
+            world.cards.task("names")
+
     def test_nothing_is_read_before_it_is_asked_for(self, tmp_path):
         """A catalogue of a folder that does not exist is empty."""
         from xstilts.config.catalogue import Catalogue

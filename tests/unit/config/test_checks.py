@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from support.world import task_card
+
 TASKS = "choice, news, nli, pairs, qa, qa_part, topic, xnli, xqa"
 
 
@@ -144,6 +146,19 @@ class TestProblems:
         assert world.problem(recipes={"nli": "topic"}) == (
             "study.yaml: recipes.nli: 'topic' does not teach no, yes, labels of 'xnli'; "
             "it has sport, trade"
+        )
+
+    def test_a_recipe_whose_labels_the_scorer_confuses_with_the_targets(self, world):
+        """Both are scored: the target's are gold, the recipe's are predicted."""
+        kind = ("tagging", "token_lines", "span_f1", "f1")
+        target, recipe = ["O", "B-per"], ["O", "B-per", "B-deriv-per"]
+        split = {"train": ["en"]}
+        world.write("tasks", task_card("names", kind, split, labels=recipe, scorer="seqeval"))
+        test = {"test": ["en", "de"]}
+        world.write("tasks", task_card("people", kind, test, labels=target, recipe="names"))
+        assert world.problem(targets=["people"]) == (
+            "study.yaml: targets: 'people' after 'names': scorer: span_f1 has one type 'per' for "
+            "'B-per' and 'B-deriv-per'; seqeval tells them apart"
         )
 
     def test_a_recipe_without_training_data(self, world):

@@ -25,6 +25,7 @@ SCORERS = {
     "multiple_choice": {"accuracy": {"accuracy"}},
     "tagging": {
         "span_f1": {"f1"},
+        "seqeval": {"f1"},
         "chunk_f1_upos": {"f1"},
         "token_accuracy": {"accuracy"},
     },

@@ -43,6 +43,15 @@ def test_an_id_stands_once():
         check_rows(SCHEMAS["retrieval"], [*pair, pair[0]], "toy/test/en")
 
 
+def test_labels_from_the_data_that_the_scorer_confuses_are_refused():
+    """They are known only once the data are read."""
+    kind = ("tagging", "token_lines", "span_f1", "f1")
+    made = load(TaskCard, task_card("x", kind, {"train": ["en"]}, labels="from_data"), "card.yaml")
+    rows = [{"id": "1", "tokens": ["a", "b"], "tags": ["B-per", "U-per"]}]
+    with pytest.raises(DataError, match="x/train/en: span_f1: unknown form of label 'U-per'"):
+        check_labels(made, SCHEMAS["tagging"], rows, "x/train/en")
+
+
 def test_placeholder_labels_are_refused():
     """XTREME's downloader writes one constant over most test labels."""
     rows = [row | {"label": "yes"} for row in ROWS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xstilts.metrics.accuracy import percentage
 from xstilts.metrics.bitext import Candidate, pair_score, tune_threshold
 from xstilts.metrics.ranking import mean_average_precision
 from xstilts.tasks.retrieval.schema import SCHEMA
@@ -53,7 +54,7 @@ class RetrievalScoring(TaskScoring):
             ranked = {p["id"]: p["prediction"] for p in predictions}
             return len(relevant), {"map_at_20": mean_average_precision(relevant, ranked)}
         right = sum(p["prediction"] in p["gold"] for p in predictions)
-        return len(predictions), {"accuracy": 100.0 * right / len(predictions)}
+        return len(predictions), {"accuracy": percentage(right, len(predictions))}
 
 
 def _pairs(examples: Sequence[Example]) -> set[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from xstilts.config.task_schema import Row, TaskSchema
 from xstilts.errors import unknown
+from xstilts.tasks.tagging.labels import label_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,8 @@ class TaggingSchema(TaskSchema):
     gold = "tags"
     scorers: ClassVar = {
         "span_f1": ("f1", "precision", "recall"),
+        "seqeval": ("f1", "precision", "recall"),
+        "seqeval_strict": ("f1", "precision", "recall"),
         "chunk_f1_upos": ("f1", "precision", "recall", "accuracy"),
         "token_accuracy": ("accuracy",),
     }
@@ -54,6 +57,10 @@ class TaggingSchema(TaskSchema):
         if len(row["tags"]) != len(row["tokens"]):
             yield f"has {len(row['tokens'])} tokens but {len(row['tags'])} tags"
         yield from (unknown("tag", tag, labels) for tag in set(row["tags"]).difference(labels))
+
+    def label_faults(self, labels: Sequence[str], scorer: str) -> Iterator[str]:
+        """Labels that the scorer reads as something else (`xstilts.tasks.tagging.labels`)."""
+        return label_faults(labels, scorer)
 
     def labels_of(self, row: Row) -> Sequence[str | int]:
         """The tags."""

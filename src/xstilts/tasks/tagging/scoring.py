@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.metrics.chunk_f1 import chunk_score, token_accuracy
+from xstilts.metrics.chunk_f1 import (
+    Rule,
+    chunk_score,
+    chunks,
+    seqeval_chunks,
+    strict_chunks,
+    token_accuracy,
+)
 from xstilts.tasks.scoring import TaskScoring
 from xstilts.tasks.tagging.schema import SCHEMA
 
@@ -13,6 +20,15 @@ if TYPE_CHECKING:
 
     from xstilts.data.examples import Example
     from xstilts.tasks.scoring import PredictionRow
+
+
+RULES: dict[str, Rule] = {
+    "span_f1": chunks,
+    "chunk_f1_upos": chunks,
+    "seqeval": seqeval_chunks,
+    "seqeval_strict": strict_chunks,
+}
+"""How each scorer of chunks reads them."""
 
 
 class TaggingScoring(TaskScoring):
@@ -28,13 +44,13 @@ class TaggingScoring(TaskScoring):
         scorer: str,
         language: str,
     ) -> tuple[int, dict[str, float]]:
-        """Chunk F1 as officially, or token accuracy; n is the number of sentences."""
+        """Chunk F1 by the scorer's rule, token accuracy, or both; n is the number of sentences."""
         gold = [e["tags"] for e in examples]
         predicted = [p["prediction"] for p in predictions]
         metrics: dict[str, float] = {}
-        if scorer != "token_accuracy":
-            metrics |= chunk_score(gold, predicted)._asdict()
-        if scorer != "span_f1":
+        if rule := RULES.get(scorer):
+            metrics |= chunk_score(gold, predicted, rule)._asdict()
+        if scorer in ("chunk_f1_upos", "token_accuracy"):
             metrics["accuracy"] = token_accuracy(gold, predicted)
         return len(gold), metrics
 
