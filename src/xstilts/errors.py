@@ -14,6 +14,7 @@
     ├── TrainingError       a training cannot go on and must not be believed
     ├── MissingPlugin       a study needs a package that is not installed
     ├── ScoreError          predictions in XTREME's layout cannot be scored
+    ├── ArchiveError        an archive is damaged, hostile, or contradicts what is on disk
     └── LineageError        an artefact differs from what its stamp or the study states
 
 Messages are for the reader: what is wrong, where (file, line, key) and what is allowed.
@@ -80,6 +81,10 @@ class MissingPlugin(XstiltsError):
 
 class ScoreError(XstiltsError):
     """A submission cannot be scored; the message is one line with the file and its line."""
+
+
+class ArchiveError(XstiltsError):
+    """An archive cannot be believed, or its files contradict those of another source."""
 
 
 class LineageError(XstiltsError):

@@ -89,3 +89,27 @@ rule submission:
     # asked for by name: `snakemake submission`
     input:
         lambda w: needs.submission(),
+
+
+rule pack_archive:
+    input:
+        lambda w: needs.final(),
+    output:
+        mark=f"{RUN}/pack_archive/study.json",
+    log:
+        f"{RESULTS}/logs/pack_archive.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/pack_archive.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Packing study, scores, predictions, stamps and report into one file for others"
+    script:
+        "../scripts/pack_archive.py"
+
+
+rule archive_results:
+    # asked for by name: `snakemake archive_results`
+    input:
+        lambda w: needs.archive(),

@@ -11,13 +11,36 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from xstilts.cli import export, gc, invalidate, options, plan, schema, score, status, validate
+from xstilts.cli import (
+    archive,
+    export,
+    gc,
+    import_archive,
+    invalidate,
+    options,
+    plan,
+    schema,
+    score,
+    status,
+    validate,
+)
 from xstilts.errors import UsageError, XstiltsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBCOMMANDS = (validate, plan, status, export, score, invalidate, gc, schema)
+SUBCOMMANDS = (
+    validate,
+    plan,
+    status,
+    archive,
+    import_archive,
+    export,
+    score,
+    invalidate,
+    gc,
+    schema,
+)
 """Modules with ``add(commands)``, in the order of the help. Each adds a parser whose default
 ``run`` takes the parsed arguments and returns the exit status."""
 

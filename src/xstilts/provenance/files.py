@@ -71,11 +71,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Json) -> None:
-    """Write a JSON file atomically, for people: indented, sorted, the same bytes every time."""
-    write_text(
-        path,
-        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-    )
+    """Write a JSON file atomically, as `json_text` gives it."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: Json) -> str:
+    """JSON for people: indented, sorted, the same text every time."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 LARGEST_JSON = 2**26

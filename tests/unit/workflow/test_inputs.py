@@ -155,6 +155,11 @@ class TestRules:
         assert marks(needs(finished).submission()) == ["write_submission/study"]
 
 
+def test_an_archive_is_packed_whenever_it_is_asked_for(finished):
+    """It takes seconds, and its rule waits for the report."""
+    assert marks(needs(finished).archive()) == ["pack_archive/study"]
+
+
 class TestFinished:
     def test_nothing_is_asked_for(self, finished):
         """No mark: no job."""

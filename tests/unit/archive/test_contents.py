@@ -1,0 +1,106 @@
+"""What an archive of a grid holds, and what it leaves out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from support.archives import archive_of, contents_of, members_of, small_grid
+from support.places import ROOT
+from support.stored import KEY, evaluate, finish, flip
+from xstilts.archive import archive_file
+from xstilts.archive.contents import pack
+from xstilts.errors import ArchiveError
+from xstilts.evaluation import scores
+from xstilts.grid.snapshot import load_snapshot, save_snapshot
+
+FILE = f"results/scores/{KEY}.jsonl"
+
+
+@pytest.fixture
+def grid(world):
+    made = small_grid(world, world.folder)
+    finish(made)
+    return made
+
+
+def test_it_holds_every_score_and_stamp_and_no_weights(grid, tmp_path):
+    """For each evaluation two files, for each artefact its stamp."""
+    members = members_of(grid, tmp_path / "work")
+    for key in grid.reads.evaluations():
+        path = grid.paths.scores(key)
+        assert members[f"results/scores/{key}.jsonl"] == path.read_bytes()
+        assert members[f"results/scores/{key}.zip"] == scores.archive(path).read_bytes()
+    stamps = [artefact.stamp for artefact in map(grid.training, grid.reads.trainings())]
+    assert {m for m in members if m.startswith("resources/checkpoints/")} == {
+        f"resources/{path.relative_to(grid.paths.resources)}"
+        for stamp in stamps
+        for path in (stamp, stamp.with_name("run.json"))
+    }
+    assert not [name for name in members if name.endswith((".safetensors", "/en.parquet"))]
+
+
+def test_it_holds_the_study_its_cards_and_the_workflow(grid, tmp_path):
+    """Without the folders of this machine."""
+    members = members_of(grid, tmp_path / "work")
+    study = yaml.safe_load(members["study.yaml"])
+    assert study["study"] == "small"
+    assert not {"results", "resources"} & set(study)
+    assert yaml.safe_load(members["cards/tasks/xqa.yaml"])["recipe"] == "qa"
+    assert yaml.safe_load(members["cards/encoders/tiny.yaml"])["hub"] == "some/encoder"
+    assert b"\nno\tNorwegian\tLatn\tIndo-European\t1\t\tyes\n" in members["cards/languages.tsv"]
+    assert members["workflow/Snakefile"] == (ROOT / "Snakefile").read_bytes()
+
+
+def test_the_study_that_it_holds_is_the_same_grid(grid, tmp_path, world):
+    """Opened with the cards that it holds."""
+    for name, content in members_of(grid, tmp_path / "work").items():
+        path = tmp_path / "restored" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    study = yaml.safe_load((tmp_path / "restored/study.yaml").read_bytes())
+    again = world.grid(**study, cards=str(tmp_path / "restored/cards"))
+    assert again.table.digest == grid.table.digest
+
+
+def test_the_same_grid_gives_the_same_bytes_in_any_folder(world, tmp_path):
+    """Also as a job sees it, which reads the study from a snapshot."""
+    first, second = (small_grid(world, world.folder / name) for name in ("a", "b"))
+    for grid in (first, second):
+        finish(grid)
+    packed = archive_of(first, tmp_path / "1").read_bytes()
+    assert archive_of(second, tmp_path / "2").read_bytes() == packed
+    job = load_snapshot(save_snapshot(first))
+    assert archive_of(job, tmp_path / "3").read_bytes() == packed
+
+
+def test_scores_that_are_stale_stay_out(grid, tmp_path):
+    """One language of a file, or the whole file."""
+    path = grid.paths.scores(KEY)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(x) + "\n" for x in lines if x["language"] != "sw"))
+    target = tmp_path / "a.tar.zst"
+    packed, of = pack(grid, ROOT, target)
+    assert packed == of - 1
+    archive_file.unpack(target, tmp_path / "out")
+    assert set(scores.read(tmp_path / "out" / FILE)) == {"en", "de", "no"}
+    evaluate(grid, KEY, spec="f" * 64)
+    assert FILE not in members_of(grid, tmp_path / "work")
+
+
+def test_damaged_predictions_are_refused(world, tmp_path):
+    """With what to do."""
+    grid = small_grid(world, world.folder)
+    finish(grid)
+    flip(scores.archive(grid.paths.scores(KEY)))
+    with pytest.raises(ArchiveError, match="run `xstilts invalidate"):
+        archive_of(grid, tmp_path / "a")
+
+
+def test_a_study_without_scores_has_no_archive(world, tmp_path):
+    """Nothing is written."""
+    with pytest.raises(ArchiveError, match="has no score that is up to date; run snakemake first"):
+        archive_of(small_grid(world, world.folder), tmp_path / "out" / "a")
+    assert contents_of(tmp_path / "out") == {}
