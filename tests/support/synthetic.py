@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,7 +96,7 @@ class SyntheticStudy:
         source: dict[str, Any] = {"url": "https://example.org/x"}
         if self.embedded:
             source = {"package": {"source": "embedded", "name": name}}
-        split = {"reader": "squad", "files": {"data": {"path": f"{name}.json", **source}}}
+        split = {"reader": "squad_json", "files": {"data": {"path": f"{name}.json", **source}}}
         return {
             "task": name,
             "title": f"Task {name}",
@@ -108,7 +109,7 @@ class SyntheticStudy:
             "primary": "em_f1",
             "chance": 0.0,
             "recipe": name,
-            "splits": {"train": split, "test": split},
+            "splits": {"train": split, "test": deepcopy(split)},
             "training_source": "made up",
         } | (self.task_changes | self.changes_by_task.get(name, {}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,11 @@ SQUAD = ("span_qa", "squad_json", "squad", "em_f1")
 TEXTS = ("classification", "labelled_texts", "accuracy", "accuracy")
 CHOICES = ("multiple_choice", "choices", "accuracy", "accuracy")
 PAIRS = ("retrieval", "parallel_lines", "nearest", "accuracy")
+OPTIONS = {
+    "labelled_texts": {"tables": {"*": {"form": "jsonl"}}, "text": "text", "label": "label"},
+    "choices": {"tables": {"*": {"form": "jsonl"}}, "prompt": "{prompt}", "choices": "choices"},
+}
+"""The options that the readers of these cards need."""
 ALL = ["en", "de", "sw", "yo", "mis"]
 
 
@@ -47,9 +51,16 @@ def task_card(
     languages = list(dict.fromkeys(code for codes in splits.values() for code in codes))
     card: dict[str, Any] = {"task": name, **PROSE, "task_type": task_type, "languages": languages}
     card |= {"scorer": scorer, "primary": primary, "splits": {}}
+    parts = ("english", "foreign") if reader == "parallel_lines" else ("data",)
     for split, codes in splits.items():
-        files = {"data": {"path": f"{name}/{split}.{{code}}.txt", "url": f"https://x.org/{name}"}}
+        path, url = f"{name}/{split}.{{code}}.txt", f"https://x.org/{name}"
+        files = {
+            part: {"path": path if part == "data" else f"{part}/{path}", "url": url}
+            for part in parts
+        }
         card["splits"][split] = {"reader": reader, "files": files, "languages": codes}
+        if reader in OPTIONS:
+            card["splits"][split]["options"] = deepcopy(OPTIONS[reader])
     return card | more
 
 
@@ -91,6 +102,13 @@ def refused(model: type[Model], data: Any) -> list[str]:
     return str(error.value).splitlines()
 
 
+class _WithoutAliases(yaml.SafeDumper):
+    """Writes a value that occurs twice out twice: cards must not have aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 @dataclass
 class World:
     """A ``config`` folder and a study over it; change either, then ask for the grid."""
@@ -110,8 +128,7 @@ class World:
         """Write a card; ``kind`` is tasks or encoders."""
         path = self.config / kind / f"{card[kind[:-1]]}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        plain = json.loads(json.dumps(card))  # a value that occurs twice would become an alias
-        path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.dump(card, Dumper=_WithoutAliases, sort_keys=False), encoding="utf-8")
 
     def change_card(self, name: str, **changes: Any) -> None:
         """Rewrite a task card with other values for some keys."""

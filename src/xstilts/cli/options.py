@@ -99,9 +99,10 @@ def open_grid(loaded: LoadedStudy, cards: Path) -> Grid:
 def open_cards(folder: Path) -> Catalogue:
     """The cards of a folder; raises `UsageError` if it holds none."""
     from xstilts.config.catalogue import Catalogue
+    from xstilts.data.reading import source_problems
     from xstilts.tasks.registry import SCHEMAS
 
-    cards = Catalogue(folder, SCHEMAS)
+    cards = Catalogue(folder, SCHEMAS, source_problems)
     if missing := cards.missing_parts():
         raise UsageError(
             f"no cards in {folder.absolute()}: it has no {', '.join(missing)}; run xstilts in the "
@@ -113,9 +114,12 @@ def open_cards(folder: Path) -> Catalogue:
 def _catalogue_for(loaded: LoadedStudy, folder: Path) -> Catalogue:
     """The cards of a folder, which may lack them only if the study names a folder of its own."""
     from xstilts.config.catalogue import Catalogue
+    from xstilts.data.reading import source_problems
     from xstilts.tasks.registry import SCHEMAS
 
-    return Catalogue(folder, SCHEMAS) if loaded.config.get("cards") else open_cards(folder)
+    if not loaded.config.get("cards"):
+        return open_cards(folder)
+    return Catalogue(folder, SCHEMAS, source_problems)
 
 
 def print_error(error: XstiltsError) -> None:

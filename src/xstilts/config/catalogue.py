@@ -17,9 +17,12 @@ from xstilts.errors import StudyError, unknown
 from xstilts.metrics.question_answering import MLQA_ARTICLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from xstilts.config.task_card import SplitSource
     from xstilts.config.task_schema import TaskSchema
+
+    SourceProblems = Callable[[SplitSource], Iterable[str]]
 
 C = TypeVar("C", TaskCard, EncoderCard)
 
@@ -34,18 +37,24 @@ SCORER_LANGUAGES = {"mlqa": tuple(sorted(MLQA_ARTICLES))}
 class Catalogue:
     """All cards of a ``config/`` folder, read when they are first asked for."""
 
-    def __init__(self, folder: Path, task_types: Mapping[str, TaskSchema]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        task_types: Mapping[str, TaskSchema],
+        source_problems: SourceProblems = lambda source: (),
+    ) -> None:
         """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv.
 
-        ``task_types``: the schemas of all types that a card may name.
+        ``task_types``: the schemas of all types that a card may name. ``source_problems``: what
+        the reader of a split's source does not allow in it (`xstilts.data.reading`).
         """
-        self.folder, self.task_types = folder, task_types
+        self.folder, self.task_types, self.source_problems = folder, task_types, source_problems
         self.task = cache(self._task)
         self.encoder = cache(self._encoder)
 
     def of(self, folder: str) -> Catalogue:
         """The catalogue of a study that keeps its cards in a folder of its own."""
-        cards = Catalogue(Path(folder), self.task_types)
+        cards = Catalogue(Path(folder), self.task_types, self.source_problems)
         if missing := cards.missing_parts():
             raise StudyError(f"cards: {folder!r} has no {', '.join(missing)}")
         return cards
@@ -99,9 +108,21 @@ class Catalogue:
 
     def _task(self, name: str) -> TaskCard:
         path, card = self._card(TaskCard, "task", self.tasks, name)
-        if problems := [*_type_problems(card, self.task_types), *_unscored(card)]:
+        problems = [
+            *_type_problems(card, self.task_types),
+            *_unscored(card),
+            *self._source_problems(card),
+        ]
+        if problems:
             raise StudyError("\n".join(f"{path}: {problem}" for problem in problems))
         return card
+
+    def _source_problems(self, card: TaskCard) -> Iterator[str]:
+        """What the readers do not allow in a card's splits."""
+        for split, entry in card.splits.items():
+            for number, source in enumerate(entry.sources):
+                key = f"splits.{split}" + (f".fallbacks[{number - 1}]" if number else "")
+                yield from (f"{key}: {problem}" for problem in self.source_problems(source))
 
     def schema(self, task: str) -> TaskSchema:
         """The schema of a task's type: what its cards and examples must hold."""

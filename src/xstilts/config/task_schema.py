@@ -29,6 +29,8 @@ class TaskSchema(ABC):
     """The column of the right answer; None: nothing is scored."""
     scorers: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """The metrics that each official scoring gives."""
+    texts: ClassVar[tuple[str, ...]] = ()
+    """The columns that hold what a model reads: each a text, or a list of texts."""
     needs_labels = False
     """Whether a card must list the labels, or say that the examples tell them."""
     is_classification = False

@@ -3,36 +3,130 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xstilts.config.task_card import FROM_DATA
+from xstilts.data.readers.text import shown
 from xstilts.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import pyarrow as pa
+
     from xstilts.config.task_card import TaskCard
     from xstilts.config.task_schema import TaskSchema
     from xstilts.data.examples import Example
+    from xstilts.data.reading import Reading
 
 PLACEHOLDER_LABELS = 100
 """If at least so many labels are all the same, they count as placeholders."""
+EMPTY_TOLERATED = 0.01
+"""Share of examples that may have an empty text: benchmarks have some, a wrong column has many."""
+
+
+def check_examples(
+    card: TaskCard, schema: TaskSchema, reading: Reading, where: str, *, scored: bool
+) -> Counter[str]:
+    """Raise `DataError` for the first fault; return remarks on the examples with an empty text.
+
+    ``scored``: the examples are those of a test split, which needs right answers.
+    """
+    rows = reading.rows
+    if not rows:
+        why = "; ".join(f"{count:,} x {words}" for words, count in reading.remarks.items())
+        raise DataError(f"{where}: holds no examples{f' ({why})' if why else ''}")
+    check_rows(schema, rows, where)
+    check_labels(card, schema, rows, where)
+    if scored:
+        check_gold(card, schema, rows, where)
+    return check_texts(schema, rows, where)
 
 
 def check_rows(schema: TaskSchema, rows: Sequence[Example], where: str) -> None:
-    """Raise `DataError` if there are no rows, for wrong columns, and for two rows with one id."""
-    if not rows:
-        raise DataError(f"{where}: holds no examples")
-    columns = set(schema.columns().names)
+    """Raise `DataError` for wrong columns or values, and for two rows with one id."""
+    columns = schema.columns()
+    names = set(columns.names)
     for number, row in enumerate(rows, start=1):
-        if set(row) != columns:
+        if set(row) != names:
             raise DataError(
-                f"{where}: row {number}: expected the columns {sorted(columns)}, "
-                f"found {sorted(row)}"
+                f"{where}: row {number}: expected the columns {sorted(names)}, "
+                f"found {shown(sorted(row))}"
             )
+        for column in columns:
+            value = row[column.name]
+            if value is None and column.nullable:
+                continue
+            if problem := value_fault(value, column.type):
+                raise DataError(
+                    f"{where}: row {number}, id {shown(row['id'])}: {column.name}: {problem}"
+                )
     counts = Counter(map(schema.identity, rows))
     if twice := next((identity for identity, count in counts.items() if count > 1), None):
         raise DataError(f"{where}: two examples have the id {twice[0]!r}")
+
+
+def value_fault(value: Any, kind: pa.DataType) -> str | None:
+    """What keeps a value from being of a type of parquet; None if it is. No value may be null."""
+    import pyarrow.types as types
+
+    if types.is_string(kind):
+        return _text_fault(value)
+    if types.is_list(kind):
+        if not isinstance(value, list):
+            return f"expected a list, found {shown(value)}"
+        faults = (value_fault(item, kind.value_type) for item in value)
+        return next((fault for fault in faults if fault), None)
+    if types.is_struct(kind):
+        if not isinstance(value, dict) or set(value) != {field.name for field in kind}:
+            keys = ", ".join(field.name for field in kind)
+            return f"expected an object of {keys}, found {shown(value)}"
+        faults = (value_fault(value[field.name], field.type) for field in kind)
+        return next((fault for fault in faults if fault), None)
+    return _number_fault(value, kind)
+
+
+def _number_fault(value: Any, kind: pa.DataType) -> str | None:
+    import pyarrow as pa
+
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"expected a number, found {shown(value)}"
+    try:
+        pa.scalar(value, kind)
+    except (pa.ArrowException, OverflowError):
+        return f"{shown(value)} is no number of type {kind}"
+    return None
+
+
+def _text_fault(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"expected a text, found {shown(value)}"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return f"half of a surrogate pair, which is no character, in {shown(value)}"
+    return None
+
+
+def check_texts(schema: TaskSchema, rows: Sequence[Example], where: str) -> Counter[str]:
+    """Count examples with an empty text, by remark; raise `DataError` if there are many."""
+    remarks: Counter[str] = Counter()
+    for name in schema.texts:
+        empty = [row for row in rows if _has_empty(row[name])]
+        if len(empty) > EMPTY_TOLERATED * len(rows):
+            raise DataError(
+                f"{where}: {name}: {len(empty):,} of {len(rows):,} examples have an empty text, "
+                f"such as {empty[0]['id']!r}: the card names another column or file than it means"
+            )
+        if empty:
+            remarks[f"example kept: its {name} is empty"] = len(empty)
+    return remarks
+
+
+def _has_empty(value: str | list[str] | None) -> bool:
+    if value is None:
+        return False
+    return any(not text.strip() for text in ([value] if isinstance(value, str) else value))
 
 
 def check_labels(card: TaskCard, schema: TaskSchema, rows: Sequence[Example], where: str) -> None:

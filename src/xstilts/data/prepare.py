@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xstilts.config.task_card import FROM_DATA
 from xstilts.data import examples
-from xstilts.data.checks import check_gold, check_labels, check_rows, labels_in
+from xstilts.data.checks import check_examples, labels_in
+from xstilts.data.reading import Reading, read
 from xstilts.data.sources import available_offline, fetch
 from xstilts.errors import LineageError, MissingFile, StudyError, unknown
 from xstilts.provenance import digests
@@ -17,15 +15,12 @@ from xstilts.provenance.files import explain_write_errors
 from xstilts.provenance.stamp import verify, write_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from xstilts.config.task_card import Split, SplitSource, TaskCard
     from xstilts.config.task_schema import TaskSchema
-    from xstilts.data.examples import Example
     from xstilts.data.sources import Progress
-
-READERS = Path(__file__).parent / "readers"
-_HELPERS = ("__init__", "text", "records")
 
 
 def prepare(
@@ -43,6 +38,9 @@ def prepare(
 ) -> None:
     """Write the examples of one split and language beside ``stamp``, and the stamp last.
 
+    The stamp's outcomes hold the number of examples (``rows``) and, under ``remarks``, how often
+    the reader left something out or changed it, by what and why.
+
     The parquet file is named after the stamp (``sw.json`` stamps ``sw.parquet``). Several processes
     may prepare the same examples at once: they write the same bytes, each file as a whole.
 
@@ -59,15 +57,17 @@ def prepare(
         checksums=checksums,
         progress=progress,
     )
-    rows = read_split(card, schema, split, language, files, source)
+    reading = read_split(card, schema, split, language, files, source)
     parquet = stamp.with_suffix(".parquet")
-    outcomes: dict[str, Any] = {"rows": len(rows)}
+    outcomes: dict[str, Any] = {"rows": len(reading.rows)}
+    if reading.remarks:
+        outcomes["remarks"] = dict(reading.remarks)
     if entry.fallbacks:
         outcomes["source"] = entry.sources.index(source)
     if card.labels == FROM_DATA:
-        outcomes["labels"] = labels_in(schema, rows)
+        outcomes["labels"] = labels_in(schema, reading.rows)
     with explain_write_errors(stamp):
-        examples.write(parquet, schema, rows)
+        examples.write(parquet, schema, reading.rows)
         write_stamp(
             stamp,
             spec=spec,
@@ -94,7 +94,7 @@ def read_split(
     language: str,
     files: Mapping[str, Path],
     source: SplitSource | None = None,
-) -> list[Example]:
+) -> Reading:
     """Read raw files with the reader of one source of a split (the first), and check the examples.
 
     Raises `StudyError` for a language or an option that does not exist, `MalformedFile` for a file
@@ -105,12 +105,12 @@ def read_split(
         raise StudyError(f"task {card.task!r}, {split}: {unknown('language', language, allowed)}")
     where = f"{card.task}/{split}/{language}"
     how = source or card.splits[split]  # type: ignore[index]
-    rows = list(reader(how.reader, how.options, where)(files, language, **how.options))
-    check_rows(schema, rows, where)
-    check_labels(card, schema, rows, where)
-    if split == "test":
-        check_gold(card, schema, rows, where)
-    return rows
+    try:
+        reading = read(how.reader, files, language, how.options)
+    except StudyError as error:
+        raise StudyError(f"{where}: {error}") from error
+    remarks = check_examples(card, schema, reading, where, scored=split == "test")
+    return Reading(reading.rows, reading.remarks + remarks)
 
 
 def _fetch(
@@ -138,32 +138,3 @@ def _fetch(
         except MissingFile as error:
             failures.append(str(error))
     raise MissingFile("\n".join(failures))
-
-
-# --- readers -------------------------------------------------------------------------------------
-
-
-def readers() -> list[str]:
-    """The names of all readers."""
-    return sorted(path.stem for path in READERS.glob("*.py") if path.stem not in _HELPERS)
-
-
-def reader(name: str, options: Mapping[str, Any], where: str) -> Callable[..., Iterable[Example]]:
-    """The function that reads a card's files.
-
-    Raises `StudyError` for an unknown reader or option, and for an option that is missing.
-    """
-    if name not in readers():
-        raise StudyError(f"{where}: {unknown('reader', name, readers())}")
-    read: Callable[..., Iterable[Example]] = importlib.import_module(
-        f"xstilts.data.readers.{name}"
-    ).read
-    parameters = inspect.signature(read).parameters.values()
-    known = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
-    for option in options:
-        if option not in known:
-            raise StudyError(f"{where}: reader {name!r}: {unknown('option', option, known)}")
-    missing = [n for n, p in known.items() if p.default is p.empty and n not in options]
-    if missing:
-        raise StudyError(f"{where}: reader {name!r} needs the option {', '.join(missing)}")
-    return read

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.encoder_card import ENCODER_FILES
 from xstilts.config.resolve import resolve
+from xstilts.data.reading import source_problems
 from xstilts.grid.artefacts import Grid
 from xstilts.provenance.digests import digest, file_sha256
 from xstilts.provenance.stamp import known_sha256
@@ -23,7 +24,7 @@ def open_grid(config: dict[str, Any], where: str, cards: Path, lock: Path) -> Gr
 
     ``where`` names the study in errors. Raises `StudyError` with a line for each problem.
     """
-    resolved = resolve(config, where, Catalogue(cards, SCHEMAS))
+    resolved = resolve(config, where, Catalogue(cards, SCHEMAS, source_problems))
     return Grid(resolved, file_sha256(lock), local_encoders(resolved))
 
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from xstilts.config.task_card import FROM_DATA
 from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.provenance import code, files
+from xstilts.provenance.stamp import StampReader
 from xstilts.seeds import derive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
@@ -255,4 +256,13 @@ def prepare_examples(
             spec=artefact.digest,
             progress=printer.report,
         )
-        log(f"{language}: prepared")
+        for line in prepared_lines(stamp):
+            log(f"{language}: {line}")
+
+
+def prepared_lines(stamp: Path) -> Iterator[str]:
+    """Lines about prepared examples: how many there are, and each remark with its count."""
+    outcomes = StampReader().outcomes(stamp)
+    yield f"prepared, {outcomes.get('rows', 0):,} examples"
+    for remark, count in outcomes.get("remarks", {}).items():
+        yield f"{count:,} x {remark}"

@@ -103,7 +103,10 @@ def grid(world) -> Grid:
         recipe = None if task_type == "retrieval" else name
         split = {
             "reader": "parallel_lines",
-            "files": {"data": {"path": f"{name}", "url": "https://x.org/"}},
+            "files": {
+                part: {"path": f"{name}.{part}", "url": "https://x.org/"}
+                for part in ("english", "foreign")
+            },
         }
         world.write(
             "tasks",

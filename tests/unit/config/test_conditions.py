@@ -8,7 +8,7 @@ from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, Training
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.workflow.jobs import training_job
 
-TEXT = ("mlm", "plain_text", "none", "loss")
+TEXT = ("mlm", "conllu_text", "none", "loss")
 NLI = ["yes", "no"]
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
 
 from support import tiny
 from support.world import task_card
 from xstilts.config.task_card import TaskCard
 from xstilts.config.yaml_models import load
-from xstilts.data.checks import check_gold, check_labels, check_rows, labels_in
+from xstilts.data.checks import (
+    check_examples,
+    check_gold,
+    check_labels,
+    check_rows,
+    check_texts,
+    labels_in,
+)
+from xstilts.data.reading import Reading
 from xstilts.errors import DataError
 from xstilts.tasks.registry import SCHEMAS
 
@@ -27,8 +38,48 @@ def test_examples_have_exactly_the_columns_of_their_type():
     check_rows(TEXTS, ROWS, "toy/test/en")
     with pytest.raises(DataError, match=r"toy/test/en: row 2: expected the columns \['id', "):
         check_rows(TEXTS, [ROWS[0], {"id": "2"}], "toy/test/en")
-    with pytest.raises(DataError, match="toy/test/en: holds no examples"):
-        check_rows(TEXTS, [], "toy/test/en")
+
+
+def test_no_examples_at_all_are_refused_with_the_remarks_that_say_why():
+    """A treebank whose words are withheld, for instance."""
+    reading = Reading([], Counter({"sentence left out: no words": 7}))
+    with pytest.raises(
+        DataError, match=r"toy/test/en: holds no examples \(7 x sentence left out: no words\)"
+    ):
+        check_examples(card(), TEXTS, reading, "toy/test/en", scored=True)
+
+
+@pytest.mark.parametrize(
+    ("task_type", "change", "problem"),
+    [
+        ("classification", {"text": None}, "text: expected a text, found None"),
+        ("classification", {"text": "\ud83d"}, "text: half of a surrogate pair"),
+        ("classification", {"id": 5}, "id: expected a text, found 5"),
+        ("multiple_choice", {"choices": ["a", None]}, "choices: expected a text, found None"),
+        ("multiple_choice", {"choices": "ab"}, "choices: expected a list, found 'ab'"),
+        ("multiple_choice", {"label": True}, "label: expected a number, found True"),
+        ("multiple_choice", {"label": 2**31}, "label: 2147483648 is no number of type int32"),
+        ("span_qa", {"answers": [{"text": "a"}]}, "answers: expected an object of text, start"),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_row_and_column(task_type, change, problem):
+    """Parquet would refuse it without either."""
+    row = {
+        "classification": {"id": "1", "text": "a", "text_pair": None, "label": "yes"},
+        "multiple_choice": {"id": "1", "prompt": "a", "choices": ["a", "b"], "label": 0},
+        "span_qa": {"id": "1", "context": "a", "question": "a", "answers": []},
+    }[task_type]
+    with pytest.raises(DataError, match=rf"toy/test/en: row 1, id \S+: {re.escape(problem)}"):
+        check_rows(SCHEMAS[task_type], [row | change], "toy/test/en")
+
+
+def test_a_few_empty_texts_are_counted_and_many_are_refused():
+    """Benchmarks have some; a card that names another column has many."""
+    rows = tiny.sentences(200)
+    remarks = check_texts(TEXTS, [rows[0] | {"text": " "}, *rows[1:]], "toy/test/en")
+    assert remarks == {"example kept: its text is empty": 1}
+    with pytest.raises(DataError, match="text: 200 of 200 examples have an empty text, such as"):
+        check_texts(TEXTS, [row | {"text": ""} for row in rows], "toy/test/en")
 
 
 def test_an_id_stands_once():

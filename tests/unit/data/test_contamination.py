@@ -188,7 +188,7 @@ def real(card, split, language, folder):
     files = CARDS.task(card).raw_files(split, language).items()
     paths = {p: next(MIRROR.glob(f"{f.mirror}*")) for p, f in files}
     task = CARDS.task(card)
-    rows = read_split(task, CARDS.schema(card), split, language, paths)
+    rows = read_split(task, CARDS.schema(card), split, language, paths).rows
     stamp = folder / card / split / f"{language}.json"
     examples.write(stamp.with_suffix(".parquet"), CARDS.schema(card), rows)
     return Target(card, CARDS.schema(card), language, stamp)

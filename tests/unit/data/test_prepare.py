@@ -11,7 +11,7 @@ import pytest
 from support.disk import full_disk, read_only
 from xstilts.config.task_card import TaskCard
 from xstilts.data import examples
-from xstilts.data.prepare import is_current, prepare, read_split, reader, readers
+from xstilts.data.prepare import is_current, prepare, read_split
 from xstilts.errors import DataError, MissingFile, StudyError
 from xstilts.provenance import digests, files
 from xstilts.provenance.stamp import verify
@@ -127,19 +127,36 @@ def test_a_language_that_the_split_does_not_have_is_refused():
         read_split(card(), SCHEMAS["classification"], "test", "de", {})
 
 
-def test_an_unknown_reader_is_named_with_those_there_are():
-    """Readers are modules; helpers are none."""
-    with pytest.raises(StudyError, match="unknown reader 'squad_jsn'; did you mean 'squad_json'"):
-        reader("squad_jsn", {}, "toy/test/sw")
-    assert {"text", "records", "__init__"}.isdisjoint(readers())
+def test_a_card_that_the_reader_does_not_take_names_the_task_split_and_language():
+    with pytest.raises(StudyError, match=r"toy/test/sw: reader jsonl_rows: txt: unknown key"):
+        read_split(card(options={"txt": "a"}), SCHEMAS["classification"], "test", "sw", {})
 
 
-def test_options_are_checked_before_anything_is_read():
-    """A misspelt option would otherwise be a TypeError of Python."""
-    with pytest.raises(StudyError, match="unknown option 'repare'; did you mean 'repair'"):
-        reader("squad_json", {"repare": True}, "toy/test/sw")
-    with pytest.raises(StudyError, match="reader 'labelled_texts' needs the option tables, text"):
-        reader("labelled_texts", {}, "toy/test/sw")
+def test_what_was_not_read_as_it_stands_is_counted_in_the_stamp(tmp_path):
+    """The report reads it there."""
+    (tmp_path / "toy-swa.jsonl").write_text(
+        "".join(json.dumps({"text": str(i), "label": "a-"[i > 7]}) + "\n" for i in range(10))
+    )
+    options = {
+        "tables": {"*": {"form": "jsonl"}},
+        "text": "text",
+        "label": "label",
+        "labels": {"a": "yes", "-": None},
+    }
+    stamp = tmp_path / "examples/toy/test/sw.json"
+    prepare(
+        card("labelled_texts", options=options),
+        SCHEMAS["classification"],
+        "test",
+        "sw",
+        resources=tmp_path / "resources",
+        mirror=tmp_path,
+        checksums={},
+        stamp=stamp,
+        spec="spec1",
+    )
+    remark = "row left out: the option `labels` maps its label to null"
+    assert verify(stamp)["outcomes"] == {"rows": 8, "remarks": {remark: 2}}
 
 
 # --- sources -------------------------------------------------------------------------------------

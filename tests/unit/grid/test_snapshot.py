@@ -19,12 +19,12 @@ from xstilts.provenance import code as code_module
 from xstilts.provenance.code import check_code
 
 
-@pytest.fixture(params=["plain", "chosen", "replaced recipe", "unused task", "unlisted"])
+@pytest.fixture(params=["plain", "chosen", "replaced recipe", "unused task", "numbers as keys"])
 def grid(request, world):
     """Grids whose snapshots were once refused, or gave another grid."""
-    card = deepcopy(CARDS["pairs"])
-    card["splits"]["test"] |= {"languages": ["de", "qqq"], "options": {"x": {0: 1, 10: 2}}}
-    if request.param == "unlisted":
+    card = deepcopy(CARDS["xnli"])
+    card["splits"]["test"]["options"] |= {"labels": {0: "yes", 10: "no"}}
+    if request.param == "numbers as keys":
         world.write("tasks", card)
     return world.grid(
         **{
@@ -36,7 +36,7 @@ def grid(request, world):
             },
             "replaced recipe": {"recipes": {"qa": "qa_part"}, "languages": "low_resource"},
             "unused task": {"training": {"tasks": {"topic": {"epochs": 1}}}},
-            "unlisted": {},
+            "numbers as keys": {},
         }[request.param]
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.data.readers.text import lines, part
+from xstilts.data.readers.text import lines, part, shown
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.data.examples import Example
+
+
+PARTS = ("foreign", "english", "gold")
 
 
 def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
@@ -56,6 +59,6 @@ def _two_columns(path: Path) -> Iterator[tuple[int, tuple[str, str]]]:
         left, tab, right = line.partition("\t")
         if not tab or not left or not right.strip():
             raise MalformedFile(
-                path, number, f"expected two columns separated by a tab, found {line!r:.80}"
+                path, number, f"expected two columns separated by a tab, found {shown(line)}"
             )
         yield number, (left, right.strip())

@@ -11,30 +11,37 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from xstilts.data.readers.remarks import Remark
 from xstilts.data.readers.text import in_order, lines
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.remarks import Rows
 
 _IDENTITY = re.compile(r"ID=(\S+)")
 _LEAF = re.compile(r"\(<L (\S+) \S+ \S+ (\S+) \S+>\)")
+_WITHOUT_DERIVATION = Remark("sentence left out: no derivation follows its ID")
 _BRACKETS = {"-LRB-": "(", "-RRB-": ")", "-LCB-": "{", "-RCB-": "}", "-LSB-": "[", "-RSB-": "]"}
 
 
-def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
+def read(files: Mapping[str, Path], language: str) -> Rows:
     """Yield one example a derivation; its id is its ``ID``, and ``-LRB-`` becomes ``(``."""
     for _, path in in_order(files):
         identity = ""
         for number, line in lines(path):
             if line.startswith("ID="):
+                if identity:
+                    yield _WITHOUT_DERIVATION
                 identity = _IDENTITY.match(line)[1] if _IDENTITY.match(line) else ""  # type: ignore[index]
             elif line.strip():
                 yield _example(identity, line, path, number)
                 identity = ""
+        if identity:
+            yield _WITHOUT_DERIVATION
 
 
 def _example(identity: str, line: str, path: Path, number: int) -> Example:

@@ -6,9 +6,11 @@ It reads every form of table; the card gives the template of the prompt. See
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from string import Formatter
+from typing import TYPE_CHECKING
 
 from xstilts.data.readers.records import Record, joined
+from xstilts.data.readers.text import shown
 from xstilts.errors import unknown
 
 if TYPE_CHECKING:
@@ -16,20 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.options import Tables, Text
 
 
 def read(
     files: Mapping[str, Path],
     language: str,
     *,
-    tables: Mapping[str, Mapping[str, Any]],
-    prompt: str,
-    choices: list[str] | str,
-    choice_text: str | None = None,
-    label: str | None = None,
-    labels: Mapping[Any, int] | None = None,
+    tables: Tables,
+    prompt: Text,
+    choices: list[Text] | Text,
+    choice_text: Text | None = None,
+    label: Text | None = None,
+    labels: Mapping[str, int] | None = None,
     first_label: int = 0,
-    id: str | None = None,
+    id: Text | None = None,
 ) -> Iterator[Example]:
     """Yield one example a row.
 
@@ -51,11 +54,20 @@ def read(
 
 def _prompt(record: Record, template: str) -> str:
     try:
-        return template.format_map(record.values).strip()
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        prompt = template.format_map(record.values).strip()
+        for _, name, _, _ in Formatter().parse(template):
+            if name is not None and not isinstance(_value(name, record), str | int):
+                raise record.fault(f"{name}: expected a text, found {shown(_value(name, record))}")
+        return prompt
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise record.fault(
             f"the prompt {template!r} needs {error}; the row has: {', '.join(record.values)}"
         ) from error
+
+
+def _value(name: str, record: Record) -> object:
+    """The value that a placeholder of a template, such as ``question[stem]``, stands for."""
+    return Formatter().get_field(name, (), record.values)[0]
 
 
 def _choices(record: Record, columns: list[str] | str, text: str | None) -> list[str]:
@@ -63,12 +75,12 @@ def _choices(record: Record, columns: list[str] | str, text: str | None) -> list
         return [record.text(column) for column in columns]
     found = record.get(columns)
     if not isinstance(found, list):
-        raise record.fault(f"{columns}: expected a list, found {found!r:.60}")
+        raise record.fault(f"{columns}: expected a list, found {shown(found)}")
     texts = []
     for choice in found:
         value = choice.get(text) if text is not None and isinstance(choice, dict) else choice
         if not isinstance(value, str):
-            raise record.fault(f"{columns}: expected a list of texts, found {choice!r:.60} in it")
+            raise record.fault(f"{columns}: expected a list of texts, found {shown(choice)} in it")
         texts.append(value.strip())
     return texts
 
@@ -76,11 +88,11 @@ def _choices(record: Record, columns: list[str] | str, text: str | None) -> list
 def _label(record: Record, column: str | None, names: Mapping[str, int], first: int) -> int | None:
     if column is None:
         return None
-    given = str(record.get(column)).strip()
+    given = record.name(column)
     if names:
         if given not in names:
             raise record.fault(unknown("label", given, names))
         return names[given]
-    if not given.isdecimal():
-        raise record.fault(f"label: expected a number, found {given!r}")
+    if not (given.isascii() and given.isdecimal() and len(given) < 10):
+        raise record.fault(f"label: expected a number, found {shown(given)}")
     return int(given) - first

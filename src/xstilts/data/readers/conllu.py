@@ -7,20 +7,24 @@ precedence (google-research/xtreme @ 0918248, ``lib/conll.py``, ``conllu_to_conl
 of treebanks without their text are dropped, and U+200C and spaces inside forms are deleted
 (``utils_preprocess.py``). We measure the nearness in the basic tree only; XTREME's tool also
 follows enhanced dependencies where a treebank has them.
+
+A treebank may withhold its words for want of a licence (``_`` in the place of each form): its
+release says how to merge them into the files.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.data.readers.text import in_order, lines
+from xstilts.data.readers.remarks import Remark
+from xstilts.data.readers.text import in_order, lines, shown
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from xstilts.data.examples import Example
+    from xstilts.data.readers.remarks import Rows
 
 PRECEDENCE = {
     "es": ("VERB", "AUX", "PRON", "ADP", "DET"),
@@ -44,15 +48,23 @@ class _Word(NamedTuple):
     head: int
 
 
+class _Range(NamedTuple):
+    """A multiword token: its last word, its form and its line."""
+
+    last: int
+    form: str
+    line: int
+
+
 class _Sentence:
-    """The words of a sentence by number, and its multiword tokens by first and last word."""
+    """The words of a sentence by number, and its multiword tokens by their first word."""
 
     def __init__(self) -> None:
         self.words: dict[int, _Word] = {}
-        self.ranges: dict[int, tuple[int, str]] = {}
+        self.ranges: dict[int, _Range] = {}
 
 
-def read(files: Mapping[str, Path], language: str, *, fused: bool = True) -> Iterator[Example]:
+def read(files: Mapping[str, Path], language: str, *, fused: bool = True) -> Rows:
     """Yield one example a sentence, over all parts in the order of their names.
 
     ``fused: false`` keeps the syntactic words instead of the tokens (UD's own evaluation). A
@@ -68,6 +80,8 @@ def read(files: Mapping[str, Path], language: str, *, fused: bool = True) -> Ite
                     "tokens": [_clean(form) for form, _ in tokens],
                     "tags": [upos for _, upos in tokens],
                 }
+            else:
+                yield Remark("sentence left out: the treebank withholds its words")
             row += 1
 
 
@@ -75,11 +89,23 @@ def _sentences(path: Path) -> Iterator[_Sentence]:
     sentence = _Sentence()
     for number, line in lines(path):
         if not line.strip():
-            if sentence.words:
-                yield sentence
+            yield from _complete(sentence, path)
             sentence = _Sentence()
         elif not line.startswith("#"):
             _add(sentence, line, path, number)
+    yield from _complete(sentence, path)
+
+
+def _complete(sentence: _Sentence, path: Path) -> Iterator[_Sentence]:
+    """The sentence, if it has words; each range must cover words that exist."""
+    for first, found in sentence.ranges.items():
+        if found.last > len(sentence.words):
+            raise MalformedFile(
+                path,
+                found.line,
+                f"the multiword token {first}-{found.last} ends after the last word, "
+                f"{len(sentence.words)}",
+            )
     if sentence.words:
         yield sentence
 
@@ -93,24 +119,45 @@ def _add(sentence: _Sentence, line: str, path: Path, number: int) -> None:
         if "." in identity:  # an empty node of the enhanced graph: no word of the sentence
             return
         if "-" in identity:
-            first, last = map(int, identity.split("-"))
+            first, last = map(_number, identity.split("-"))
             if last < first:
                 raise ValueError
-            sentence.ranges[first] = (last, form)
+            _add_range(sentence, first, _Range(last, form, number), path)
             return
-        place = int(identity)
-        above = int(head) if head != "_" else 0
+        place = _number(identity)
+        above = _number(head) if head != "_" else 0
     except ValueError:
         raise MalformedFile(
             path,
             number,
-            f"expected the numbers of a word and its head, found {identity!r} and {head!r}",
+            "expected the numbers of a word and its head, "
+            f"found {shown(identity)} and {shown(head)}",
         ) from None
     if place != len(sentence.words) + 1:
         raise MalformedFile(
             path, number, f"expected word {len(sentence.words) + 1}, found word {place}"
         )
     sentence.words[place] = _Word(form, upos, above)
+
+
+def _number(text: str) -> int:
+    """A number in ASCII digits; raises `ValueError`."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ValueError
+    return int(text)
+
+
+def _add_range(sentence: _Sentence, first: int, found: _Range, path: Path) -> None:
+    """A range stands before its first word, and ranges do not overlap."""
+    covered = max((earlier.last for earlier in sentence.ranges.values()), default=0)
+    if first != len(sentence.words) + 1 or first <= covered:
+        raise MalformedFile(
+            path,
+            found.line,
+            f"expected a multiword token that begins with word {len(sentence.words) + 1} and lies "
+            f"after word {covered}, found {first}-{found.last}",
+        )
+    sentence.ranges[first] = found
 
 
 def _words(sentence: _Sentence) -> Iterator[tuple[str, str]]:
@@ -124,14 +171,13 @@ def _tokens(sentence: _Sentence, language: str) -> Iterator[tuple[str, str]]:
         if place <= covered:
             continue
         if place in sentence.ranges:
-            covered, form = sentence.ranges[place]
-            within = [p for p in range(place, covered + 1) if p in sentence.words]
-            yield form, fused_upos(sentence.words, within, language)
+            covered, form, _ = sentence.ranges[place]
+            yield form, fused_upos(sentence.words, range(place, covered + 1), language)
         else:
             yield word.form, word.upos
 
 
-def fused_upos(words: Mapping[int, _Word], within: list[int], language: str) -> str:
+def fused_upos(words: Mapping[int, _Word], within: Sequence[int], language: str) -> str:
     """The UPOS of a multiword token that covers the words ``within``."""
     depths = {place: _depth(words, place) for place in within}
     nearest = [place for place in within if depths[place] == min(depths.values())]

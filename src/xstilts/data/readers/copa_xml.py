@@ -6,10 +6,10 @@ entity, and refuses a file that declares entities of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
-from xstilts.data.readers.text import in_order, open_bytes
+from xstilts.data.readers.text import in_order, read_whole, shown
 from xstilts.errors import MalformedFile, unknown
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.options import Text
 
 _TEXTS = ("p", "a1", "a2")
 _ALTERNATIVES = {"1": 0, "2": 1}
@@ -26,21 +27,28 @@ def read(
     files: Mapping[str, Path],
     language: str,
     *,
-    prompt: str = "{premise} What was the {question}?",
+    prompt: Text = "{premise} What was the {question}?",
 ) -> Iterator[Example]:
     """Yield one example an item; the default prompt is XCOPA's (XTREME-R, ``utils_xcopa``)."""
     for _, path in in_order(files):
         items = _Items(path)
-        with open_bytes(path) as stream:
-            items.parse(stream.read())
+        items.parse(read_whole(path))
         for line, item in items.found:
             yield _example(path, line, item, prompt)
+
+
+def problems(options: Mapping[str, Any]) -> Iterator[str]:
+    """A prompt that asks for more than an item has."""
+    try:
+        options["prompt"].format(premise="", question="")
+    except (LookupError, ValueError, AttributeError) as error:
+        yield f"prompt: has {error}; allowed: {{premise}} and {{question}}"
 
 
 def _example(path: Path, line: int, item: dict[str, str], prompt: str) -> Example:
     for name in ("id", "asks-for", "most-plausible-alternative", *_TEXTS):
         if not item.get(name, "").strip():
-            raise MalformedFile(path, line, f"item {item.get('id', '')!r} has no {name}")
+            raise MalformedFile(path, line, f"item {shown(item.get('id', ''))} has no {name}")
     asked, right = item["asks-for"], item["most-plausible-alternative"]
     if asked not in ("cause", "effect"):
         raise MalformedFile(path, line, unknown("asks-for", asked, ["cause", "effect"]))
@@ -74,6 +82,9 @@ class _Items:
         except expat.ExpatError as error:
             problem = f"not XML: {expat.errors.messages[error.code]}"
             raise MalformedFile(self._path, error.lineno, problem) from error
+        except (ValueError, LookupError) as error:  # an encoding that Python does not know
+            line = self._parser.CurrentLineNumber
+            raise MalformedFile(self._path, line, f"not XML: {error}") from error
 
     def _entity(self, *_: object) -> None:
         line = self._parser.CurrentLineNumber

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.data.readers.text import in_order, lines
+from xstilts.data.readers.text import in_order, lines, shown
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
@@ -41,6 +41,6 @@ def _example(item: list[str], row: int, path: Path, begins: int) -> Example:
         raise MalformedFile(
             path,
             begins + 1,
-            f"expected 0, 1, 2 or 3 in the second line of an item, found {gold!r:.40}",
+            f"expected 0, 1, 2 or 3 in the second line of an item, found {shown(gold)}",
         )
     return {"id": str(row), "prompt": context, "choices": endings, "label": int(gold)}

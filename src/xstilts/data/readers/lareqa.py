@@ -2,7 +2,8 @@
 
 Follows XTREME-R's ``utils_lareqa.py``: a candidate is a sentence with its paragraph appended and
 line ends removed; relevant are the sentences with the answer in each of the languages, so a system
-must rank translations alike. The reader skips questions whose answer begins in no sentence.
+must rank translations alike. A sentence that occurs twice in its paragraph is relevant each time.
+Questions whose answer begins in no sentence are left out.
 
 The official score is one number over the questions of all languages. Here an example file holds
 the questions of one language and the candidates of all; as every language asks the same questions,
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xstilts.data.readers.text import field, in_order, json_value, part
+from xstilts.data.readers.remarks import Remark
+from xstilts.data.readers.text import field, in_order, json_value, part, shown
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
@@ -21,16 +23,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.remarks import Rows
+
+
+class _Question(NamedTuple):
+    identity: str
+    text: str
+    start: int
 
 
 class _Paragraph(NamedTuple):
     number: int
     context: str
     sentences: list[tuple[int, int]]
-    questions: list[tuple[str, str, int]]
+    questions: list[_Question]
+
+    def text(self, sentence: int) -> str:
+        begin, end = self.sentences[sentence]
+        return self.context[begin:end]
+
+    def answering(self, question: _Question) -> list[int]:
+        """The sentences with the text of the one that the answer begins in; none if none does."""
+        found = (i for i, (a, b) in enumerate(self.sentences) if a <= question.start < b)
+        if (first := next(found, None)) is None:
+            return []
+        return [i for i in range(len(self.sentences)) if self.text(i) == self.text(first)]
 
 
-def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
+def read(files: Mapping[str, Path], language: str) -> Rows:
     """Yield the questions of part ``language`` and the sentences of every part.
 
     Parts are named by language code; the id of a candidate is ``<code>_<paragraph>_<sentence>``.
@@ -42,42 +62,38 @@ def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
     relevant: dict[str, list[str]] = {}
     for code, paragraphs in texts.items():
         for paragraph in paragraphs:
-            for identity, _, start in paragraph.questions:
-                sentence = _sentence_at(paragraph.sentences, start)
-                if sentence is not None:
-                    key = f"{code}_{paragraph.number}_{sentence}"
-                    relevant.setdefault(identity, []).append(key)
+            for question in paragraph.questions:
+                keys = [f"{code}_{paragraph.number}_{i}" for i in paragraph.answering(question)]
+                relevant.setdefault(question.identity, []).extend(keys)
     yield from _queries(texts[language], relevant)
     for code, paragraphs in texts.items():
         yield from _candidates(code, paragraphs)
 
 
-def _queries(paragraphs: list[_Paragraph], relevant: Mapping[str, list[str]]) -> Iterator[Example]:
+def _queries(paragraphs: list[_Paragraph], relevant: Mapping[str, list[str]]) -> Rows:
     for paragraph in paragraphs:
-        for identity, question, start in paragraph.questions:
-            if _sentence_at(paragraph.sentences, start) is not None:
+        for question in paragraph.questions:
+            if paragraph.answering(question):
                 yield {
-                    "id": identity,
+                    "id": question.identity,
                     "side": "query",
-                    "text": question,
-                    "relevant": relevant[identity],
+                    "text": question.text,
+                    "relevant": relevant[question.identity],
                 }
+            else:
+                yield Remark("question left out: its answer begins in no sentence")
 
 
 def _candidates(code: str, paragraphs: list[_Paragraph]) -> Iterator[Example]:
     for paragraph in paragraphs:
-        for place, (begin, end) in enumerate(paragraph.sentences):
-            text = paragraph.context[begin:end] + paragraph.context
+        for place in range(len(paragraph.sentences)):
+            text = paragraph.text(place) + paragraph.context
             yield {
                 "id": f"{code}_{paragraph.number}_{place}",
                 "side": "candidate",
                 "text": text.replace("\n", ""),
                 "relevant": [],
             }
-
-
-def _sentence_at(sentences: list[tuple[int, int]], start: int) -> int | None:
-    return next((i for i, (a, b) in enumerate(sentences) if a <= start < b), None)
 
 
 def _paragraphs(path: Path) -> Iterator[_Paragraph]:
@@ -103,7 +119,7 @@ def _paragraph(paragraph: Any, number: int, path: Path, at: str) -> _Paragraph:
                 path,
                 None,
                 f"{at}: expected [start, end] within the context in sentence_breaks, "
-                f"found {span!r:.40}",
+                f"found {shown(span)}",
             )
     questions = []
     for k, question in enumerate(field(paragraph, "qas", list, path, None, at)):
@@ -112,7 +128,7 @@ def _paragraph(paragraph: Any, number: int, path: Path, at: str) -> _Paragraph:
         if not answers:
             raise MalformedFile(path, None, f"{within}: expected an answer, found none")
         questions.append(
-            (
+            _Question(
                 str(field(question, "id", (str, int), path, None, within)),
                 field(question, "question", str, path, None, within),
                 field(answers[0], "answer_start", int, path, None, f"{within}.answers[0]"),

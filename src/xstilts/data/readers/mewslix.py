@@ -13,19 +13,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from xstilts.data.readers.remarks import Remark
 from xstilts.data.readers.text import field, json_lines, part
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.remarks import Rows
 
 _BRACES = re.compile(r"\{(.*?)\}")
 
 
-def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
+def read(files: Mapping[str, Path], language: str) -> Rows:
     """Yield queries and candidates.
 
     From the parts ``mentions`` and ``entities``: the mentions in documents of the language, and all
@@ -40,11 +42,13 @@ def read(files: Mapping[str, Path], language: str) -> Iterator[Example]:
         if field(context, "language", str, mentions, line, "context") == language:
             for mention in field(document, "mentions", list, mentions, line, ""):
                 yield _query(context, mention, mentions, line)
+        else:
+            yield Remark("document left out: it is in another language")
     for line, entity in json_lines(entities):
         yield _candidate(entity, entities, line)
 
 
-def _pairs(path: Path) -> Iterator[Example]:
+def _pairs(path: Path) -> Rows:
     seen = set()
     for line, pair in json_lines(path):
         found = field(pair, "contextual_mention", dict, path, line, "")
@@ -54,6 +58,8 @@ def _pairs(path: Path) -> Iterator[Example]:
         if candidate["id"] not in seen:
             seen.add(candidate["id"])
             yield candidate
+        else:
+            yield Remark("entity left out: an earlier line has it")
 
 
 def _query(context: Any, mention: Any, path: Path, line: int) -> Example:
@@ -89,6 +95,9 @@ def _spans(holder: Any, path: Path, line: int) -> list[tuple[int, int]]:
     spans = field(holder, "sentence_spans", list, path, line, "")
     ends = ("start", "end")
     edges = [[field(s, end, int, path, line, "sentence_spans") for end in ends] for s in spans]
+    for start, end in edges:
+        if not 0 <= start <= end:
+            raise MalformedFile(path, line, f"sentence_spans: no span is {start} to {end}")
     return [(start, end) for start, end in edges]
 
 

@@ -6,27 +6,29 @@ pieces (headings, list items).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xstilts.data.readers.records import joined
+from xstilts.data.readers.remarks import Remark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from xstilts.data.examples import Example
+    from xstilts.data.readers.options import Place, Tables, Text
+    from xstilts.data.readers.remarks import Rows
 
 
 def read(
     files: Mapping[str, Path],
     language: str,
     *,
-    tables: Mapping[str, Mapping[str, Any]],
-    text: str = "text",
-    split: str | None = None,
-    shortest: int = 1,
-    most: int | None = None,
-) -> Iterator[Example]:
+    tables: Tables,
+    text: Text = "text",
+    split: Text | None = None,
+    shortest: Place = 1,
+    most: Place | None = None,
+) -> Rows:
     """Yield the texts of a column, cut at ``split``, in the order of the files.
 
     Pieces of fewer than ``shortest`` characters are skipped; reading ends after ``most`` pieces.
@@ -38,6 +40,7 @@ def read(
         for number, piece in enumerate(whole.split(split) if split else [whole]):
             words = " ".join(piece.split())
             if len(words) < shortest:
+                yield Remark(f"piece of text left out: fewer than {shortest} characters")
                 continue
             if most is not None and count >= most:
                 return

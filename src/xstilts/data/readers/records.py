@@ -7,14 +7,18 @@ A card describes each part of a split under the option ``tables``::
       labels: {form: csv}                                   # a header line names them
 
 The single key ``*`` describes all parts; they are then read one after the other, by part name.
+Several parts are joined row by row.
 
 ``form`` is ``csv`` (comma), ``tsv`` (tab), ``jsonl`` (one JSON object a line), ``lines`` (one value
-a line) or ``parquet`` (the Hub's copies). In CSV a field may stand in double quotes; it may then
-hold separators and line ends, and a quote inside it is written twice. In TSV a quote is a character
-like any other, unless the table says ``quoted: true``: its fields are then quoted as those of CSV.
-Several parts are joined row by row. ``errors: replace`` admits bytes that are not UTF-8; the
-default refuses them. In error messages, the line of a row is the one that the row begins on; for a
-parquet file it is the row's number, counted from 1.
+a line) or ``parquet`` (the Hub's copies). ``delimiter`` replaces the comma or the tab. In CSV a
+field may stand in double quotes; it may then hold delimiters and line ends, and a quote inside it
+is written twice. In TSV a quote is a character like any other. ``quoted: true`` reads a TSV with
+CSV's quotes, ``quoted: false`` a CSV without. A table that is read without quotes although many of
+its cells stand in them is refused, unless its card says ``quoted: false``.
+
+``errors: replace`` admits bytes that are not of the ``encoding``, which is UTF-8 unless the table
+names another; the default refuses them. In error messages, the line of a row is the one that the
+row begins on; for a parquet file it is the row's number, counted from 1.
 """
 
 from __future__ import annotations
@@ -22,14 +26,28 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xstilts.data.readers.text import in_order, json_lines, lines, parquet_rows, part, same_length
+from xstilts.data.readers.text import (
+    in_order,
+    json_lines,
+    lines,
+    parquet_rows,
+    part,
+    same_length,
+    shown,
+)
 from xstilts.errors import MalformedFile, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-FORMS = ("csv", "tsv", "jsonl", "lines", "parquet")
+    from xstilts.data.readers.options import Table, Tables
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+LONGEST_FIELD = 16 * 2**20
+"""Characters of the longest field in quotes: a quote that is never closed swallows a whole file."""
+MANY = 0.01
+"""Share of a table's rows with cells in CSV's quotes from which they are no coincidence."""
 
 
 class Record(NamedTuple):
@@ -57,17 +75,26 @@ class Record(NamedTuple):
         """The text of a column, without surrounding white space."""
         value = self.get(column)
         if not isinstance(value, str):
-            raise self.fault(f"{column}: expected a text, found {value!r:.60}")
+            raise self.fault(f"{column}: expected a text, found {shown(value)}")
         return value.strip()
 
+    def name(self, column: str) -> str:
+        """A column that holds a name, such as an id or a label: a text, or a whole number."""
+        value = self.get(column)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise self.fault(f"{column}: expected a text or a number, found {shown(value)}")
+        return str(value).strip()
+
     def identity(self, column: str | None) -> str:
-        """The example's id: a column's value, or the row's number from 0."""
-        return str(self.row if column is None else self.get(column))
+        """The example's id: a column's value, which must not be empty, or the row's number."""
+        if column is None:
+            return str(self.row)
+        if not (name := self.name(column)):
+            raise self.fault(f"{column}: expected an id, found none")
+        return name
 
 
-def joined(
-    files: Mapping[str, Path], tables: Mapping[str, Mapping[str, Any]], language: str
-) -> Iterator[Record]:
+def joined(files: Mapping[str, Path], tables: Tables, language: str) -> Iterator[Record]:
     """Yield the rows of all tables side by side, or one after the other for the key ``*``.
 
     A row's line is that of the first table. If two tables have the same column, the first counts.
@@ -78,7 +105,7 @@ def joined(
         yield from _appended(files, tables["*"], language)
         return
     parts = {name: part(files, name) for name in tables}
-    loaded = {name: list(_records(path, tables[name], language)) for name, path in parts.items()}
+    loaded = {name: list(_rows(path, tables[name], language)) for name, path in parts.items()}
     first = next(iter(parts))
     for name, path in parts.items():
         same_length(parts[first], len(loaded[first]), path, len(loaded[name]))
@@ -89,52 +116,32 @@ def joined(
         yield Record(parts[first], side_by_side[0][0], row, merged)
 
 
-def _appended(
-    files: Mapping[str, Path], table: Mapping[str, Any], language: str
-) -> Iterator[Record]:
+def _appended(files: Mapping[str, Path], table: Table, language: str) -> Iterator[Record]:
     row = 0
     for _, path in in_order(files):
-        for line, values in _records(path, table, language):
-            yield Record(path, line, row, values)
+        for record in records(path, table, language):
+            yield record._replace(row=row)
             row += 1
 
 
-def _records(
-    path: Path, table: Mapping[str, Any], language: str
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    allowed = {"form", "columns", "errors", "quoted"}
-    for key in table:
-        if key not in allowed:
-            raise MalformedFile(path, None, f"option tables: {unknown('key', key, allowed)}")
+def records(path: Path, table: Table, language: str) -> Iterator[Record]:
+    """Yield the rows of one table."""
+    for row, (line, values) in enumerate(_rows(path, table, language)):
+        yield Record(path, line, row, values)
+
+
+def _rows(path: Path, table: Table, language: str) -> Iterator[tuple[int, dict[str, Any]]]:
     form = table.get("form", "tsv")
-    quoted = table.get("quoted", False)
-    if not isinstance(quoted, bool) or (quoted and form != "tsv"):
-        raise MalformedFile(
-            path,
-            None,
-            f"option tables: quoted: {quoted!r} with form {form}; "
-            "allowed: true or false, with form tsv (form csv is always quoted)",
-        )
-    errors = str(table.get("errors", "strict"))
     if form in ("jsonl", "parquet"):
         yield from json_lines(path) if form == "jsonl" else parquet_rows(path)
         return
-    if form not in FORMS:
-        raise MalformedFile(path, None, f"option tables: {unknown('form', form, FORMS)}")
-    names = table.get("columns")
-    if form == "lines" and not (names and len(names) == 1):
-        raise MalformedFile(
-            path, None, "option tables: form lines needs one name in columns, like columns: [text]"
-        )
-    if form == "lines":
-        cells = _lines(path, errors)
-    elif form == "csv" or quoted:
-        cells = _quoted(path, errors, "," if form == "csv" else "\t")
-    else:
-        cells = _tsv(path, errors)
+    cells = _cells(path, form, table)
+    names: Sequence[str] | None = table.get("columns")
     if names is None:
-        names = next(cells, (0, []))[1]
-    names = [str(name).replace("{language}", language) for name in names]
+        names = _header(path, cells)
+    if form != "lines" and not _is_quoted(form, table) and "quoted" not in table:
+        cells = _without_quotes(path, cells)
+    names = [name.replace("{language}", language) for name in names]
     for line, row in cells:
         if len(row) != len(names):
             raise MalformedFile(
@@ -145,22 +152,69 @@ def _records(
         yield line, dict(zip(names, row, strict=True))
 
 
-def _tsv(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in lines(path, errors):
-        if line:
-            yield number, line.split("\t")
+def _header(path: Path, cells: Iterator[tuple[int, list[str]]]) -> list[str]:
+    line, names = next(cells, (1, []))
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise MalformedFile(
+            path, line, f"the header names the column {twice!r} twice; name all in `columns`"
+        )
+    return names
 
 
-def _lines(path: Path, errors: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in lines(path, errors):
-        yield number, [line]
+def _cells(path: Path, form: str, table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells) of a text table; the line is the one that the row begins on."""
+    text = lines(path, table.get("errors", "strict"), table.get("encoding", "utf-8"))
+    if form == "lines":
+        return ((number, [line]) for number, line in text)
+    delimiter = table.get("delimiter", DELIMITERS[form])
+    if _is_quoted(form, table):
+        return _quoted(path, text, delimiter, "CSV" if form == "csv" else "tab-separated CSV")
+    return ((number, line.split(delimiter)) for number, line in text if line)
 
 
-def _quoted(path: Path, errors: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _is_quoted(form: str, table: Table) -> bool:
+    return table.get("quoted", form == "csv")
+
+
+def _without_quotes(
+    path: Path, cells: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Pass rows on; raise `MalformedFile` at the end if many of them have cells in CSV's quotes.
+
+    Only a quote that is written twice inside a cell tells CSV's quotes from those of the text.
+    """
+    rows, suspects, first = 0, 0, 0
+    for number, row in cells:
+        rows += 1
+        if any(map(_in_csv_quotes, row)):
+            suspects += 1
+            first = first or number
+        yield number, row
+    if suspects > MANY * rows:
+        raise MalformedFile(
+            path,
+            first,
+            f"{suspects:,} of {rows:,} rows have cells in the quotes of CSV, this line first, but "
+            "the table is read without quotes; say `quoted: true` in `tables`, or "
+            "`quoted: false` if these quotes are a part of the text",
+        )
+
+
+def _in_csv_quotes(cell: str) -> bool:
+    return (
+        len(cell) > 3
+        and cell[0] == '"' == cell[-1]
+        and '""' in (inner := cell[1:-1])
+        and '"' not in inner.replace('""', "")
+    )
+
+
+def _quoted(
+    path: Path, text: Iterator[tuple[int, str]], delimiter: str, kind: str
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (first line, cells) of each row: a quoted value may contain line ends."""
-    text = (f"{line}\n" for _, line in lines(path, errors))
-    rows = csv.reader(text, delimiter=delimiter, strict=True)
-    kind = "CSV" if delimiter == "," else "tab-separated CSV"
+    csv.field_size_limit(LONGEST_FIELD)  # the library's own default is 131,072 characters
+    rows = csv.reader((f"{line}\n" for _, line in text), delimiter=delimiter, strict=True)
     while True:
         begins = rows.line_num + 1
         try:
@@ -180,4 +234,6 @@ def _csv_problem(error: csv.Error) -> str:
         return "a quote that opens in this row is not closed"
     if "expected after" in text:
         return "text follows the closing quote of a field (a quote inside a field is doubled)"
+    if "field limit" in text:
+        return f"a field has more than {LONGEST_FIELD:,} characters: a quote is not closed"
     return text

@@ -1,14 +1,18 @@
-"""SQuAD's JSON: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP.
+"""SQuAD's JSON: SQuAD 1.1 and 2.0, XQuAD, MLQA, TyDiQA-GoldP, AmQA.
 
 ``data[].paragraphs[].{context, qas[].{id, question, answers[].{text, answer_start}}}``; offsets
-count Unicode code points. A question without answers is unanswerable (SQuAD 2.0).
+count Unicode code points. A question without answers is unanswerable (SQuAD 2.0). AmQA's articles
+have one object in the place of the list of paragraphs, which the reader takes for a list of one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xstilts.data.readers.text import field, in_order, json_value
+from xstilts.data.readers.answers import Answer, question_rows
+from xstilts.data.readers.remarks import Remark
+from xstilts.data.readers.text import field, in_order, json_value, shown
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
@@ -16,6 +20,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.options import Text
+    from xstilts.data.readers.remarks import Rows
+
+
+class _Question(NamedTuple):
+    path: Path
+    where: str
+    context: str
+    value: Any
+
+    def field(self, key: str, kind: type | tuple[type, ...]) -> Any:
+        return field(self.value, key, kind, self.path, None, self.where)
+
+    def fault(self, problem: str) -> MalformedFile:
+        return MalformedFile(self.path, None, f"{self.where}: {problem}")
 
 
 def read(
@@ -23,27 +42,37 @@ def read(
     language: str,
     *,
     repair: bool = False,
-    id_prefixes: Mapping[str, str] | None = None,
+    id_prefixes: Mapping[str, Text] | None = None,
     name_parts: bool = False,
-) -> Iterator[Example]:
+    text_offsets: bool = False,
+) -> Rows:
     """Yield every question of every part.
 
-    ``repair`` mends answers whose offset does not point at their text: it takes the nearest
-    occurrence; it drops an answer that does not occur, and a question of which no answer remains
-    (which is answerable, so it must not pass for unanswerable). Without it, each is an error.
-    ``id_prefixes`` maps our language code to the prefix of the ids to keep: the official
-    TyDiQA-GoldP files hold all languages together, distinguished by ids like ``swahili-123-4``.
-    ``name_parts`` puts the part's name before the ids, if parts have the same questions (MLQA).
+    ``repair`` mends answers whose offset does not point at their text, or leaves them out
+    (`xstilts.data.readers.answers.question_rows`). ``id_prefixes`` maps our language code to the
+    prefix of the ids to keep: the official TyDiQA-GoldP files hold all languages together,
+    distinguished by ids like ``swahili-123-4``. ``name_parts`` puts the part's name before the ids,
+    if parts have the same questions (MLQA). ``text_offsets`` admits offsets that are written as
+    texts (TQuAD).
     """
-    prefix = _prefix(id_prefixes, language, files)
+    prefix = prefix_of(id_prefixes, language, files)
     for part, path in in_order(files):
-        for where, context, question in _questions(path):
-            row = _row(path, where, context, question, repair=repair)
-            if row is not None and row["id"].startswith(prefix):
-                yield row | {"id": f"{part}:{row['id']}"} if name_parts else row
+        for question in _questions(path):
+            identity = str(question.field("id", (str, int)))
+            if not identity.startswith(prefix):
+                yield Remark("question left out: the option `id_prefixes` asks for others")
+                continue
+            row: Example = {
+                "id": f"{part}:{identity}" if name_parts else identity,
+                "context": question.context,
+                "question": question.field("question", str),
+            }
+            answers = _answers(question, text_offsets=text_offsets)
+            yield from question_rows(row, answers, question.fault, repair=repair)
 
 
-def _prefix(prefixes: Mapping[str, str] | None, language: str, files: Mapping[str, Path]) -> str:
+def prefix_of(prefixes: Mapping[str, str] | None, language: str, files: Mapping[str, Path]) -> str:
+    """The prefix of a language's ids, empty if all ids are read; raises `MalformedFile`."""
     if prefixes is None:
         return ""
     if language not in prefixes:
@@ -55,63 +84,36 @@ def _prefix(prefixes: Mapping[str, str] | None, language: str, files: Mapping[st
     return prefixes[language]
 
 
-def _questions(path: Path) -> Iterator[tuple[str, str, Any]]:
-    """Yield (where in the file, context, question object)."""
+def _questions(path: Path) -> Iterator[_Question]:
     for i, article in enumerate(field(json_value(path), "data", list, path, None, "")):
         at = f"data[{i}]"
-        for j, paragraph in enumerate(field(article, "paragraphs", list, path, None, at)):
+        paragraphs = field(article, "paragraphs", (list, dict), path, None, at)
+        for j, paragraph in enumerate([paragraphs] if isinstance(paragraphs, dict) else paragraphs):
             within = f"{at}.paragraphs[{j}]"
             context = field(paragraph, "context", str, path, None, within)
             for k, question in enumerate(field(paragraph, "qas", list, path, None, within)):
-                yield f"{within}.qas[{k}]", context, question
+                yield _Question(path, f"{within}.qas[{k}]", context, question)
 
 
-def _row(path: Path, where: str, context: str, question: Any, *, repair: bool) -> Example | None:
-    identity = str(field(question, "id", (str, int), path, None, where))
-    given = field(question, "answers", list, path, None, where)
-    if question.get("is_impossible"):
-        given = []
+def _answers(question: _Question, *, text_offsets: bool) -> list[Answer]:
+    given = question.field("answers", list)
+    if "is_impossible" in question.value and question.field("is_impossible", bool):
+        return []
+    find = partial(field, path=question.path, line=None)
     answers = []
     for number, answer in enumerate(given):
-        at = f"{where}.answers[{number}]"
-        text = field(answer, "text", str, path, None, at)
-        start = field(answer, "answer_start", int, path, None, at)
-        found = locate(context, text, start) if repair else start
-        if found is None:
-            continue
-        if context[found : found + len(text)] != text or found < 0 or not text:
-            raise MalformedFile(
-                path,
-                None,
-                f"{at} of question {identity!r}: expected {text!r:.60} at {start} of the context, "
-                f"found {context[max(found, 0) : max(found, 0) + len(text)]!r:.60}; "
-                "the option `repair: true` takes the nearest occurrence",
-            )
-        answers.append({"text": text, "start": found})
-    if given and not answers:
-        return None
-    return {
-        "id": identity,
-        "context": context,
-        "question": field(question, "question", str, path, None, where),
-        "answers": answers,
-    }
+        at = f"{question.where}.answers[{number}]"
+        text = find(answer, "text", str, at=at)
+        start = find(answer, "answer_start", (int, str) if text_offsets else int, at=at)
+        answers.append(Answer(text, _offset(start, question)))
+    return answers
 
 
-def locate(context: str, text: str, start: int) -> int | None:
-    """The offset of ``text`` nearest to ``start`` (of two, the earlier); None if it is absent.
-
-    >>> locate("a cat, a bat, a cat", "cat", 11)
-    16
-    >>> locate("a cat", "dog", 0) is None
-    True
-    """
-    if not text:
-        return None
-    start = max(start, 0)
-    if context.startswith(text, start):
-        return start
-    before = context.rfind(text, 0, start + len(text))
-    after = context.find(text, start)
-    found = [place for place in (before, after) if place >= 0]
-    return min(found, key=lambda place: abs(place - start), default=None)
+def _offset(given: int | str, question: _Question) -> int:
+    """An offset as a number; a text must be one."""
+    if isinstance(given, int):
+        return given
+    digits = given.strip().removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+        raise question.fault(f"answer_start: expected a number, found {shown(given)}")
+    return int(given)

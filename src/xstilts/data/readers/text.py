@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
+import reprlib
 import zlib
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import MalformedFile
@@ -17,7 +20,22 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 GZIP_MAGIC = b"\x1f\x8b"
+LONGEST_LINE = 64 * 2**20
+"""Bytes of the longest line. A whole article of Wikipedia in JSON has a few million."""
+LARGEST_VALUE = 512 * 2**20
+"""Bytes of the largest file that is read as one JSON or XML value."""
 _BOM = b"\xef\xbb\xbf"
+_UTF8 = "utf-8"
+
+
+def _shortener() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    return short
+
+
+shown = _shortener().repr
+"""A value of a file as an error message shows it: bounded in length and depth."""
 
 
 @contextmanager
@@ -36,40 +54,131 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             raise MalformedFile(path, None, f"damaged gzip data ({error})") from error
 
 
-def lines(path: Path, errors: str = "strict") -> Iterator[tuple[int, str]]:
-    r"""Yield (line number, line) of a UTF-8 file.
+def read_whole(path: Path) -> bytes:
+    """All bytes of a file that is one value, uncompressed and without a byte order mark.
+
+    Raises `MalformedFile` for a file of more than `LARGEST_VALUE` bytes.
+    """
+    with open_bytes(path) as stream:
+        content = stream.read(LARGEST_VALUE + 1)
+    if len(content) > LARGEST_VALUE:
+        raise MalformedFile(
+            path, None, f"has more than {LARGEST_VALUE:,} bytes, which is too much for one value"
+        )
+    return content.removeprefix(_BOM)
+
+
+def lines(path: Path, errors: str = "strict", encoding: str = _UTF8) -> Iterator[tuple[int, str]]:
+    r"""Yield (line number, line) of a text file.
 
     Lines end at ``\n`` only: `str.splitlines` and text mode would also cut at U+2028, U+0085 and
     others, which occur inside real sentences (Tatoeba, MLQA) and would shift line-aligned files.
     One trailing carriage return and a byte order mark are dropped. ``errors`` is `bytes.decode`'s.
+    Raises `MalformedFile` for bytes that are not of the encoding, and for a line of more than
+    `LONGEST_LINE` bytes.
     """
+    numbered = _utf8_lines(path, errors) if _is_utf8(encoding) else _other(path, errors, encoding)
+    for number, line in numbered:
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == _UTF8
+
+
+def _utf8_lines(path: Path, errors: str) -> Iterator[tuple[int, str]]:
     with open_bytes(path) as stream:  # line by line: a million descriptions are some gigabytes
-        for number, raw in enumerate(stream, start=1):
+        for number, raw in byte_lines(stream, path):
             content = raw.removeprefix(_BOM) if number == 1 else raw
             try:
-                row = content.decode("utf-8", errors)
+                row = content.decode(_UTF8, errors)
             except UnicodeDecodeError as error:
-                place = error.start
                 raise MalformedFile(
-                    path, number, f"not UTF-8 at byte {place} of the line"
+                    path,
+                    number,
+                    f"not UTF-8 at byte {error.start} of the line; "
+                    "the reader's option `encoding` names another encoding, if it has that option",
                 ) from error
             if row:  # a byte order mark alone is not a line
-                yield number, row.removesuffix("\n").removesuffix("\r")
+                yield number, row
+
+
+def _other(path: Path, errors: str, encoding: str) -> Iterator[tuple[int, str]]:
+    """Lines of any encoding, such as UTF-16, whose line feed is not one byte."""
+    with (
+        open_bytes(path) as stream,
+        io.TextIOWrapper(stream, encoding, errors, newline="\n") as text,
+    ):
+        for number in count(1):
+            try:
+                line = text.readline(LONGEST_LINE)
+            except UnicodeError as error:
+                raise MalformedFile(path, number, f"not {encoding}: {error}") from error
+            if not line:
+                return
+            if len(line) >= LONGEST_LINE:
+                raise _too_long(path, number)
+            yield number, line.removeprefix("\ufeff") if number == 1 else line
+
+
+def byte_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, line with its line feed); an endless line is an error, not a crash."""
+    for number in count(1):
+        line = stream.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) >= LONGEST_LINE:
+            raise _too_long(path, number)
+        yield number, line
+
+
+def _too_long(path: Path, number: int) -> MalformedFile:
+    return MalformedFile(path, number, f"the line has more than {LONGEST_LINE:,} bytes")
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+def parse_json(text: str, path: Path, line: int | None) -> Any:
+    r"""The value of a JSON text; ``line`` is its first line, None if the text is the whole file.
+
+    Raises `MalformedFile` with the line for what is not JSON, and for what a Python value or a
+    parquet file cannot hold: numbers of thousands of digits, half of a surrogate pair
+    (``"\ud83d"``), values that are nested too deeply. NaN passes, because AfriQA has it in columns
+    that nobody reads.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MalformedFile(path, line or error.lineno, f"not JSON: {error.msg}") from error
+    except ValueError as error:
+        raise MalformedFile(path, line, f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise MalformedFile(path, line, "not JSON: nested too deeply") from error
+    if "\\ud" in text or "\\uD" in text:  # elsewhere UTF-8 has refused surrogates already
+        _refuse_surrogates(value, path, line)
+    return value
+
+
+def _refuse_surrogates(value: Any, path: Path, line: int | None) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        around = error.object[max(error.start - 20, 0) : error.end + 20]
+        raise MalformedFile(
+            path, line, f"half of a surrogate pair, which is no character: {around!a}"
+        ) from error
 
 
 def json_value(path: Path) -> Any:
-    """The one JSON value of a file."""
-    with open_bytes(path) as stream:
-        content = stream.read().removeprefix(_BOM)
+    """The one JSON value of a file; raises `MalformedFile`."""
+    content = read_whole(path)
     try:
-        return json.loads(content.decode("utf-8"))
+        text = content.decode(_UTF8)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise MalformedFile(path, line, "not UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise MalformedFile(path, error.lineno, f"not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise MalformedFile(path, None, "not JSON: nested too deeply") from error
+    return parse_json(text, path, None)
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -77,12 +186,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in lines(path):
         if not line.strip():
             continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise MalformedFile(path, number, f"not JSON: {error.msg}") from error
-        except RecursionError as error:
-            raise MalformedFile(path, number, "not JSON: nested too deeply") from error
+        value = parse_json(line, path, number)
         if not isinstance(value, dict):
             raise MalformedFile(
                 path, number, f"expected a JSON object, found {type(value).__name__}"
@@ -90,19 +194,46 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
+# --- parquet -------------------------------------------------------------------------------------
+
+
 def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (row number from 1, row) of a parquet file, a few thousand rows at a time."""
+    """Yield (row number from 1, row) of a parquet file, a few thousand rows at a time.
+
+    Raises `MalformedFile` for a damaged file, with the first row that could not be read.
+    """
+    number = 0
+    try:
+        for row in _parquet_rows(path):
+            number += 1
+            yield number, row
+    except OSError as error:
+        if error.errno is not None:  # of the operating system; pyarrow's own have no number
+            raise
+        raise _damaged_parquet(path, number, error) from error
+    except (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError) as error:
+        raise _damaged_parquet(path, number, error) from error
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    number = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=4096):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=4096):
+                yield from batch.to_pylist()
     except pa.ArrowException as error:
-        raise MalformedFile(path, None, f"not a parquet file ({error})") from error
+        raise ValueError(str(error)) from error
+
+
+def _damaged_parquet(path: Path, read: int, error: Exception) -> MalformedFile:
+    after = f"; damaged after row {read}" if read else ""
+    problem = " ".join(str(error).split())
+    return MalformedFile(path, None, f"not a parquet file ({problem:.200}){after}")
+
+
+# --- values and parts ----------------------------------------------------------------------------
 
 
 def field(
@@ -118,12 +249,13 @@ def field(
             path, line, f"{prefix}expected an object, found {type(record).__name__}"
         )
     if key not in record:
-        raise MalformedFile(path, line, f"{prefix}no {key!r}; found {', '.join(map(str, record))}")
+        names = ", ".join(map(str, record))
+        raise MalformedFile(path, line, f"{prefix}no {key!r}; found {names:.200}")
     value = record[key]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kind) or (isinstance(value, bool) and bool not in kinds):
         wanted = " or ".join(k.__name__ for k in kinds)
-        raise MalformedFile(path, line, f"{prefix}{key!r}: expected {wanted}, found {value!r:.60}")
+        raise MalformedFile(path, line, f"{prefix}{key!r}: expected {wanted}, found {shown(value)}")
     return value
 
 

@@ -5,28 +5,31 @@ Tags are texts, or indices into the option ``names``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xstilts.data.readers.records import Record, joined
+from xstilts.data.readers.remarks import Remark
+from xstilts.data.readers.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from xstilts.data.examples import Example
+    from xstilts.data.readers.options import Tables, Text
+    from xstilts.data.readers.remarks import Rows
 
 
 def read(
     files: Mapping[str, Path],
     language: str,
     *,
-    tables: Mapping[str, Mapping[str, Any]],
-    tokens: str = "tokens",
-    tags: str = "ner_tags",
-    names: list[str] | None = None,
-    others: Mapping[str, str] | None = None,
-) -> Iterator[Example]:
-    """Yield one example a row that has tokens; its id is its number from 0.
+    tables: Tables,
+    tokens: Text = "tokens",
+    tags: Text = "ner_tags",
+    names: list[Text] | None = None,
+    others: Mapping[str, Text] | None = None,
+) -> Rows:
+    """Yield one example a row that has tokens; its id is its number from 0 among these.
 
     ``tokens`` and ``tags`` name columns; ``others`` maps tags to others.
     """
@@ -35,24 +38,32 @@ def read(
         words, labels = record.get(tokens), record.get(tags)
         if not (isinstance(words, list) and isinstance(labels, list) and len(words) == len(labels)):
             raise record.fault(
-                f"expected lists of one length, found {tokens} {words!r:.40} "
-                f"and {tags} {labels!r:.40}"
+                f"expected lists of one length, found {tokens} {shown(words)} "
+                f"and {tags} {shown(labels)}"
+            )
+        if wrong := [word for word in words if not isinstance(word, str) or not word.strip()]:
+            raise record.fault(
+                f"{tokens}: expected texts that are not empty, found {shown(wrong[0])}"
             )
         read_tags = [_name(record, tag, names) for tag in labels]
         if words:
             yield {
                 "id": str(row),
-                "tokens": [str(word) for word in words],
+                "tokens": words,
                 "tags": [(others or {}).get(tag, tag) for tag in read_tags],
             }
             row += 1
+        else:
+            yield Remark("row left out: it has no tokens")
 
 
 def _name(record: Record, tag: object, names: list[str] | None) -> str:
-    if isinstance(tag, int):
+    if isinstance(tag, int) and not isinstance(tag, bool):
         if names is None or not 0 <= tag < len(names):
             raise record.fault(
                 f"tag {tag} is not an index into the {len(names or [])} names of the option `names`"
             )
         return names[tag]
-    return str(tag)
+    if not isinstance(tag, str) or not tag.strip():
+        raise record.fault(f"expected a tag, found {shown(tag)}")
+    return tag

@@ -7,22 +7,22 @@ UTF-8 text and -1 for none; one annotation a question in train, three in dev (v1
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from xstilts.data.readers.text import field, in_order, open_bytes
+from xstilts.data.readers.remarks import Remark
+from xstilts.data.readers.text import field, in_order, json_lines
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from xstilts.data.examples import Example
+    from xstilts.data.readers.options import Text
+    from xstilts.data.readers.remarks import Rows
 
 
-def read(
-    files: Mapping[str, Path], language: str, *, names: Mapping[str, str]
-) -> Iterator[Example]:
+def read(files: Mapping[str, Path], language: str, *, names: Mapping[str, Text]) -> Rows:
     """Yield the questions of one language, one article in memory at a time.
 
     ``names`` maps our language code to the language's name in the files (``sw: swahili``).
@@ -34,19 +34,14 @@ def read(
             f"option names: no key {language!r}; its keys: {', '.join(names)}",
         )
     for _, path in in_order(files):
-        with open_bytes(path) as stream:
-            for line, raw in enumerate(stream, start=1):
-                if raw.strip() and (row := _row(path, line, raw, names[language])):
-                    yield row
+        for line, item in json_lines(path):
+            if field(item, "language", str, path, line, "") == names[language]:
+                yield _row(path, line, item)
+            else:
+                yield Remark("question left out: it is in another language")
 
 
-def _row(path: Path, line: int, raw: bytes, name: str) -> Example | None:
-    try:
-        item = json.loads(raw)
-    except ValueError as error:  # JSON or its encoding
-        raise MalformedFile(path, line, f"not JSON: {error}") from error
-    if field(item, "language", str, path, line, "") != name:
-        return None
+def _row(path: Path, line: int, item: dict[str, Any]) -> Example:
     candidates = field(item, "passage_answer_candidates", list, path, line, "")
     annotations = field(item, "annotations", list, path, line, "")
     return {

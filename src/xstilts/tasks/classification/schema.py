@@ -17,6 +17,7 @@ class ClassificationSchema(TaskSchema):
     """One text, or a pair (premise, hypothesis); the label is null where a benchmark hides it."""
 
     name = "classification"
+    texts: ClassVar = ("text", "text_pair")
     gold = "label"
     scorers: ClassVar = {"accuracy": ("accuracy",)}
     needs_labels = True

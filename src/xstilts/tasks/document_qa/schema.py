@@ -23,6 +23,7 @@ class DocumentQASchema(TaskSchema):
     """
 
     name = "document_qa"
+    texts: ClassVar = ("question", "document")
     gold = "annotations"
     scorers: ClassVar = {
         "tydi": tuple(f"{task}_{measure}" for task in TASKS for measure in MEASURES)

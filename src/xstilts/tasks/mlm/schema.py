@@ -16,6 +16,7 @@ class MlmSchema(TaskSchema):
     """Plain text, which is mixed into a training and never scored."""
 
     name = "mlm"
+    texts: ClassVar = ("text",)
     scorers: ClassVar = {"none": ("loss",)}
     is_plain_text = True
     guessed_tokens = 128

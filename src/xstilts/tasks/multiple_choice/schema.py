@@ -16,6 +16,7 @@ class MultipleChoiceSchema(TaskSchema):
     """Each choice is read after the prompt; the label is an index into the choices."""
 
     name = "multiple_choice"
+    texts: ClassVar = ("prompt", "choices")
     gold = "label"
     scorers: ClassVar = {"accuracy": ("accuracy",)}
     is_classification = True

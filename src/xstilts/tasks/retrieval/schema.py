@@ -17,6 +17,7 @@ class RetrievalSchema(TaskSchema):
     """Queries, and the candidates that answer them."""
 
     name = "retrieval"
+    texts: ClassVar = ("text",)
     gold = "relevant"
     scorers: ClassVar = {
         "nearest": ("accuracy",),

@@ -21,6 +21,7 @@ class SpanQASchema(TaskSchema):
     """A question on a context; without answers it is unanswerable (SQuAD 2.0)."""
 
     name = "span_qa"
+    texts: ClassVar = ("context", "question")
     gold = "answers"
     scorers: ClassVar = dict.fromkeys(("squad", "mlqa", "squad2"), _METRICS_OF_BOTH)
     guessed_tokens = 250

@@ -18,6 +18,7 @@ class TaggingSchema(TaskSchema):
     """One tag a token; the tags are null where a benchmark hides them."""
 
     name = "tagging"
+    texts: ClassVar = ("tokens",)
     gold = "tags"
     scorers: ClassVar = {
         "span_f1": ("f1", "precision", "recall"),

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from xstilts.data.readers.afriqa import read
+from xstilts.data.readers.answers import MOVED, UNANSWERED
 from xstilts.errors import MalformedFile
 
 
@@ -38,14 +39,15 @@ def test_the_question_is_african_and_the_answer_english(tmp_path):
 )
 def test_a_wrong_or_missing_offset_is_mended(tmp_path, answer):
     """By the nearest occurrence."""
-    (row,) = read(afriqa(tmp_path, answer_pivot=answer), "sw")
+    remark, row = read(afriqa(tmp_path, answer_pivot=answer), "sw")
+    assert remark == MOVED
     assert row["answers"] == [{"text": "Nile", "start": 4}]
 
 
 @pytest.mark.parametrize("changes", [{"answer_pivot": pivot("yes", -1)}, {"context": None}])
 def test_a_question_that_no_span_answers_is_left_out(tmp_path, changes):
     """Yes, no, and questions without a passage."""
-    assert list(read(afriqa(tmp_path, **changes), "sw")) == []
+    assert list(read(afriqa(tmp_path, **changes), "sw"))[-1] == UNANSWERED
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from xstilts.data.readers import mewslix
+from xstilts.data.readers.remarks import Remark
 from xstilts.errors import MalformedFile
 
 TEXT = "Kichwa\n\nRais alifika {jana}  Nairobi mapema. Kisha akaondoka."
@@ -63,7 +64,11 @@ def test_a_mention_is_marked_in_its_sentence_and_entities_are_described(tmp_path
     other = {"context": CONTEXT | {"language": "de"}, "mentions": [MENTION]}
     documents = [{"context": CONTEXT, "mentions": [MENTION]}, other]
     files = write(tmp_path, mentions=documents, entities=[ENTITY])
-    assert list(mewslix.read(files, "sw")) == [QUERY, CANDIDATE]
+    assert list(mewslix.read(files, "sw")) == [
+        QUERY,
+        Remark("document left out: it is in another language"),
+        CANDIDATE,
+    ]
 
 
 def test_an_entity_of_several_pairs_is_one_candidate(tmp_path):
@@ -71,7 +76,12 @@ def test_an_entity_of_several_pairs_is_one_candidate(tmp_path):
     pair = {"contextual_mention": {"context": CONTEXT, "mention": MENTION}, "entity": ENTITY}
     again = {"context": CONTEXT, "mention": MENTION | {"example_id": "m2"}}
     files = write(tmp_path, pairs=[pair, pair | {"contextual_mention": again}])
-    assert list(mewslix.read(files, "en")) == [QUERY, CANDIDATE, QUERY | {"id": "m2"}]
+    assert list(mewslix.read(files, "en")) == [
+        QUERY,
+        CANDIDATE,
+        QUERY | {"id": "m2"},
+        Remark("entity left out: an earlier line has it"),
+    ]
 
 
 def test_a_mention_in_no_sentence_is_an_error(tmp_path):

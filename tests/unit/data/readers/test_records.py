@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xstilts.data.readers import choices, hellaswag_lines, labelled_texts
+from xstilts.data.readers import choices, hellaswag_lines, labelled_texts, parallel_rows
+from xstilts.data.readers.remarks import Remark
 from xstilts.errors import MalformedFile
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), min_size=1)
@@ -136,7 +137,10 @@ def test_a_label_mapped_to_null_leaves_the_row_out(tmp_path):
         label="label",
         labels={"neutral": "neutral", "-": None},
     )
-    assert [row["text"] for row in rows] == ["b"]
+    assert list(rows) == [
+        Remark("row left out: the option `labels` maps its label to null"),
+        {"id": "1", "text": "b", "text_pair": None, "label": "neutral"},
+    ]
 
 
 def test_columns_may_be_named_after_the_language(tmp_path):
@@ -159,7 +163,10 @@ def test_where_keeps_the_rows_of_one_value(tmp_path):
     rows = labelled_texts.read(
         files, "en", tables={"*": {"form": "tsv"}}, text="premise", where={"set": "test"}
     )
-    assert [row["text"] for row in rows] == ["b"]
+    assert list(rows) == [
+        Remark("row left out: the option `where` asks for others"),
+        {"id": "1", "text": "b", "text_pair": None, "label": None},
+    ]
 
 
 def test_an_unclosed_quote_is_an_error_at_the_line_it_opens(tmp_path):
@@ -169,21 +176,132 @@ def test_an_unclosed_quote_is_an_error_at_the_line_it_opens(tmp_path):
         list(labelled_texts.read(files, "en", tables={"*": {"form": "csv"}}, text="premise"))
 
 
+SEMICOLONS = {"*": {"form": "csv", "delimiter": ";"}}
+
+
+def test_a_table_may_have_another_delimiter(tmp_path):
+    """With CSV's quotes, or without."""
+    files = write(tmp_path / "a.csv", 'text;label\n"a;b";x\n')
+    (row,) = labelled_texts.read(files, "en", tables=SEMICOLONS, text="text", label="label")
+    assert row["text"] == "a;b"
+    tables = {"*": SEMICOLONS["*"] | {"quoted": False}}
+    with pytest.raises(MalformedFile, match=r"a\.csv:2: expected 2 columns .* found 3"):
+        list(labelled_texts.read(files, "en", tables=tables, text="text"))
+
+
+def test_a_field_in_quotes_may_be_longer_than_the_library_allows_by_default(tmp_path):
+    """Its limit is 131,072 characters; an article of Wikipedia has more."""
+    files = write(tmp_path / "a.csv", f'text\n"{"x " * 100_000}"\n')
+    (row,) = labelled_texts.read(files, "en", tables={"*": {"form": "csv"}}, text="text")
+    assert len(row["text"]) == 199_999
+
+
+@pytest.mark.parametrize("form", ["tsv", "csv"])
+def test_a_header_that_names_a_column_twice_is_an_error(tmp_path, form):
+    """The last one would count, in silence."""
+    mark = {"tsv": "\t", "csv": ","}[form]
+    files = write(tmp_path / "a", mark.join(["text", "label", "text"]) + "\n")
+    with pytest.raises(MalformedFile, match=r"a:1: the header names the column 'text' twice"):
+        list(labelled_texts.read(files, "en", tables={"*": {"form": form}}, text="text"))
+
+
+HEALTH = "category\ttext\n" + 'health\t"He said ""no""."\n' * 3 + "health\tNo.\n" * 7
+
+
+def test_csv_quotes_in_many_cells_of_a_table_that_is_read_without_are_an_error(tmp_path):
+    """On 16 languages of a public set, half of the texts kept the quotes, without a word."""
+    files = write(tmp_path / "a.tsv", HEALTH)
+    options = {"text": "text", "label": "category"}
+    with pytest.raises(
+        MalformedFile, match=r"a\.tsv:2: 3 of 10 rows have cells in the quotes of CSV.*quoted: true"
+    ):
+        list(labelled_texts.read(files, "ha", tables={"*": {"form": "tsv"}}, **options))
+    rows = labelled_texts.read(files, "ha", tables=QUOTED, **options)
+    assert next(rows)["text"] == 'He said "no".'
+    literal = {"*": {"form": "tsv", "quoted": False}}
+    assert next(labelled_texts.read(files, "ha", tables=literal, **options))["text"][0] == '"'
+
+
+def test_quoted_speech_is_no_csv(tmp_path):
+    """A sentence may begin and end with a quote."""
+    files = write(tmp_path / "a.tsv", 'text\n"No."\n"Yes," she said, "of course."\n')
+    rows = labelled_texts.read(files, "en", tables={"*": {"form": "tsv"}}, text="text")
+    assert [row["text"] for row in rows] == ['"No."', '"Yes," she said, "of course."']
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le", "gb18030"])
+def test_a_table_may_have_another_encoding(tmp_path, encoding):
+    """Also one whose line feed is not one byte."""
+    files = write(tmp_path / "a.tsv", "text\nañejo\nçok\n".encode(encoding, "ignore"))
+    tables = {"*": {"form": "tsv", "encoding": encoding}}
+    rows = list(labelled_texts.read(files, "en", tables=tables, text="text"))
+    assert [row["text"] for row in rows] == ["añejo", "çok"]
+    with pytest.raises(MalformedFile):
+        list(labelled_texts.read(files, "en", tables={"*": {"form": "tsv"}}, text="text"))
+
+
+@pytest.mark.parametrize("value", ["null", "[1]", "true", '{"a": 1}', "1.5"])
+@pytest.mark.parametrize("column", ["text", "label", "id"])
+def test_a_value_that_is_no_text_is_an_error_and_not_its_python_name(tmp_path, column, value):
+    """A null would be the word "None"."""
+    row = f'{{"text": "a", "label": "x", "id": "1", "{column}": {value}}}'
+    files = write(tmp_path / "a.jsonl", row)
+    options = {"text": "text", "label": "label", "id": "id"}
+    with pytest.raises(MalformedFile, match=rf"a\.jsonl:1: {column}: expected a text"):
+        list(labelled_texts.read(files, "en", tables={"*": {"form": "jsonl"}}, **options))
+
+
+def test_a_selection_names_the_rows_to_read_and_numbers_them(tmp_path):
+    """AfriXNLI's items in the languages of XNLI."""
+    files = write(tmp_path / "a.tsv", "text\na\nb\nc\n")
+    files["rows"] = tmp_path / "rows.tsv"
+    files["rows"].write_text("new\told\n0\t2\n1\t0\n")
+    options = {
+        "tables": {"pairs": {"form": "tsv"}},
+        "text": "text",
+        "selection": {"part": "rows", "column": "old"},
+    }
+    rows = list(labelled_texts.read(files, "en", **options))
+    assert [(row["id"], row["text"]) for row in rows] == [("0", "c"), ("1", "a")]
+    files["rows"].write_text("new\told\n0\t3\n")
+    with pytest.raises(MalformedFile, match=r"rows\.tsv:2: expected the number .* 0 to 2, found 3"):
+        list(labelled_texts.read(files, "en", **options))
+
+
+# --- translations in tables ----------------------------------------------------------------------
+
+
+def sides(tmp_path, **texts):
+    for part, text in texts.items():
+        (tmp_path / part).write_text(f"n\ttext\n{text}")
+    files = {part.replace("_", "."): tmp_path / part for part in texts}
+    return list(parallel_rows.read(files, "sw", table={"form": "tsv"}, text="text", id="n"))
+
+
+def test_translations_are_paired_by_id_over_all_parts_of_a_side(tmp_path):
+    """SIB-200's files of a language are in another order each."""
+    rows = sides(
+        tmp_path, english_a="1\tone\n", english_b="2\ttwo\n", foreign="2\tmbili\n1\tmoja\n"
+    )
+    assert [(row["side"], row["text"], row["relevant"]) for row in rows] == [
+        ("query", "one", ["1"]),
+        ("query", "two", ["2"]),
+        ("candidate", "mbili", []),
+        ("candidate", "moja", []),
+    ]
+
+
 @pytest.mark.parametrize(
-    ("tables", "problem"),
+    ("foreign", "problem"),
     [
-        ({"*": {"form": "xls"}}, "unknown form 'xls'"),
-        ({"*": {"from": "csv"}}, "unknown key 'from'; did you mean 'form'"),
-        ({"*": {"form": "lines"}}, "needs one name in columns"),
-        ({"*": {"form": "tsv", "quoted": "yes"}}, "quoted: 'yes' .* allowed: true or false"),
-        ({"*": {"form": "jsonl", "quoted": True}}, "quoted: True with form jsonl; allowed: .* tsv"),
-        ({"rows": {}}, "no part 'rows'; its parts: pairs"),
+        ("1\tmoja\n", r"english: 1 ids have no translation, such as '2'"),
+        ("1\tmoja\n2\tmbili\n3\ttatu\n", r"foreign: 1 ids have no translation, such as '3'"),
+        ("1\tmoja\n1\tmbili\n", r"foreign:3: the id '1' occurs twice"),
     ],
 )
-def test_a_wrong_description_of_a_table_is_an_error(tmp_path, tables, problem):
-    """It says what is allowed."""
+def test_a_sentence_without_its_translation_is_an_error(tmp_path, foreign, problem):
     with pytest.raises(MalformedFile, match=problem):
-        list(labelled_texts.read(write(tmp_path / "a", "x"), "en", tables=tables, text="x"))
+        sides(tmp_path, english="1\tone\n2\ttwo\n", foreign=foreign)
 
 
 # --- choices -------------------------------------------------------------------------------------

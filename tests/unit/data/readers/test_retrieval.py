@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xstilts.data.readers import bucc, lareqa, parallel_lines
+from xstilts.data.readers.remarks import Remark
 from xstilts.errors import MalformedFile
 
 SENTENCES = st.lists(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\ufeff")), max_size=8
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\t\ufeff")), max_size=8
 )
 
 
@@ -34,6 +35,18 @@ def test_unequal_sides_are_an_error_with_both_counts(tmp_path):
     (tmp_path / "e").write_text("a\nb\n")
     (tmp_path / "f").write_text("x\n")
     with pytest.raises(MalformedFile, match=r"e: has 2 rows, but .*f has 1"):
+        list(parallel_lines.read({"english": tmp_path / "e", "foreign": tmp_path / "f"}, "sw"))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [("", "expected a sentence, found an empty line"), ("1\ta", "a tab: this is a table")],
+)
+def test_a_line_that_is_no_sentence_is_an_error(tmp_path, line, problem):
+    """An empty line would be a query and a candidate; a header and whole rows, sentences."""
+    (tmp_path / "e").write_text(f"a\n{line}\nb\n")
+    (tmp_path / "f").write_text("x\ny\nz\n")
+    with pytest.raises(MalformedFile, match=f"e:2: {problem}"):
         list(parallel_lines.read({"english": tmp_path / "e", "foreign": tmp_path / "f"}, "sw"))
 
 
@@ -102,7 +115,17 @@ def test_lareqa_pools_the_sentences_of_all_languages(tmp_path):
 def test_lareqa_leaves_out_a_question_whose_answer_begins_in_no_sentence(tmp_path):
     """As the official script does."""
     files = {"en": xquad_r(tmp_path / "en", "One. Two.", [[0, 4], [5, 9]], 4)}
-    assert [row["side"] for row in lareqa.read(files, "en")] == ["candidate", "candidate"]
+    remark, *rows = lareqa.read(files, "en")
+    assert remark == Remark("question left out: its answer begins in no sentence")
+    assert [row["side"] for row in rows] == ["candidate", "candidate"]
+
+
+def test_lareqa_takes_every_copy_of_the_answers_sentence_for_right(tmp_path):
+    """The official script compares the texts of sentences, not their places."""
+    context = "Yes. No. Yes."
+    files = {"en": xquad_r(tmp_path / "en", context, [[0, 4], [5, 8], [9, 13]], 9)}
+    query = next(lareqa.read(files, "en"))
+    assert query["relevant"] == ["en_0_0", "en_0_2"]
 
 
 def test_lareqa_sentence_breaks_lie_inside_the_context(tmp_path):

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xstilts.data.readers import choices, labelled_texts, plain_texts, squad_rows, token_rows
+from xstilts.data.readers.answers import EMPTY, MOVED
+from xstilts.data.readers.remarks import Remark
 from xstilts.errors import MalformedFile
 
 PARQUET = {"*": {"form": "parquet"}}
@@ -37,7 +39,10 @@ def test_classes_are_numbers_in_glue(table):
     labels = {0: "entailment", 1: "neutral", 2: "contradiction", -1: None}
     how = {"text": "premise", "text_pair": "hypothesis", "label": "label", "id": "idx"}
     rows = list(labelled_texts.read(files, "en", tables=PARQUET, labels=labels, **how))
-    assert rows == [{"id": "7", "text": "A b.", "text_pair": "B.", "label": "entailment"}]
+    assert rows == [
+        {"id": "7", "text": "A b.", "text_pair": "B.", "label": "entailment"},
+        Remark("row left out: the option `labels` maps its label to null"),
+    ]
 
 
 def test_choices_are_a_list_inside_an_object_in_commonsense_qa(table):
@@ -90,9 +95,10 @@ def test_answers_point_at_their_text(tmp_path_factory, context, data):
     path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     answers = {"text": [text], "answer_start": [start]}
     path.write_text(json.dumps(QUESTION | {"context": context, "answers": answers}) + "\n")
-    (row,) = squad_rows.read({"rows": path}, "sw", tables={"*": {"form": "jsonl"}})
+    (*remarks, row) = squad_rows.read({"rows": path}, "sw", tables={"*": {"form": "jsonl"}})
     assert row["context"] == context
-    assert row["answers"] == [{"text": text, "start": start}]
+    assert row["answers"] == ([{"text": text, "start": start}] if text.strip() else [])
+    assert remarks == ([] if text.strip() else [EMPTY])
 
 
 def test_a_question_without_answers_is_unanswerable(table):
@@ -106,17 +112,20 @@ def test_languages_are_told_apart_by_the_id(table):
     """google-research-datasets/tydiqa holds nine languages in one file."""
     files = table(QUESTION, QUESTION | {"id": "telugu-1"})
     prefixes = {"sw": "swahili", "te": "telugu"}
-    (row,) = squad_rows.read(files, "sw", tables=PARQUET, id_prefixes=prefixes)
+    row, remark = squad_rows.read(files, "sw", tables=PARQUET, id_prefixes=prefixes)
     assert row["id"] == "swahili-1"
-    assert list(squad_rows.read(files, "fi", tables=PARQUET, id_prefixes=prefixes)) == []
+    assert remark == Remark("question left out: the option `id_prefixes` asks for others")
+    with pytest.raises(MalformedFile, match="id_prefixes: no key 'fi'; its keys: sw, te"):
+        list(squad_rows.read(files, "fi", tables=PARQUET, id_prefixes=prefixes))
 
 
 def test_a_wrong_offset_is_an_error_unless_it_may_be_mended(table):
     """google/xtreme stripped texts without moving offsets."""
     files = table(QUESTION | {"context": "Nairobi ni mji."})
-    with pytest.raises(MalformedFile, match=r"'Nairobi' is not in the context at 1"):
+    with pytest.raises(MalformedFile, match=r"expected 'Nairobi' at 1 of the context"):
         list(squad_rows.read(files, "sw", tables=PARQUET))
-    (row,) = squad_rows.read(files, "sw", tables=PARQUET, repair=True)
+    remark, row = squad_rows.read(files, "sw", tables=PARQUET, repair=True)
+    assert remark == MOVED
     assert row["answers"] == [{"text": "Nairobi", "start": 0}]
 
 
@@ -128,7 +137,8 @@ def test_tags_are_numbers_or_texts(table):
     files = table(
         {"tokens": ["Ana", "alikuja"], "ner_tags": [1, 0]}, {"tokens": [], "ner_tags": []}
     )
-    (row,) = token_rows.read(files, "sw", tables=PARQUET, names=["O", "B-PER"])
+    row, remark = token_rows.read(files, "sw", tables=PARQUET, names=["O", "B-PER"])
+    assert remark == Remark("row left out: it has no tokens")
     assert row == {"id": "0", "tokens": ["Ana", "alikuja"], "tags": ["B-PER", "O"]}
     with pytest.raises(MalformedFile, match="tag 1 is not an index into the 1 names"):
         list(token_rows.read(files, "sw", tables=PARQUET, names=["O"]))
@@ -139,6 +149,27 @@ def test_tags_without_their_tokens_are_refused(table):
     files = table({"tokens": ["a", "b"], "ner_tags": ["O"]})
     with pytest.raises(MalformedFile, match="expected lists of one length"):
         list(token_rows.read(files, "sw", tables=PARQUET))
+
+
+@pytest.mark.parametrize(
+    "row", [{"tokens": ["a", None], "ner_tags": ["O", "O"]}, {"tokens": ["a"], "ner_tags": [None]}]
+)
+def test_a_token_or_tag_that_is_null_is_refused(table, row):
+    """It would be the word "None"."""
+    with pytest.raises(MalformedFile, match=r"rows\.parquet:1: .*, found None"):
+        list(token_rows.read(table(row), "sw", tables=PARQUET))
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.95])
+def test_a_damaged_parquet_file_is_named(table, place):
+    """The library's errors name neither the file nor what to make of it."""
+    files = table(*({"text": f"sentence {i}"} for i in range(500)))
+    content = bytearray(files["rows"].read_bytes())
+    middle = int(place * len(content))
+    content[middle : middle + 20] = b"\xff" * 20
+    files["rows"].write_bytes(bytes(content))
+    with pytest.raises(MalformedFile, match=r"rows\.parquet: not a parquet file \("):
+        list(plain_texts.read(files, "en", tables=PARQUET))
 
 
 # --- plain text ----------------------------------------------------------------------------------
@@ -153,6 +184,7 @@ def test_articles_are_cut_into_paragraphs(table):
     rows = list(plain_texts.read(files, "sw", tables=PARQUET, split="\n\n", shortest=10))
     assert rows == [
         {"id": "0.0", "text": "One long paragraph."},
+        Remark("piece of text left out: fewer than 10 characters"),
         {"id": "0.2", "text": "Another paragraph."},
         {"id": "1.0", "text": "A second article."},
     ]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xstilts.data.readers import ccg_auto, conllu, conllu_text, token_lines
+from xstilts.data.readers.remarks import Remark
 from xstilts.errors import MalformedFile
 
 WORDS = st.text(st.characters(categories=["L", "M", "N", "P", "S"]), min_size=1, max_size=6)
@@ -76,7 +77,28 @@ def test_a_line_that_is_no_token_and_tag_is_named(tmp_path, line, options, probl
 def test_lines_without_a_token_are_left_out_when_asked(tmp_path):
     """MasakhaNER 2's isiXhosa train set has two."""
     rows = token_lines.read(one(tmp_path, "a\tO\n\tO\n"), "xh", skip_empty_tokens=True)
-    assert [row["tokens"] for row in rows] == [["a"]]
+    assert list(rows) == [
+        Remark("token left out: it is empty"),
+        {"id": "0", "tokens": ["a"], "tags": ["O"]},
+    ]
+
+
+def test_runs_of_spaces_separate_and_surround_cells_when_asked(tmp_path):
+    """A file of a shared task, for instance."""
+    files = one(tmp_path, "a   B-PER \nb \t O\n")
+    (row,) = token_lines.read(files, "sl", any_space=True)
+    assert (row["tokens"], row["tags"]) == (["a", "b"], ["B-PER", "O"])
+    with pytest.raises(MalformedFile, match=r"file\.txt:1: expected 2 cells, .*any_space: true"):
+        list(token_lines.read(files, "sl", separator=" "))
+
+
+def test_another_encoding_is_read_when_asked(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_bytes("año O\n".encode("latin-1"))
+    (row,) = token_lines.read({"t": path}, "es", separator=" ", encoding="latin-1")
+    assert row["tokens"] == ["año"]
+    with pytest.raises(MalformedFile, match=r"file\.txt:1: not UTF-8 at byte 1.*`encoding`"):
+        list(token_lines.read({"t": path}, "es", separator=" "))
 
 
 # --- CoNLL-U -------------------------------------------------------------------------------------
@@ -132,7 +154,8 @@ def test_sentences_without_their_text_are_dropped(tmp_path):
     """Some treebanks withhold it; ids still count them."""
     withheld = word(1, "_", "NOUN", 0) + word(2, ".", "PUNCT", 1) + "\n"
     rows = list(conllu.read(one(tmp_path, withheld + AL_LADO), "es"))
-    assert [row["id"] for row in rows] == ["1"]
+    assert rows[0] == Remark("sentence left out: the treebank withholds its words")
+    assert rows[1]["id"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +172,24 @@ def test_sentences_without_their_text_are_dropped(tmp_path):
             r"file\.txt:2: expected word 2, found word 3",
         ),
         (span(3, 2, "al"), r"file\.txt:1: expected the numbers of a word"),
+        (word("٣", "va", "VERB", 0), r"file\.txt:1: expected the numbers of a word"),
+        (
+            span(1, 9, "a b c") + word(1, "a", "X", 0) + word(2, "b", "X", 1),
+            r"file\.txt:1: the multiword token 1-9 ends after the last word, 2",
+        ),
+        (
+            span(1, 999999999, "a") + word(1, "a", "X", 0),
+            r"file\.txt:1: the multiword token 1-999999999 ends after the last word, 1",
+        ),
+        (span(1, 99999999999, "a"), r"file\.txt:1: expected the numbers of a word"),
+        (
+            word(1, "a", "X", 0) + span(1, 2, "ab") + word(2, "b", "X", 1),
+            r"file\.txt:2: expected a multiword token that begins with word 2 .* found 1-2",
+        ),
+        (
+            span(1, 2, "ab") + word(1, "a", "X", 0) + span(2, 3, "bc") + word(2, "b", "X", 1),
+            r"file\.txt:3: expected a multiword token that .* lies after word 2, found 2-3",
+        ),
     ],
 )
 def test_damaged_conllu_is_named_with_its_line(tmp_path, text, problem):
@@ -204,4 +245,7 @@ def test_sentences_of_a_treebank_are_text_too(tmp_path):
     """The comments hold them; a treebank whose text is withheld has underscores."""
     path = tmp_path / "x.conllu"
     path.write_text("# sent_id = 1\n# text = Habari ya mji.\n1\tx\n\n# text = _ _ _\n\n")
-    assert list(conllu_text.read({"x": path}, "sw")) == [{"id": "0", "text": "Habari ya mji."}]
+    assert list(conllu_text.read({"x": path}, "sw")) == [
+        {"id": "0", "text": "Habari ya mji."},
+        Remark("sentence left out: the treebank withholds its words"),
+    ]

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from xstilts.data.readers import tydi_primary
+from xstilts.data.readers.remarks import Remark
 from xstilts.errors import MalformedFile
 
 NAMES = {"en": "english", "ko": "korean"}
@@ -70,7 +71,9 @@ def test_an_article_becomes_an_example(tmp_path, name):
 def test_one_language_is_read(tmp_path):
     """Chosen by the name that the files have for it."""
     files = written(tmp_path, article(), article(language="english", example_id=7))
-    assert [row["id"] for row in read(files, "en")] == ["7"]
+    remark, row = read(files, "en")
+    assert remark == Remark("question left out: it is in another language")
+    assert row["id"] == "7"
     with pytest.raises(MalformedFile, match="option names: no key 'sw'; its keys: en, ko"):
         read(files, "sw")
 
