@@ -87,17 +87,17 @@ def _agree(name: str, sources: Iterable[Source]) -> bool:
 
 
 def _plan_scores(made: Plan, name: str, sources: Sequence[Source], prefer: str | None) -> None:
-    lines = {source.label: scores.raw_lines(source.path(name)) for source in sources}
+    found = {source.label: scores.read(source.path(name)) for source in sources}
     paths = {source.label: source.path(name) for source in sources}
     chosen: dict[str, Path] = {}
-    for language in sorted({code for of_source in lines.values() for code in of_source}):
-        variants: dict[bytes, list[str]] = {}
-        for label, of_source in lines.items():
+    for language in sorted({code for of_source in found.values() for code in of_source}):
+        variants: dict[str, list[str]] = {}  # labels by the digest of their score
+        for label, of_source in found.items():
             if language in of_source:
-                variants.setdefault(of_source[language], []).append(label)
-        labels = [found[0] for found in variants.values()]
+                variants.setdefault(of_source[language]["digest"], []).append(label)
+        labels = [same[0] for same in variants.values()]
         if len(variants) > 1:
-            preferred = [label for found in variants.values() for label in found if label == prefer]
+            preferred = [label for same in variants.values() for label in same if label == prefer]
             if not preferred:
                 made.conflicts.append(f"{name}: {language}: differs in {_and(labels)}")
                 continue

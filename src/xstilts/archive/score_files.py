@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from xstilts.errors import ArchiveError, LineageError
 from xstilts.evaluation import scores
-from xstilts.provenance.files import write_atomically
+from xstilts.evaluation.archive import member_name
+from xstilts.evaluation.score_line import line_of
+from xstilts.provenance.files import write_atomically, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,16 +28,15 @@ def combine(target: Path, chosen: Mapping[str, Path]) -> None:
         zipfile.ZipFile(temporary, "w") as whole,
     ):
         for language in languages:
-            name = scores.member_name(language)
+            name = member_name(language)
             with (
                 zipfile.ZipFile(scores.archive(chosen[language])) as old,
                 old.open(name) as source,
                 whole.open(zipfile.ZipInfo(name), "w") as out,
             ):
                 shutil.copyfileobj(source, out)
-    lines = {path: scores.raw_lines(path) for path in set(chosen.values())}
-    with write_atomically(target) as temporary:
-        temporary.write_bytes(b"".join(lines[chosen[x]][x] + b"\n" for x in languages))
+    found = {path: scores.read(path) for path in set(chosen.values())}
+    write_text(target, "".join(line_of(found[chosen[x]][x]) for x in languages))
 
 
 def check(path: Path, name: str) -> None:
@@ -65,7 +66,7 @@ def check(path: Path, name: str) -> None:
     # stored members cannot be larger than the file that holds them
     stored = all(info.compress_type == zipfile.ZIP_STORED for info in members)
     names = sorted(info.filename for info in members)
-    if not stored or names != sorted(map(scores.member_name, found)):
+    if not stored or names != sorted(map(member_name, found)):
         raise ArchiveError(f"{name}: its archive of predictions does not hold one for each score")
     if lacking := set(found) - scores.verified_languages(path, found.values()):
         raise ArchiveError(f"{name}: the predictions of {', '.join(sorted(lacking))} were altered")
