@@ -14,6 +14,7 @@ import yaml
 
 from xstilts.archive import archive_file, score_files
 from xstilts.archive.layout import STUDY, Places
+from xstilts.config.languages import SEEN_BY
 from xstilts.errors import ArchiveError
 from xstilts.evaluation import scores
 from xstilts.grid import snapshot
@@ -158,8 +159,14 @@ def _yaml(value: Any) -> bytes:
 
 def _languages(rows: dict[str, dict[str, Any]]) -> bytes:
     """The language table as config/languages.tsv has it, by code."""
-    header = next(iter(rows.values()), {})
-    cells = ([_cell(value) for value in rows[code].values()] for code in sorted(rows))
+    families = sorted({family for row in rows.values() for family in row["seen"]})
+    flat = {
+        code: {key: value for key, value in row.items() if key != "seen"}
+        | {f"{SEEN_BY}{family}": row["seen"].get(family) for family in families}
+        for code, row in rows.items()
+    }
+    header = next(iter(flat.values()), {})
+    cells = ([_cell(value) for value in flat[code].values()] for code in sorted(flat))
     return "".join("\t".join(line) + "\n" for line in [header, *cells]).encode()
 
 
