@@ -6,7 +6,7 @@ Reads the real files of a mirror as a study would, for every card and split: row
 and the mean number of tokens that one row gives under the card's own limits (with overlapping
 windows and all choices), over at most 300 rows of at most 12 languages. ENCODER_FOLDER holds a
 tokenizer of XLM-R's vocabulary. A split that is not in the mirror gets the size that its
-publisher states (`DECLARED`), and the tokens of another split of its task.
+publisher states (`DECLARED`), and the tokens of another split of its task, or of a part of it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ DECLARED = {  # training sets, as their dataset cards and papers state them
     ("anli", "train"): 162_865,
     ("anli_plus", "train"): 1_105_719,
     ("qqp", "train"): 363_846,
+    ("qqp", "dev"): 40_430,
     ("squad", "train"): 87_599,
     ("squad2", "train"): 130_319,
+    ("squad2", "dev"): 11_873,
     ("hellaswag", "train"): 39_905,
     ("cosmosqa", "train"): 25_262,
     ("commonsenseqa", "train"): 9_741,
@@ -48,16 +50,20 @@ DECLARED = {  # training sets, as their dataset cards and papers state them
     ("copa", "train"): 400,
     ("ccg", "train"): 38_015,
     ("pawsx", "train"): 49_401,
+    ("pawsx", "dev"): 2_000,
+    ("pawsx", "test"): 2_000,
     ("panx", "train"): 20_000,
     ("tydiqa", "train"): 3_696,
     ("sib200", "train"): 701,
 }
+ALIKE = {"qqp": "qqp_part", "squad2": "squad2_part", "pawsx": "pawsx_dev"}
+"""Tasks that the mirror does not hold, with a part of them that it does."""
 HEADER = """\
 # How large the tasks are, for `xstilts plan`. Made by bench/measure_sizes.py.
 # rows: mean over the languages that were looked at. tokens: mean of one row, under the
 # limits of the card, with the vocabulary of XLM-R.
 # rows_basis, tokens_basis: measured (on real files), declared (by the publisher), borrowed (from
-# another split of the task).
+# another split of the task, or from a part of it), guessed (the task type's number).
 task\tsplit\trows\ttokens\trows_basis\ttokens_basis"""
 
 
@@ -133,18 +139,24 @@ def main() -> None:
             except (XstiltsError, ModuleNotFoundError) as error:
                 print(f"{name}/{split}: {error}", file=sys.stderr)
                 found[split] = None
-        seen = [tokens for tokens in found.values() if tokens]
+        seen = [what for what in found.values() if what]
+        if not seen and name in ALIKE:
+            other = cards.task(ALIKE[name])
+            parts = (measured(other, split, mirror, tokenizer) for split in other.splits)
+            seen = [what for what in parts if what]
         for split, what in found.items():
             rows = round(what[0]) if what else DECLARED.get((name, split))
             basis = "measured" if what else "declared"
             if (name, split) in DECLARED and what:  # the mirror may hold a part of it
                 declared = DECLARED[name, split]
                 rows, basis = (rows, basis) if rows == declared else (declared, "declared")
-            if rows is None or not seen:
+            if rows is None:
                 continue
-            mean = what[1] if what else seen[0][1]
-            borrowed = "measured" if what else "borrowed"
-            print(f"{name}\t{split}\t{rows}\t{mean:.1f}\t{basis}\t{borrowed}", flush=True)
+            if what or seen:
+                mean, known = (what or seen[0])[1], "measured" if what else "borrowed"
+            else:
+                mean, known = SCHEMAS[card.task_type].guessed_tokens, "guessed"
+            print(f"{name}\t{split}\t{rows}\t{mean:.1f}\t{basis}\t{known}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Literal
 
 from xstilts.cost.dataset_sizes import DatasetSizes
 from xstilts.cost.throughput import Throughputs
-from xstilts.cost.tokens import evaluation_tokens, training_tokens
+from xstilts.cost.tokens import JobTokens, evaluation_rows, training_tokens
 from xstilts.status.states import States
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.cost.throughput import EncoderSize, Throughput
-    from xstilts.cost.tokens import JobTokens
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.grid.keys import EvaluationKey, TrainingKey
 
 Rule = Literal["train", "evaluate"]
+
+PACKED = 0.75
+"""The share of its float32 numbers that a checkpoint takes on disk (docs/performance.md)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def estimate(grid: Grid, costs: Path, *, device: str | None = None, count: bool 
             done["train"] += 1
             continue
         tokens, throughput = training_tokens(grid, key, sizes), throughputs.of(key.encoder)
-        disk = _checkpoint_bytes(throughputs.encoder_size(key.encoder), tokens.trained)
+        size = throughputs.encoder_size(key.encoder)
+        disk = _checkpoint_bytes(size, tokens.trained, whole_vocabulary=_after_mlm(grid, key))
         trainings[artefact.stamp] = _planned(
             "train", key, artefact, waits_for, tokens, throughput, disk
         )
@@ -100,11 +103,12 @@ def estimate(grid: Grid, costs: Path, *, device: str | None = None, count: bool 
         if not languages:
             done["evaluate"] += 1
             continue
-        tokens, throughput = (
-            evaluation_tokens(grid, encoder, target, languages, sizes),
+        read, throughput = (
+            evaluation_rows(grid, encoder, target, languages, sizes),
             throughputs.of(encoder),
         )
-        disk = tokens.read / 30 * grid.cards.schema(target).prediction_bytes
+        tokens = JobTokens(0.0, sum(part.rows * part.row_tokens for part in read))
+        disk = sum(part.rows for part in read) * grid.cards.schema(target).prediction_bytes
         waits_for = before.title if before else None
         evaluations.append(
             _planned("evaluate", scored, artefact, waits_for, tokens, throughput, disk)
@@ -135,7 +139,17 @@ def _planned(
     )
 
 
-def _checkpoint_bytes(size: EncoderSize, tokens: float) -> float:
-    """Float32 of the body and of the embedding rows that occur, estimated by Heaps' law."""
-    rows = min(size.vocabulary, 20 * math.sqrt(tokens))
-    return 4 * (size.body + rows * size.hidden)
+def _checkpoint_bytes(size: EncoderSize, tokens: float, *, whole_vocabulary: bool) -> float:
+    """The body and the embedding rows that occur, by Heaps' law, in packed float32."""
+    rows = size.vocabulary
+    if not whole_vocabulary:
+        rows = min(rows, round(20 * math.sqrt(tokens)))
+    return PACKED * 4 * (size.body + rows * size.hidden)
+
+
+def _after_mlm(grid: Grid, key: TrainingKey) -> bool:
+    """Whether a training or one before it mixes masked language modelling in."""
+    before = grid.reads.training_before(key)
+    return grid.reads.mixes_mlm(key.condition, key.stage) or (
+        before is not None and _after_mlm(grid, before)
+    )

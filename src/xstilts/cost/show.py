@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xstilts.cost import planned_vs_actual
 from xstilts.cost.estimate import estimate
 from xstilts.cost.wall_time import wall_time
-from xstilts.runtime.format import format_duration
+from xstilts.runtime.format import format_bytes, format_duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def as_text(plan: Plan, devices: int) -> str:
         f"  together {plan.gpu_hours:.2f} GPU-hours; {format_duration(seconds)} on {devices} "
         f"device{'s' if devices > 1 else ''}, at least {format_duration(chain)} "
         "(the longest chain)",
-        f"  disk: about {total / 1e9:.1f} GB more for checkpoints and predictions",
+        f"  disk: about {format_bytes(round(total))} more for checkpoints and predictions",
     ]
     for encoder, speed in plan.throughputs.items():
         lines.append(f"  {encoder} trains on {speed.training:,.0f} tokens/s; {speed.basis}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
@@ -23,8 +24,6 @@ from xstilts.provenance.run_record import recorded_seconds
 from xstilts.training.log import last_progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from xstilts.grid.artefacts import Grid
 
 START_UP_SECONDS = 20.0
@@ -48,17 +47,24 @@ four trainings of e5-small-4 on MNLI's lengths, two busy CPU cores (docs/encoder
 
 
 def encoder_size(grid: Grid, encoder: str, costs: Path) -> EncoderSize:
-    """The size by the fetched encoder's files, or by config/costs/encoders.tsv."""
-    folder = grid.encoder(encoder).stamp.parent
-    if counted := _counted_tensors(folder / "model.safetensors"):
-        return counted
-    config = files.read_json_object(folder / "config.json")
-    try:
-        h, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
-        body = layers * (4.0 * h * h + 2.0 * h * int(config["intermediate_size"]))
-        return EncoderSize(body, h, int(config["vocab_size"]), "counted")
-    except (KeyError, TypeError, ValueError):
-        pass
+    """The size by the encoder's files, fetched or in the folder that its card names.
+
+    Else by config/costs/encoders.tsv; else that of XLM-R Base.
+    """
+    card, fetched = grid.cards.encoder(encoder), grid.encoder(encoder).stamp.parent
+    folders = [fetched, *([Path(card.folder).expanduser()] if card.folder else [])]
+    for folder in folders:
+        is_cut = folder == fetched or not card.layers
+        if is_cut and (counted := _counted_tensors(folder / "model.safetensors")):
+            return counted
+        config = files.read_json_object(folder / "config.json")
+        try:
+            h, layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
+            layers = min(layers, card.layers or layers)
+            body = layers * (4.0 * h * h + 2.0 * h * int(config["intermediate_size"]))
+            return EncoderSize(body, h, int(config["vocab_size"]), "counted")
+        except (KeyError, TypeError, ValueError):
+            continue
     for row in read_table_if_present(costs / "encoders.tsv"):
         if row["encoder"] == encoder:
             body = float(row["body"]) * 1e6

@@ -57,7 +57,9 @@ def training_tokens(grid: Grid, key: TrainingKey, sizes: DatasetSizes) -> JobTok
         dev = sizes.of_splits(encoder, grid.reads.dev_split(condition, stage, task))
         hyperparameters = grid.reads.training_hyperparameters(condition, stage, task)
         dev_evaluations = math.ceil(steps / hyperparameters.eval_every)
-        read += dev_evaluations * sum(size.rows * size.tokens for size in dev)
+        rows = sum(size.rows for size in dev)
+        share = min(1.0, (hyperparameters.dev_examples or rows) / rows) if rows else 0.0
+        read += dev_evaluations * share * sum(size.rows * size.tokens for size in dev)
     return JobTokens(trained, read)
 
 
@@ -94,17 +96,24 @@ def _mlm_steps(grid: Grid, condition: str, stage: str, amounts: list[TaskAmount]
     return _steps(amounts) * grid.study.mlm.rate / (1 - grid.study.mlm.rate)
 
 
-def evaluation_tokens(
+class RowsRead(NamedTuple):
+    """Rows that an evaluation reads, and their mean tokens."""
+
+    rows: float
+    row_tokens: float
+
+
+def evaluation_rows(
     grid: Grid, encoder: str, target: str, languages: list[str], sizes: DatasetSizes
-) -> JobTokens:
-    """Tokens that an evaluation reads in some languages of its target."""
+) -> list[RowsRead]:
+    """What an evaluation reads of each split of its target, language by language."""
     limit = grid.study.evaluation.limit(target)
     if limit is not None:
         limit *= grid.cards.schema(target).rows_per_question
     splits = [
         (target, split, code) for split in grid.reads.splits_read(target) for code in languages
     ]
-    test_sizes = sizes.of_splits(encoder, splits)
-    return JobTokens(
-        0.0, sum(min(size.rows, limit or math.inf) * size.tokens for size in test_sizes)
-    )
+    return [
+        RowsRead(min(size.rows, limit or math.inf), size.tokens)
+        for size in sizes.of_splits(encoder, splits)
+    ]

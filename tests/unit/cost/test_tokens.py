@@ -6,7 +6,7 @@ import pytest
 
 from support.costs import EXAMPLES, SMALL, TRAINING, jobs_of
 from support.stored import grid_in
-from support.world import task_card
+from support.world import CARDS, task_card
 from xstilts.cost.estimate import estimate
 from xstilts.provenance.stamp import write_stamp
 
@@ -55,6 +55,21 @@ def test_more_steps_count_masked_language_modelling_as_well(world, tmp_path, cos
     steps = 2 * 1000 / 10 + 30 * 4 / 3
     found = jobs["train tiny/none+steps-choice+mlm/seed1/nli"].train_tokens
     assert found == pytest.approx(steps * 10 * 40)
+
+
+def test_selection_reads_no_more_dev_examples_than_the_study_says(world, tmp_path, costs):
+    """Three evaluations after 200 steps each, of the whole dev split or of a tenth of it."""
+    world.change_card(
+        "nli", splits=CARDS["nli"]["splits"] | {"dev": CARDS["nli"]["splits"]["train"]}
+    )
+    chosen = {"epochs": 6, "batch_size": 10, "eval_every": 200}
+    for limit, rows in ((None, 1000), (100, 100)):
+        training = {"all": chosen | {"dev_examples": limit}}
+        grid = grid_in(world, tmp_path, **SMALL | {"training": training})
+        found = jobs_of(grid, costs)[TRAINING]
+        assert found.read_tokens == pytest.approx(
+            3 * rows * grid.cards.schema("nli").guessed_tokens
+        )
 
 
 def test_an_evaluation_reads_all_its_languages(world, tmp_path, costs, grid):
