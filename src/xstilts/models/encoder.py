@@ -7,7 +7,6 @@ pickle is read, and no code of an encoder's author is run unless its card says s
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -23,10 +22,10 @@ from xstilts.data import sources
 from xstilts.data.checksums import LOCK, read_lock
 from xstilts.data.hub import NotInRepository
 from xstilts.errors import EncoderError, MissingFile
+from xstilts.models import encoder_check
 from xstilts.models.network import registry
-from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance import plugins
-from xstilts.provenance.files import write_atomically, write_json
+from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.stamp import write_stamp
 
 if TYPE_CHECKING:
@@ -86,12 +85,10 @@ def _prepare(card: EncoderCard, folder: Path) -> Shape:
 
             convert(folder, card.layers, trust_remote_code=card.trust_remote_code)
         elif card.layers is not None:
-            _keep_layers(folder, card.layers)
-        shape = registry.check(folder, card.architecture)
-        _ = Tokenizer(folder).special_tokens
+            _keep_layers(folder, card.layers, registry.check(folder, card.architecture))
+        return encoder_check.check(folder, card.architecture)
     except EncoderError as error:
         raise EncoderError(f"encoder {card.encoder!r} cannot be used: {error}") from error
-    return shape
 
 
 CONVERT = (
@@ -155,13 +152,11 @@ def _copy_folder(source: Path, folder: Path, files: Sequence[str]) -> None:
             shutil.copyfile(source / name, temporary)
 
 
-def _keep_layers(folder: Path, layers: int) -> None:
+def _keep_layers(folder: Path, layers: int, shape: Shape) -> None:
     """Cut the network after its first layers, in its configuration and its weights."""
-    config = _shape(folder)
-    if layers > config["num_hidden_layers"]:
-        raise EncoderError(
-            f"layers: {layers}, but the encoder has {config['num_hidden_layers']} layers"
-        )
+    if layers > shape.layers:
+        raise EncoderError(f"layers: {layers}, but the encoder has {shape.layers} layers")
+    config = read_json(folder / "config.json")
     with safe_open(folder / "model.safetensors", framework="np") as weights:
         kept = {
             key: weights.get_tensor(key)
@@ -174,17 +169,6 @@ def _keep_layers(folder: Path, layers: int) -> None:
 
 
 _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
-
-
-def _shape(folder: Path) -> dict[str, Any]:
-    """``config.json``, once it is known to say how many layers there are and how wide."""
-    path = folder / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_bytes())
-        int(config["num_hidden_layers"]), int(config["hidden_size"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise EncoderError(f"{path}: cannot be read ({error!r})") from error
-    return config
 
 
 def save_folder(folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:

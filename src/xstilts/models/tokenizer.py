@@ -105,6 +105,11 @@ class Tokenizer:
             [i for i, side in enumerate(sides) if side == 0],
             [i for i, side in enumerate(sides) if side == 1],
         )
+        if not (first and second and first[-1] < second[0]):
+            raise EncoderError(
+                f"{self._path}: does not write a pair of texts as first, then second; "
+                "its post_processor is of another kind"
+            )
         ids = encoding.ids
         return SpecialTokens(
             tuple(ids[: first[0]]),
@@ -140,6 +145,11 @@ class Tokenizer:
     def vocabulary(self) -> int:
         """Number of tokens, with those added to the model's own."""
         return int(self._fast.get_vocab_size())
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id of a token; ids may have gaps."""
+        return max(self._fast.get_vocab(with_added_tokens=True).values(), default=-1)
 
     def __call__(self, texts: Iterable[str]) -> list[Tokens]:
         """Tokenise texts without special tokens; equal texts are tokenised once.

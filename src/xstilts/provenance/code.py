@@ -33,6 +33,7 @@ OPERATIONAL = (
     "xstilts.data.checksums",
     "xstilts.models.delta_compression",  # a checkpoint holds a checksum of every tensor
     "xstilts.models.token_cache",  # an entry holds a checksum, and a damaged one is written again
+    "xstilts.models.encoder_check",  # refuses an encoder, or leaves it as it is
     "xstilts.training.log",  # a training that logs nothing ends with the same bytes
     "xstilts.training.saved_state",  # a resumed training ends with the same bytes
     "xstilts.training.train",  # the files around the loop: the loop alone ends with the same bytes

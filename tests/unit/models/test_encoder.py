@@ -74,7 +74,7 @@ class TestFolders:
         ("text", "problem"),
         [
             ("", "cannot be read"),
-            ("[]", "has no model_type"),
+            ("[]", "cannot be read"),
             ("{}", "has no model_type"),
             ('{"model_type": "bert", "num_hidden_layers": 3}', "has no hidden_size"),
         ],

@@ -20,11 +20,13 @@ import pytest
 
 from support import tiny
 from support.website import COMMIT, hub, site
-from support.world import ROOT
+from support.world import ENCODER, ROOT
+from xstilts.config.encoder_card import EncoderCard
 from xstilts.config.raw_file import HubFile, RawFile
+from xstilts.config.yaml_models import load
 from xstilts.data import sources
 from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, TrainingKey
-from xstilts.models import checkpoint, delta_compression, token_cache
+from xstilts.models import checkpoint, delta_compression, encoder, encoder_check, token_cache
 from xstilts.models.checkpoint import Checkpoint
 from xstilts.provenance import code
 from xstilts.provenance.code import OPERATIONAL, code_of, is_operational
@@ -408,6 +410,17 @@ class TestOperational:
         again = replace(job, stamp=job.folder.parent / "again" / job.stamp.name)
         train.run(again)
         assert tiny.weights(job) == tiny.weights(again) == weights
+
+    def test_models_encoder_check(self, tmp_path, monkeypatch):
+        """An encoder that is not checked."""
+        source = tiny.encoder(tmp_path / "source").parent
+        card = load(EncoderCard, ENCODER | {"folder": str(source), "retrieval_layer": 0}, "card")
+        encoder.fetch(card, tmp_path / "checked/stamp.json", "spec", tmp_path)
+        shape = encoder_check.check(source, card.architecture)
+        monkeypatch.setattr(encoder_check, "check", lambda *_: shape)
+        encoder.fetch(card, tmp_path / "not/stamp.json", "spec", tmp_path)
+        stamps = [(tmp_path / name / "stamp.json").read_bytes() for name in ("checked", "not")]
+        assert stamps[0] == stamps[1]
 
     def test_training_log(self, job, weights, monkeypatch):
         """A training that logs nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from xstilts.errors import EncoderError
+from xstilts.provenance.files import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 
 class Config:
-    """A folder's ``config.json``; every error names the file and the key."""
+    """A folder's ``config.json``, typed; every error names the file and the key."""
 
     def __init__(self, folder: Path) -> None:
         """Read it; raises `EncoderError` where it is no JSON object."""
         self.path = folder / "config.json"
         try:
-            self._values = dict(json.loads(self.path.read_bytes()))
-        except (OSError, ValueError, TypeError) as error:
+            values = parse_json(read_bytes(self.path))
+        except (OSError, ValueError) as error:
             raise EncoderError(f"{self.path}: cannot be read ({error})") from error
+        if not isinstance(values, dict):
+            raise EncoderError(f"{self.path}: cannot be read (it is no JSON object)")
+        self._values = values
 
     def __getitem__(self, key: str) -> Any:
         """A value that the configuration must have."""
@@ -43,11 +46,46 @@ class Config:
         value = self._values.get(key)
         return default if value is None else value
 
+    def count(self, key: str, most: int, default: int | None = None) -> int:
+        """A whole number from 1 to ``most``."""
+        value = self[key] if default is None else self.get(key, default)
+        if type(value) is not int or not 1 <= value <= most:
+            raise self._error(key, value, f"a whole number from 1 to {most:,}")
+        return value
+
+    def share(self, key: str, default: float | None = None) -> float:
+        """A number from 0 to less than 1, as of a dropout."""
+        value = self[key] if default is None else self.get(key, default)
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            raise self._error(key, value, "a number from 0 to less than 1")
+        return float(value)
+
+    def positive(self, key: str, most: float, default: float | None = None) -> float:
+        """A number above 0 and up to ``most``."""
+        value = self[key] if default is None else self.get(key, default)
+        if type(value) not in (int, float) or not 0 < value <= most:
+            raise self._error(key, value, f"a number above 0 and up to {most:g}")
+        return float(value)
+
+    def flag(self, key: str) -> bool:
+        """True or false; false where it is missing."""
+        value = self.get(key, False)
+        if not isinstance(value, bool):
+            raise self._error(key, value, "true or false")
+        return value
+
     def require(self, key: str, wanted: Any, default: Any = None) -> None:
         """Refuse a variant of the architecture that the code does not compute."""
         found = self.get(key, default)
         if found != wanted:
             raise EncoderError(f"{self.path}: {key} is {found!r}; only {wanted!r} is supported")
+
+    def _error(self, key: str, value: Any, allowed: str) -> EncoderError:
+        return EncoderError(f"{self.path}: {key} is {value!r:.60}; it must be {allowed}")
+
+
+LAYERS, WIDTH, POSITIONS = 1000, 2**17, 2**20
+"""The most that a network may have: far more than any, and few enough to be laid out at once."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +100,30 @@ class Shape:
 
     @staticmethod
     def read(config: Config, first_position: int = 0) -> Shape:
-        """The keys that all architectures have."""
+        """The keys that all architectures have.
+
+        Raises `EncoderError` for sizes that do not fit each other, and for a decoder.
+        """
+        config.require("is_decoder", False, default=False)
+        config.require("add_cross_attention", False, default=False)
+        hidden = config.count("hidden_size", WIDTH)
+        heads = config.count("num_attention_heads", hidden)
+        if hidden % heads:
+            raise EncoderError(
+                f"{config.path}: hidden_size {hidden} is no multiple of num_attention_heads {heads}"
+            )
+        positions = config.count("max_position_embeddings", POSITIONS)
+        if positions <= first_position:
+            raise EncoderError(
+                f"{config.path}: max_position_embeddings {positions} leaves no position: the first "
+                f"is {first_position}"
+            )
         return Shape(
-            hidden=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            heads=config["num_attention_heads"],
-            inner=config["intermediate_size"],
-            longest=config["max_position_embeddings"] - first_position,
+            hidden=hidden,
+            layers=config.count("num_hidden_layers", LAYERS),
+            heads=heads,
+            inner=config.count("intermediate_size", 8 * WIDTH),
+            longest=positions - first_position,
         )
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from xstilts.models.dropout import AttentionDropout, Dropout
 from xstilts.models.network.attention import self_attention
-from xstilts.models.network.base import Encoder, Shape
+from xstilts.models.network.base import POSITIONS, Encoder, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,10 @@ class Layer(nn.Module):
 
     def __init__(self, shape: Shape, config: Config, *, pre_norm: bool) -> None:
         super().__init__()
-        epsilon = config["layer_norm_eps"]
+        epsilon = config.positive("layer_norm_eps", 1.0)
         self.heads, self.pre_norm = shape.heads, pre_norm
         self.weights_dropout = AttentionDropout(
-            config["attention_probs_dropout_prob"], shape.heads, shape.longest
+            config.share("attention_probs_dropout_prob"), shape.heads, shape.longest
         )
         self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden)
         self.out = nn.Linear(shape.hidden, shape.hidden)
@@ -39,9 +39,9 @@ class Layer(nn.Module):
         self.up = nn.Linear(shape.hidden, shape.inner)
         self.down = nn.Linear(shape.inner, shape.hidden)
         self.norm = nn.LayerNorm(shape.hidden, eps=epsilon)
-        self.out_dropout = Dropout(config["hidden_dropout_prob"])
+        self.out_dropout = Dropout(config.share("hidden_dropout_prob"))
         if not pre_norm:  # XL has no dropout after its feed-forward part
-            self.down_dropout = Dropout(config["hidden_dropout_prob"])
+            self.down_dropout = Dropout(config.share("hidden_dropout_prob"))
 
     def forward(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
         """(T, H) -> (T, H)."""
@@ -92,13 +92,13 @@ class Bert(Encoder):
         config.require("position_embedding_type", "absolute", default="absolute")
         # RoBERTa counts from padding_idx + 1
         roberta = config["model_type"] != "bert"
-        self.first_position = config.get("pad_token_id", 1) + 1 if roberta else 0
+        self.first_position = _padding(config) + 1 if roberta else 0
         shape = Shape.read(config, self.first_position)
         super().__init__(shape, rows)
         self.positions = nn.Embedding(shape.longest + self.first_position, shape.hidden)
-        self.types = nn.Embedding(config["type_vocab_size"], shape.hidden)
-        self.norm = nn.LayerNorm(shape.hidden, eps=config["layer_norm_eps"])
-        self.dropout = Dropout(config["hidden_dropout_prob"])
+        self.types = nn.Embedding(config.count("type_vocab_size", 1000), shape.hidden)
+        self.norm = nn.LayerNorm(shape.hidden, eps=config.positive("layer_norm_eps", 1.0))
+        self.dropout = Dropout(config.share("hidden_dropout_prob"))
         self.layers = nn.ModuleList(
             Layer(shape, config, pre_norm=self.pre_norm) for _ in range(shape.layers)
         )
@@ -114,6 +114,13 @@ class Bert(Encoder):
         types = batch.types.clamp(max=self.types.num_embeddings - 1)
         positions = self.positions(batch.positions + self.first_position)
         return self.words(batch.ids) + self.types(types) + positions  # type: ignore[no-any-return]
+
+
+def _padding(config: Config) -> int:
+    """The id of the padding token, after which RoBERTa counts positions."""
+    if config.get("pad_token_id", 1) == 0:
+        return 0
+    return config.count("pad_token_id", POSITIONS, default=1)
 
 
 class BertXL(Bert):

@@ -17,7 +17,7 @@ from xstilts.models.device import uploaded
 from xstilts.models.dropout import Dropout
 from xstilts.models.network import bert
 from xstilts.models.network.attention import attend, keys_seen, split_heads
-from xstilts.models.network.base import Encoder, Shape
+from xstilts.models.network.base import POSITIONS, Encoder, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Layer(bert.Layer):
 
     def __init__(self, shape: Shape, config: Config) -> None:
         super().__init__(shape, config, pre_norm=False)
-        self.distance_dropout = Dropout(config["hidden_dropout_prob"])
+        self.distance_dropout = Dropout(config.share("hidden_dropout_prob"))
 
     def forward(  # type: ignore[override]
         self,
@@ -87,18 +87,18 @@ class Deberta(Encoder):
         config.require("conv_kernel_size", 0, default=0)
         config.require("norm_rel_ebd", "layer_norm", default="none")
         kinds = config.get("pos_att_type", [])
-        if set(kinds.split("|") if isinstance(kinds, str) else kinds) != {"c2p", "p2c"}:
+        named = kinds.split("|") if isinstance(kinds, str) else kinds
+        if not isinstance(named, list) or sorted(map(str, named)) != ["c2p", "p2c"]:
             raise EncoderError(f"{config.path}: pos_att_type is {kinds!r}; only p2c|c2p is known")
         shape = Shape.read(config)
         config.require("embedding_size", shape.hidden, default=shape.hidden)
         super().__init__(shape, rows)
-        epsilon = config["layer_norm_eps"]
-        furthest = config.get("max_relative_positions", -1)
-        self.furthest = furthest if furthest >= 1 else config["max_position_embeddings"]
-        self.buckets = config.get("position_buckets", -1)
+        epsilon = config.positive("layer_norm_eps", 1.0)
+        self.furthest = _size(config, "max_relative_positions") or shape.longest
+        self.buckets = _size(config, "position_buckets")
         self.span = self.buckets if self.buckets > 0 else self.furthest
         self.norm = nn.LayerNorm(shape.hidden, eps=epsilon)
-        self.dropout = Dropout(config["hidden_dropout_prob"])
+        self.dropout = Dropout(config.share("hidden_dropout_prob"))
         self.distances = nn.Embedding(2 * self.span, shape.hidden)
         self.distance_norm = nn.LayerNorm(shape.hidden, eps=epsilon)
         self.layers = nn.ModuleList(Layer(shape, config) for _ in range(shape.layers))
@@ -123,6 +123,11 @@ class Deberta(Encoder):
         places = torch.arange(length)
         rows: torch.Tensor = far[places[:, None] - places[None, :] + length - 1]
         return rows
+
+
+def _size(config: Config, key: str) -> int:
+    """A number of positions; 0 where it is missing or -1, as DeBERTa writes "not set"."""
+    return 0 if config.get(key, -1) in (-1, 0) else config.count(key, POSITIONS)
 
 
 def log_buckets(distance: torch.Tensor, buckets: int, furthest: int) -> torch.Tensor:

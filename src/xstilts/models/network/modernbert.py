@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from xstilts.errors import EncoderError
 from xstilts.models.dropout import AttentionDropout, Dropout
 from xstilts.models.network.attention import attend, keys_seen, split_heads
-from xstilts.models.network.base import Encoder, Shape
+from xstilts.models.network.base import LAYERS, POSITIONS, Encoder, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +30,10 @@ class Layer(nn.Module):
 
     def __init__(self, shape: Shape, config: Config, kind: str, *, first: bool) -> None:
         super().__init__()
-        attention_bias = config.get("attention_bias", False)
-        inner_bias = config.get("mlp_bias", False)
+        attention_bias = config.flag("attention_bias")
+        inner_bias = config.flag("mlp_bias")
         self.kind, self.heads = kind, shape.heads
-        attention_dropout = config.get("attention_dropout", 0.0)
+        attention_dropout = config.share("attention_dropout", 0.0)
         self.weights_dropout = AttentionDropout(attention_dropout, shape.heads, shape.longest)
         self.attention_norm = nn.Identity() if first else _norm(shape, config)
         self.qkv = nn.Linear(shape.hidden, 3 * shape.hidden, bias=attention_bias)
@@ -42,7 +42,7 @@ class Layer(nn.Module):
         self.norm = _norm(shape, config)
         self.up = nn.Linear(shape.hidden, 2 * shape.inner, bias=inner_bias)
         self.down = nn.Linear(shape.inner, shape.hidden, bias=inner_bias)
-        self.inner_dropout = Dropout(config.get("mlp_dropout", 0.0))
+        self.inner_dropout = Dropout(config.share("mlp_dropout", 0.0))
 
     def forward(self, x: torch.Tensor, batch: Batch, places: Places) -> torch.Tensor:
         """(T, H) -> (T, H)."""
@@ -90,7 +90,8 @@ def _rotated(x: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch
 
 
 def _norm(shape: Shape, config: Config) -> nn.LayerNorm:
-    return nn.LayerNorm(shape.hidden, eps=config["norm_eps"], bias=config.get("norm_bias", False))
+    epsilon = config.positive("norm_eps", 1.0)
+    return nn.LayerNorm(shape.hidden, eps=epsilon, bias=config.flag("norm_bias"))
 
 
 class ModernBert(Encoder):
@@ -112,12 +113,17 @@ class ModernBert(Encoder):
         """Raises `EncoderError` for an activation or a kind of rotation that is not the usual."""
         config.require("hidden_activation", "gelu", default="gelu")
         shape = Shape.read(config)
+        if shape.hidden // shape.heads % 2:
+            raise EncoderError(
+                f"{config.path}: a head has {shape.hidden // shape.heads} numbers; rotations turn "
+                "pairs, so it must be even"
+            )
         super().__init__(shape, rows)
         self.kinds = _layer_kinds(config, shape.layers)
         self.thetas = _thetas(config)
-        self.window = config.get("local_attention", 128) // 2
+        self.window = config.count("local_attention", POSITIONS, default=128) // 2
         self.embedding_norm = _norm(shape, config)
-        self.dropout = Dropout(config.get("embedding_dropout", 0.0))
+        self.dropout = Dropout(config.share("embedding_dropout", 0.0))
         self.layers = nn.ModuleList(
             Layer(shape, config, kind, first=i == 0) for i, kind in enumerate(self.kinds)
         )
@@ -134,19 +140,22 @@ class ModernBert(Encoder):
 
 def _layer_kinds(config: Config, layers: int) -> list[str]:
     """Of every layer; transformers 4 wrote how often a global one comes, 5 writes all of them."""
-    every = config.get("global_attn_every_n_layers", 3)
+    every = config.count("global_attn_every_n_layers", LAYERS, default=3)
     default = [_LOCAL if i % every else _GLOBAL for i in range(layers)]
-    kinds = list(config.get("layer_types", default))
-    if len(kinds) != layers or not set(kinds) <= {_GLOBAL, _LOCAL}:
+    kinds = config.get("layer_types", default)
+    known = isinstance(kinds, list) and all(kind in (_GLOBAL, _LOCAL) for kind in kinds)
+    if not known or len(kinds) != layers:
         raise EncoderError(
             f"{config.path}: layer_types must name each of {layers} layers {_GLOBAL} or {_LOCAL}"
         )
-    return kinds
+    return list(kinds)
 
 
 def _thetas(config: Config) -> dict[str, float]:
     """The base of the rotations of each kind, as transformers 4 or 5 wrote it."""
     rope = config.get("rope_parameters", {})
+    if not isinstance(rope, dict) or not all(isinstance(of, dict) for of in rope.values()):
+        raise EncoderError(f"{config.path}: rope_parameters must be an object for each kind")
     for kind, values in rope.items():
         if (found := values.get("rope_type", "default")) != "default":
             raise EncoderError(
@@ -154,7 +163,17 @@ def _thetas(config: Config) -> dict[str, float]:
                 "only 'default' is supported"
             )
     old = {
-        _GLOBAL: config.get("global_rope_theta", 160_000.0),
-        _LOCAL: config.get("local_rope_theta", 10_000.0),
+        _GLOBAL: config.positive("global_rope_theta", _LARGEST_THETA, 160_000.0),
+        _LOCAL: config.positive("local_rope_theta", _LARGEST_THETA, 10_000.0),
     }
-    return {k: float(rope.get(k, {}).get("rope_theta", theta)) for k, theta in old.items()}
+    thetas = {kind: rope.get(kind, {}).get("rope_theta", theta) for kind, theta in old.items()}
+    for kind, theta in thetas.items():
+        if type(theta) not in (int, float) or not 0 < theta <= _LARGEST_THETA:
+            raise EncoderError(
+                f"{config.path}: rope_parameters.{kind}.rope_theta is {theta!r:.60}; it must be a "
+                f"number above 0 and up to {_LARGEST_THETA:g}"
+            )
+    return {kind: float(theta) for kind, theta in thetas.items()}
+
+
+_LARGEST_THETA = 1e12

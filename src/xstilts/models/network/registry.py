@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NETWORKS",
     "WORD_EMBEDDINGS",
+    "Config",
     "Encoder",
     "Shape",
     "Weights",
@@ -70,9 +71,9 @@ def _network(config: Config) -> tuple[str, str]:
     model_type = config["model_type"]
     if weights.are_converted(config.path.parent):
         return AUTOMODEL, "AutoEncoder"
-    if model_type not in NETWORKS:
+    if not isinstance(model_type, str) or model_type not in NETWORKS:
         raise EncoderError(
-            f"{config.path}: no network of this project computes model_type {model_type!r} "
+            f"{config.path}: no network of this project computes model_type {model_type!r:.60} "
             f"(they compute {', '.join(NETWORKS)}); write architecture: {AUTOMODEL} into the card: "
             "transformers computes it then, slower"
         )
@@ -97,10 +98,9 @@ def blank(folder: Path, rows: int) -> Encoder:
 def check(folder: Path, architecture: str) -> Shape:
     """Check that a folder can be computed, by this architecture, and return its size.
 
-    No tensor of it is read.
 
-    Raises `EncoderError` for another architecture, an unsupported variant, or weights that lack a
-    tensor or have one of another shape.
+    No tensor of it is read. Raises `EncoderError` for another architecture, an unsupported variant,
+    or weights that lack a tensor or have one of another shape.
     """
     config = Config(folder)
     found, _ = _network(config)

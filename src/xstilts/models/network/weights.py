@@ -53,8 +53,9 @@ def check(encoder: Encoder, weights: Weights) -> None:
         missing = [name for name in theirs if name not in shapes]
         if missing:
             raise EncoderError(f"the weights lack {missing[0]}")
-        rows = sum(shapes[name][0] for name in theirs)
-        if (rows, *shapes[theirs[0]][1:]) != tuple(state[ours].shape):
+        rows = sum(sum(shapes[name][:1]) for name in theirs)
+        rest = {shapes[name][1:] for name in theirs}
+        if rest != {tuple(state[ours].shape)[1:]} or rows != state[ours].shape[0]:
             raise EncoderError(
                 f"{theirs[0]}: shape {shapes[theirs[0]]} does not fit config.json's network"
             )
@@ -91,6 +92,9 @@ class Weights:
         places = (record.word_embeddings,) if record else ours
         self.word_embeddings = next((name for name in places if name in self._keys), None)
         """The name of the matrix of word embeddings; None where the file lacks it."""
+        if len(self._keys) < len(keys):
+            twice = next(key for key in keys if self._keys[_bare(key)] != key)
+            raise EncoderError(f"{path}: has {_bare(twice)} twice, with and without a prefix")
 
     def body(self) -> Mapping[str, torch.Tensor]:
         """Every tensor but the word embeddings, by its name without the model's prefix."""
@@ -114,6 +118,13 @@ class Weights:
         """The shape of every tensor, by its name without the model's prefix; reads no tensor."""
         return {
             name: tuple(self._file.get_slice(key).get_shape())  # type: ignore[no-untyped-call]
+            for name, key in self._keys.items()
+        }
+
+    def types(self) -> dict[str, str]:
+        """The type of every tensor's numbers, as safetensors names it; reads no tensor."""
+        return {
+            name: self._file.get_slice(key).get_dtype()  # type: ignore[no-untyped-call]
             for name, key in self._keys.items()
         }
 
