@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from xstilts.archive import archive_file, score_files
-from xstilts.archive.layout import STUDY, Places
-from xstilts.config.languages import SEEN_BY
-from xstilts.errors import ArchiveError
+from xstilts.archive import archive_file, croissant, score_files
+from xstilts.archive.crate import crate
+from xstilts.archive.layout import CRATE, STUDY, Places
+from xstilts.errors import ArchiveError, UsageError
 from xstilts.evaluation import scores
 from xstilts.grid import snapshot
 from xstilts.provenance.digests import digest
@@ -50,6 +50,7 @@ class Contents:
         for key in grid.reads.evaluations():
             self._evaluation(key)
         self._results()
+        self.members[CRATE] = crate(grid, self.places, self.members)
 
     def _add(self, *paths: Path) -> None:
         self.members |= {self.places.name_of(path): path for path in paths if path.is_file()}
@@ -63,10 +64,15 @@ class Contents:
             for name, card in whole[kind].items():
                 self.members[f"cards/{kind}/{name}.yaml"] = _yaml(card)
         self.members["cards/languages.tsv"] = _languages(whole["languages"])
+        for name, described in croissant.descriptions(self.grid).items():
+            self.members[f"cards/croissant/{name}.json"] = json_text(described).encode()
         project = self.project
         found = {"Snakefile": project / "Snakefile", "lock.txt": project / "envs" / "lock.txt"}
+        for path in found.values():
+            if not path.is_file():
+                raise UsageError(f"{path}: does not exist; run this in the folder of the project")
         found |= {f"rules/{p.name}": p for p in (project / "workflow" / "rules").glob("*.smk")}
-        self.members |= {f"workflow/{name}": p for name, p in found.items() if p.is_file()}
+        self.members |= {f"workflow/{name}": p for name, p in found.items()}
 
     def _shared(self) -> None:
         """Stamps and run records of encoders, examples and checkpoints: never their files."""

@@ -16,6 +16,7 @@ def grid(world):
     """A finished study and its project's lock file."""
     (world.folder / "envs").mkdir()
     (world.folder / "envs" / "lock.txt").write_bytes((world.folder / "lock.txt").read_bytes())
+    (world.folder / "Snakefile").write_text("rule all:\n")
     made = small_grid(world, world.folder)
     finish(made)
     (world.folder / "study.yaml").write_text(yaml.safe_dump(made.study_as_json()))
