@@ -24,16 +24,27 @@ def add(commands: options.Commands) -> None:
         metavar="STAMP",
         help="stamp of its encoder (default: the one in resources/encoders/)",
     )
+    parser.add_argument(
+        "--study",
+        type=Path,
+        metavar="FOLDER",
+        help="results/<study>, for the README's lineage and scores (default: the one that the "
+        "stamp is reached through)",
+    )
     options.add_cards(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the folder."""
+    """Write the folder, and its model card where the study that trained the checkpoint is known."""
     if not args.stamp.is_file():
         raise UsageError(f"{args.stamp}: does not exist; give the stamp.json of a checkpoint")
+    from xstilts.archive.model_card import model_card
     from xstilts.models.export import Head, export
+    from xstilts.provenance.files import write_text
 
+    study = args.study or _study_of(args.stamp)
+    card_text = model_card(args.stamp, study, args.head) if study else None
     head = None
     if args.head:
         cards = options.open_cards(args.cards)
@@ -41,7 +52,19 @@ def run(args: argparse.Namespace) -> int:
         head = Head(card.task, cards.schema(card.task), tuple(card.label_list))
     export(args.stamp, args.encoder or _encoder_of(args.stamp), args.folder, head)
     print(f"{args.folder}: written")
+    if card_text is None:
+        print("without a model card: name the study that trained it with --study results/<study>")
+    else:
+        write_text(args.folder / "README.md", card_text)
     return 0
+
+
+def _study_of(stamp: Path) -> Path | None:
+    """The folder of the study whose link to a checkpoint a path goes through, if it does."""
+    # results/<study>/checkpoints/<encoder>/<condition>/seed<k>/<stage>/stamp.json
+    above = stamp.absolute().parents
+    found = above[5] if len(above) > 5 and above[4].name == "checkpoints" else None
+    return found if found and (found / ".snapshots").is_dir() else None
 
 
 def _encoder_of(stamp: Path) -> Path:

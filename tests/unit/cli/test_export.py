@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from support import tiny
+from support.archives import small_grid
+from support.stored import RECIPE, finish
 from support.world import TEXTS, task_card
 from xstilts.cli.main import main
+from xstilts.grid.snapshot import save_snapshot
 from xstilts.provenance.files import read_json
 from xstilts.training import train
+from xstilts.workflow.jobs import link_checkpoint
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def test_it_writes_a_folder(job, tmp_path, capsys):
     """And says so."""
     out = tmp_path / "out"
     assert main(["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]) == 0
-    assert capsys.readouterr().out == f"{out}: written\n"
+    assert capsys.readouterr().out.startswith(f"{out}: written\n")
     assert read_json(out / "xstilts.json")["head"] is None
 
 
@@ -52,3 +56,28 @@ def test_without_its_encoder_it_says_where_it_looked(job, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "encoders: has no encoder that " in error
     assert error.endswith("was trained from; name its stamp with --encoder\n")
+
+
+def test_the_model_card_is_of_the_study_that_the_stamp_is_reached_through(world, monkeypatch):
+    """Through the link of its results; --study names another one."""
+    grid = small_grid(world, world.folder)
+    finish(grid)
+    save_snapshot(grid)
+    link_checkpoint(grid, RECIPE)
+    monkeypatch.setattr("xstilts.models.export.export", lambda *arguments: None)
+    stamps = {
+        "linked": [str(grid.paths.checkpoint_link(RECIPE) / "stamp.json")],
+        "named": [str(grid.training(RECIPE).stamp), "--study", str(grid.paths.results)],
+    }
+    for name, (stamp, *options) in stamps.items():
+        out = world.folder / name
+        assert main(["export", stamp, str(out), *options]) == 0
+        assert "condition `nli`, seed 1, stage `qa`" in (out / "README.md").read_text()
+
+
+def test_without_a_study_there_is_no_model_card(job, tmp_path, capsys):
+    """It says how to get one."""
+    out = tmp_path / "out"
+    assert main(["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]) == 0
+    assert "without a model card: name the study" in capsys.readouterr().out
+    assert not (out / "README.md").exists()
