@@ -87,6 +87,26 @@ def test_a_changed_byte_never_passes(packed, tmp_path_factory, data):
     assert str(path) in refusal if refusal else files_in(folder / "out") == MEMBERS
 
 
+@given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=4))
+@settings(max_examples=150)
+def test_changed_bytes_of_the_tar_never_pass(packed, tmp_path_factory, changes):
+    """Headers, manifest and content, compressed again: the members are the same, or it is refused."""
+    folder = tmp_path_factory.mktemp("inside")
+    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
+        tar = bytearray(stream.read())
+    for place, byte in changes:
+        tar[place % len(tar)] = byte
+    path = folder / "a.tar.zst"
+    path.write_bytes(pa.compress(bytes(tar), "zstd", asbytes=True))
+    try:
+        archive_file.unpack(path, folder / "out")
+    except ArchiveError:
+        refused_or_same = True
+    else:
+        refused_or_same = files_in(folder / "out") == MEMBERS
+    assert refused_or_same
+
+
 @given(st.integers(0, 10**6))
 @settings(max_examples=40)
 def test_a_truncated_archive_is_refused(packed, tmp_path_factory, length):
