@@ -15,6 +15,7 @@ import yaml
 from xstilts.archive import archive_file, croissant, score_files
 from xstilts.archive.crate import crate
 from xstilts.archive.layout import CRATE, STUDY, Places
+from xstilts.config.languages import table_of
 from xstilts.errors import ArchiveError, UsageError
 from xstilts.evaluation import scores
 from xstilts.grid import snapshot
@@ -23,6 +24,8 @@ from xstilts.provenance.files import json_text
 from xstilts.status.states import States
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.grid.keys import EvaluationKey
 
@@ -63,7 +66,7 @@ class Contents:
         for kind in ("tasks", "encoders"):
             for name, card in whole[kind].items():
                 self.members[f"cards/{kind}/{name}.yaml"] = _yaml(card)
-        self.members["cards/languages.tsv"] = _languages(whole["languages"])
+        self.members["cards/languages.tsv"] = self._languages(whole["languages"])
         for name, described in croissant.descriptions(self.grid).items():
             self.members[f"cards/croissant/{name}.json"] = json_text(described).encode()
         project = self.project
@@ -73,6 +76,10 @@ class Contents:
                 raise UsageError(f"{path}: does not exist; run this in the folder of the project")
         found |= {f"rules/{p.name}": p for p in (project / "workflow" / "rules").glob("*.smk")}
         self.members |= {f"workflow/{name}": p for name, p in found.items()}
+
+    def _languages(self, codes: Collection[str]) -> bytes:
+        known = self.grid.cards.languages()
+        return table_of(known[code] for code in codes).encode()
 
     def _shared(self) -> None:
         """Stamps and run records of encoders, examples and checkpoints: never their files."""
@@ -161,22 +168,3 @@ def portable_snapshot(grid: Grid) -> dict[str, Any]:
 def _yaml(value: Any) -> bytes:
     text: str = yaml.safe_dump(value, allow_unicode=True, width=100)
     return text.encode()
-
-
-def _languages(rows: dict[str, dict[str, Any]]) -> bytes:
-    """The language table as config/languages.tsv has it, by code."""
-    families = sorted({family for row in rows.values() for family in row["seen"]})
-    flat = {
-        code: {key: value for key, value in row.items() if key != "seen"}
-        | {f"{SEEN_BY}{family}": row["seen"].get(family) for family in families}
-        for code, row in rows.items()
-    }
-    header = next(iter(flat.values()), {})
-    cells = ([_cell(value) for value in flat[code].values()] for code in sorted(flat))
-    return "".join("\t".join(line) + "\n" for line in [header, *cells]).encode()
-
-
-def _cell(value: str | float | None) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)

@@ -10,7 +10,7 @@ from xstilts.config.tables import read_table
 from xstilts.errors import StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 SEEN_BY = "seen_by_"
@@ -69,6 +69,28 @@ def read_families(path: Path) -> list[str]:
     rows = read_table(path)
     columns = rows[0] if rows else {}
     return [name.removeprefix(SEEN_BY) for name in columns if name.startswith(SEEN_BY)]
+
+
+def table_of(languages: Iterable[Language]) -> str:
+    """The table of some languages by code, as `read_languages` reads it."""
+    ordered = sorted(languages, key=lambda language: language.code)
+    families = sorted({family for language in ordered for family in language.seen})
+    columns = [*_COLUMNS, *(SEEN_BY + family for family in families)]
+    rows = (
+        [getattr(x, name) for name in _COLUMNS] + [x.seen.get(family) for family in families]
+        for x in ordered
+    )
+    lines = [columns, *([_cell(value) for value in row] for row in rows)]
+    return "".join("\t".join(line) + "\n" for line in lines)
+
+
+def _cell(value: str | float | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+_COLUMNS = ("code", "name", "script", "family", "joshi_class", "cc100_gib")
 
 
 def _language(row: dict[str, str]) -> Language:

@@ -9,7 +9,7 @@ import pytest
 from support.world import ENCODER, ROOT
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.encoder_card import EncoderCard
-from xstilts.config.languages import Language
+from xstilts.config.languages import Language, read_languages, table_of
 from xstilts.errors import StudyError
 from xstilts.tasks.registry import SCHEMAS
 
@@ -37,6 +37,13 @@ def test_a_damaged_table_is_named(world):
     path.write_text(path.read_text().replace("\t5\t66.6", "\tfive\t66.6"))
     with pytest.raises(StudyError, match=r"languages\.tsv: cannot be read: .*'five'"):
         world.cards.languages()
+
+
+def test_a_table_that_is_written_is_read_as_it_was(tmp_path):
+    """The project's own, with every column that decides something."""
+    path = tmp_path / "languages.tsv"
+    path.write_text(table_of(LANGUAGES.values()), encoding="utf-8")
+    assert read_languages(path) == LANGUAGES
 
 
 class TestSeen:
