@@ -10,19 +10,19 @@ record is there, its times and its peak memory. A job evaluates all languages of
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from xstilts.archive.crate_jobs import Job, examples_id, jobs_of
 from xstilts.archive.layout import STUDY
-from xstilts.provenance.files import json_text, read_json_object
+from xstilts.provenance.files import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from xstilts.archive.layout import Places
@@ -64,33 +64,6 @@ _NO_TIME = "1970-01-01T00:00:00+00:00"
 """The date of a crate of whose jobs none has a run record: RO-Crate demands a date."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job of a rule: what it read and left, as ids of the crate, and its run record."""
-
-    rule: str
-    place: str
-    inputs: tuple[str, ...]
-    results: tuple[str, ...]
-    record: Mapping[str, Any]
-
-    @property
-    def started(self) -> datetime | None:
-        """When it began; None where that is not recorded."""
-        try:
-            return datetime.fromisoformat(self.record["started"])
-        except (KeyError, TypeError, ValueError):
-            return None
-
-    @property
-    def ended(self) -> datetime | None:
-        """When it ended; None where that is not recorded."""
-        started, seconds = self.started, self.record.get("seconds")
-        if started is None or not isinstance(seconds, int | float):
-            return None
-        return started + timedelta(seconds=round(seconds))
-
-
 def crate(grid: Grid, places: Places, members: Mapping[str, Path | bytes]) -> bytes:
     """The metadata file of the crate of a grid, over the members of its archive.
 
@@ -98,7 +71,7 @@ def crate(grid: Grid, places: Places, members: Mapping[str, Path | bytes]) -> by
     """
     made = ROCrate(gen_preview=False, version="1.1")
     made.metadata.extra_contexts.append(_CONTEXT)
-    jobs = list(_jobs(grid, places, members))
+    jobs = list(jobs_of(grid, places, members))
     entities = [*_files(members), *_collections(grid, places, members), *_described(grid, members)]
     entities += [*_software(jobs), *_workflow(jobs, members), *_actions(jobs, members)]
     for properties in entities:
@@ -144,7 +117,7 @@ def _collections(
         folder = grid.examples(task, split).folder
         stamps = (places.name_of(folder / f"{language}.json") for language in languages)
         yield {
-            "@id": _examples(task, split),
+            "@id": examples_id(task, split),
             "@type": "Collection",
             "name": f"{split} examples of {task}",
             "hasPart": _refs(stamp for stamp in stamps if stamp in members),
@@ -311,62 +284,6 @@ def _run(jobs: list[Job], members: Mapping[str, object]) -> Iterator[dict[str, A
 def _times(started: datetime | None, ended: datetime | None) -> dict[str, str]:
     times = {"startTime": started, "endTime": ended}
     return {name: time.isoformat() for name, time in times.items() if time}
-
-
-# --- jobs ----------------------------------------------------------------------------------------
-
-
-def _jobs(grid: Grid, places: Places, members: Mapping[str, Path | bytes]) -> Iterator[Job]:
-    """Every job of the grid of which a result is a member, in the order of the flow."""
-    reads = grid.reads
-
-    def job(rule: str, place: object, inputs: Iterable[str], *results: Path) -> Iterator[Job]:
-        left = tuple(name for name in map(places.name_of, results) if name in members)
-        if left:
-            record = read_json_object(_record(results[0]))
-            present = tuple(x for x in inputs if x.startswith("#") or x in members)
-            yield Job(rule, str(place), present, left, record)
-
-    for name in grid.study.encoders:
-        yield from job("fetch_encoder", name, [f"#encoder/{name}"], grid.encoder(name).stamp)
-    for task, split, languages in reads.needed_examples():
-        folder = grid.examples(task, split).folder
-        stamps = (folder / f"{language}.json" for language in languages)
-        yield from job("prepare_examples", f"{task}/{split}", [f"#dataset/{task}"], *stamps)
-    # conditions and recipes that need the same checkpoint share one training
-    first = {grid.training(key).digest: key for key in reversed(reads.trainings())}
-    for key in (key for key in reads.trainings() if first[grid.training(key).digest] == key):
-        examples = [_examples(*x[:2]) for x in reads.examples_of_training(key.condition, key.stage)]
-        start = places.name_of(grid.start_of(key).stamp)
-        inputs = dict.fromkeys([start, *examples])
-        yield from job("train", key, inputs, grid.training(key).stamp)
-    for scored in reads.evaluations():
-        path = grid.paths.scores(scored)
-        examples = [_examples(scored.target, split) for split in reads.splits_read(scored.target)]
-        inputs = dict.fromkeys([places.name_of(grid.evaluated(scored).stamp), *examples])
-        yield from job("evaluate", scored, inputs, path, path.with_suffix(".zip"))
-    paths = grid.paths
-    read = [_examples(task, split) for task, split, _ in reads.needed_examples()]
-    yield from job("check_contamination", "study", read, paths.contamination)
-    yield from job("collect_scores", "study", _scores(members), paths.table)
-    table = [places.name_of(paths.table)]
-    gains = paths.report.with_name("gains.csv")
-    yield from job("write_report", "study", table, paths.report, gains)
-
-
-def _record(result: Path) -> Path:
-    """The run record of the job that left a file."""
-    if result.suffix == ".jsonl":
-        return result.with_suffix(".run.json")
-    return result.with_name("run.json")
-
-
-def _scores(members: Iterable[str]) -> list[str]:
-    return sorted(x for x in members if x.startswith("results/scores/") and x.endswith(".jsonl"))
-
-
-def _examples(task: str, split: str) -> str:
-    return f"#examples/{task}/{split}"
 
 
 def _id_of(job: Job) -> str:

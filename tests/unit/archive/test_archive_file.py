@@ -90,7 +90,7 @@ def test_a_changed_byte_never_passes(packed, tmp_path_factory, data):
 @given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=4))
 @settings(max_examples=150)
 def test_changed_bytes_of_the_tar_never_pass(packed, tmp_path_factory, changes):
-    """Headers, manifest and content, compressed again: the members are the same, or it is refused."""
+    """Headers, manifest and content: the archive is refused, or the members are the same."""
     folder = tmp_path_factory.mktemp("inside")
     with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
         tar = bytearray(stream.read())

@@ -120,7 +120,15 @@ def test_it_names_every_member_and_no_other_file(grid, entities, tmp_path):
     assert of_files == members
 
 
-@pytest.mark.parametrize("record", [{}, {"started": 3, "seconds": "x", "packages": 1}])
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"started": 3, "seconds": "x", "packages": 1},
+        {"started": "2026-01-02T03:04:05", "seconds": 1},
+        {"started": "2026-01-02T03:04:05+00:00", "seconds": 1e300},
+    ],
+)
 def test_a_record_that_cannot_be_read_gives_no_times(record, grid, tmp_path):
     """A crate of which no job has a time still has a date, which RO-Crate demands."""
     for key in grid.reads.trainings():
