@@ -167,13 +167,16 @@ def _is_stamp(value: Json) -> bool:
         and isinstance(inputs, dict)
         and all(isinstance(sha256, str) for sha256 in inputs.values())
         and isinstance(files, dict)
-        and all(_is_below(name) and _describes_file(about) for name, about in files.items())
+        and all(_is_near(name) and _describes_file(about) for name, about in files.items())
     )
 
 
-def _is_below(name: str) -> bool:
-    """Whether a file's name is a path below the stamp's folder."""
-    parts = name.split("/")
+def _is_near(name: str) -> bool:
+    """Whether a file's name is a path below the stamp's folder, or below the one that it lies in.
+
+    The stamps of results lie in ``.stamps/`` beside the files that people look for.
+    """
+    parts = name.removeprefix("../").split("/")
     return "\0" not in name and not {"", ".", ".."}.intersection(parts) and len(name) < 4096
 
 

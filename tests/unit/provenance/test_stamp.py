@@ -58,6 +58,13 @@ class TestStamps:
         assert message.startswith(f"{stamped.parent / 'weights'}: its bytes are not the ones")
         assert message.endswith(f"delete {stamped} and run snakemake again")
 
+    def test_files_may_lie_beside_the_folder_of_stamps(self, stamped, tmp_path):
+        """As the table and the report do."""
+        stamp = tmp_path / ".stamps" / "table.json"
+        stamp_them(stamp, [tmp_path / "weights"])
+        assert list(verify(stamp)["files"]) == ["../weights"]
+        assert StampReader().files(stamp).keys() == {stamp.parent / "../weights"}
+
     def test_a_missing_file_is_named(self, stamped):
         """The stamp alone proves nothing."""
         (stamped.parent / "weights").unlink()
@@ -94,7 +101,7 @@ class TestStamps:
             ("files", {"weights": {"sha256": "0", "bytes": "10"}}),
             ("files", {"weights": {"sha256": "0"}}),
             ("files", {"weights": "0"}),
-            ("files", {"../weights": {"sha256": "0", "bytes": 10}}),
+            ("files", {"../../weights": {"sha256": "0", "bytes": 10}}),
             ("files", {"/etc/passwd": {"sha256": "0", "bytes": 10}}),
             ("files", {"a\0b": {"sha256": "0", "bytes": 10}}),
             ("files", {"": {"sha256": "0", "bytes": 10}}),
