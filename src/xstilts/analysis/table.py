@@ -1,12 +1,15 @@
 """The tidy table of all scores: a row for each score.
 
-The table is complete or not written: a score that is missing, damaged or of another grid is an
-error, because a mean over the scores that happen to exist is not the mean of the study.
+The table on disk is complete or not written: a score that is missing, damaged or of another grid is
+an error, because a mean over the scores that happen to exist is not the mean of the study. A
+half-finished study has a `PartialTable`, which names the scores that it lacks.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -43,6 +46,24 @@ COLUMNS = (
 METRIC_PREFIX = "metric_"
 
 
+@dataclass(frozen=True)
+class MissingScores:
+    """The scores of an evaluation that a partial table lacks."""
+
+    key: EvaluationKey
+    languages: tuple[str, ...]
+    stale: int
+    """How many of them are on disk, but not as the study asks for them now, or damaged."""
+
+
+@dataclass(frozen=True)
+class PartialTable:
+    """The scores of a study that are done, and those that are not."""
+
+    rows: pd.DataFrame
+    missing: tuple[MissingScores, ...]
+
+
 def collect(grid: Grid) -> pd.DataFrame:
     """Read every score of the grid, in reading order, into a row each.
 
@@ -53,7 +74,39 @@ def collect(grid: Grid) -> pd.DataFrame:
     computed for this grid. The predictions are read, byte by byte.
     """
     states = States(grid)
-    rows = [row for key in grid.reads.evaluations() for row in _rows_of(states, key)]
+    return _as_table([row for key in grid.reads.evaluations() for row in _rows_of(states, key)])
+
+
+def collect_done(grid: Grid) -> PartialTable:
+    """Read the scores that are done, as `collect` does, and name those that are not.
+
+    A score is done if `States` says so and its line is whole.
+    """
+    states = States(grid)
+    rows: list[dict[str, Any]] = []
+    missing: list[MissingScores] = []
+    for key in grid.reads.evaluations():
+        done, lacking = _done_rows(states, key)
+        rows += done
+        if lacking.languages:
+            missing.append(lacking)
+    return PartialTable(_as_table(rows), tuple(missing))
+
+
+def _done_rows(states: States, key: EvaluationKey) -> tuple[list[dict[str, Any]], MissingScores]:
+    found = states.scores(key)
+    lines = scores.read(states.grid.paths.scores(key)) if "done" in found.values() else {}
+    rows: dict[str, dict[str, Any]] = {}
+    for language, state in found.items():
+        if state == "done":
+            with suppress(KeyError, TypeError, ValueError, AttributeError):
+                rows[language] = _row(lines[language])
+    lacking = [language for language in found if language not in rows]
+    stale = sum(found[language] != "missing" for language in lacking)
+    return list(rows.values()), MissingScores(key, tuple(lacking), stale)
+
+
+def _as_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     metrics = sorted({key for row in rows for key in row} - set(COLUMNS))
     table = pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
     return table.astype({"score": "float64"} | dict.fromkeys(metrics, "float64"))

@@ -203,3 +203,46 @@ class TestLineage:
         table.write(fewer, fewer.paths.table)
         evaluate(fewer, KEY, languages=["en", "de"])
         assert States(fewer).table == "done"
+
+
+class TestPartialTable:
+    """A half-finished study has the scores that are done, and the names of those that are not."""
+
+    @pytest.fixture
+    def grid(self, world):
+        """A finished grid with all its artefacts."""
+        finished = grid_in(world, world.folder)
+        finish(finished)
+        return finished
+
+    def test_a_finished_study_lacks_nothing(self, grid):
+        """Its rows are those of the whole table."""
+        found = table.collect_done(grid)
+        pd.testing.assert_frame_equal(found.rows, table.collect(grid))
+        assert found.missing == ()
+
+    def test_an_evaluation_that_did_not_run_is_named(self, grid):
+        """All its languages are missing; the other scores are there."""
+        grid.paths.scores(KEY).unlink()
+        found = table.collect_done(grid)
+        languages = tuple(grid.resolved.languages[KEY.target])
+        assert found.missing == (table.MissingScores(KEY, languages, stale=0),)
+        assert len(found.rows) == len(grid.resolved.score_keys()) - len(languages)
+
+    def test_a_score_of_another_spec_is_stale(self, grid):
+        """It is left out, and it is not called missing."""
+        evaluate(grid, KEY, spec="f" * 64)
+        (missing,) = table.collect_done(grid).missing
+        assert (missing.key, missing.stale) == (KEY, len(missing.languages))
+
+    def test_a_damaged_score_is_left_out(self, grid):
+        """A line whose metric is no number counts as stale, and the others stay."""
+        edit(grid.paths.scores(KEY), "de", metrics={"accuracy": "50"})
+        (missing,) = table.collect_done(grid).missing
+        assert (missing.languages, missing.stale) == (("de",), 1)
+
+    def test_a_study_without_scores_has_an_empty_table(self, world):
+        """It has the columns of every table."""
+        found = table.collect_done(grid_in(world, world.folder))
+        assert found.rows.empty
+        assert list(found.rows) == list(table.COLUMNS)
