@@ -18,7 +18,7 @@ from xstilts.workflow.inputs import RuleInputs
 from xstilts.workflow.run import open_run
 from xstilts.workflow.slurm import stop_timers
 from xstilts.workflow.study_config import needs_default
-from xstilts.workflow.summary import summary
+from xstilts.workflow.summary import show_claims, summary
 
 min_version("9.27")
 
@@ -65,6 +65,7 @@ rule all:
 onsuccess:
     stop_timers()
     print(summary(run.grid, files_before))
+    show_claims(run)
 
 
 onerror:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -60,6 +61,17 @@ def test_complete_resources_may_be_read_only(project):
         subprocess.run(["umount", resources], check=True)
     assert len(project.scores()) == len(before) + 1
     assert project.planned() == {}
+
+
+def test_claims_are_judged_once_and_printed(project):
+    """``snakemake claims``: a claim that this study cannot measure says which study can."""
+    printed = " ".join(project.snakemake("claims").stdout.split())
+    assert "7 not testable XLM-R Large is the state of the art" in printed
+    assert "snakemake --configfile config/phang2020.yaml" in printed
+    results = project.folder / "results" / "tiny"
+    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    assert {claim["verdict"] for claim in claims} >= {"not measured", "inconclusive"}
+    assert "Nothing to be done" in project.snakemake("-n", "claims").stdout
 
 
 def test_the_report_of_snakemake_shows_the_results(project):

@@ -67,6 +67,30 @@ rule write_report:
         "../scripts/write_report.py"
 
 
+rule judge_claims:
+    input:
+        scores=lambda w: needs.evaluations(),
+    output:
+        mark=f"{RUN}/judge_claims/study.json",
+    log:
+        f"{RESULTS}/logs/judge_claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/judge_claims.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Judging the claims"
+    script:
+        "../scripts/judge_claims.py"
+
+
+rule claims:
+    # asked for by name: `snakemake claims`
+    input:
+        lambda w: needs.claims(),
+
+
 rule write_submission:
     input:
         scores=lambda w: needs.evaluations(),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from xstilts.cli import (
     archive,
+    claims,
     export,
     gc,
     import_archive,
@@ -33,6 +34,7 @@ SUBCOMMANDS = (
     validate,
     plan,
     status,
+    claims,
     archive,
     import_archive,
     export,

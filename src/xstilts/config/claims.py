@@ -128,10 +128,11 @@ class BestCondition(Model):
     by_target: bool = Field(
         False, description="choose a condition for each target, in place of one for all"
     )
-    estimand: Estimand = Field(
-        "languages_like_these",
-        description="what an interval is about: languages like these, or just these languages",
-    )
+
+    @property
+    def estimand(self) -> Estimand:
+        """A choice that leaves languages out in turn says nothing of exactly these languages."""
+        return "languages_like_these"
 
 
 # --- measures of cards, grids and stamps ----------------------------------------------------------

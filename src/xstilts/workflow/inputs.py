@@ -152,6 +152,13 @@ class RuleInputs:
         encoders = [self.encoder(name) for name in self.grid.study.encoders]
         return [*self.contamination(), *encoders, *self.all_examples()]
 
+    def claims(self) -> list[str]:
+        """What ``claims`` asks for: its job's mark, unless the verdicts are done."""
+        marks = self.evaluations()
+        if not marks and self.states.claims == "done" and not self.run.forced:
+            return []
+        return [self.run.mark("judge_claims", "study")]
+
     def submission(self) -> list[str]:
         """What ``submission`` asks for: its job's mark, unless it is done."""
         marks = self.evaluations()

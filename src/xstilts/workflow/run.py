@@ -105,6 +105,10 @@ class Run:
             self._forced = frozenset(ORDER[min(first) :]) if first else frozenset()
         return self._forced
 
+    def is_target(self, rule: str) -> bool:
+        """Whether the user asks for a rule by its name."""
+        return rule in self.workflow.dag_settings.targets
+
     @property
     def only_shows(self) -> bool:
         """Whether Snakemake was started to show, list or clean, not to run or plan jobs."""

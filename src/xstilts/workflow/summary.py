@@ -8,6 +8,7 @@ from xstilts.cost import planned_vs_actual
 
 if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
+    from xstilts.workflow.run import Run
 
 
 def summary(grid: Grid, files_before: int) -> str:
@@ -26,3 +27,11 @@ def summary(grid: Grid, files_before: int) -> str:
     gains = terminal.text_summary(table, grid.cards.languages())
     compared = planned_vs_actual.as_text(planned_vs_actual.compare(grid))
     return "\n\n".join(filter(None, [downloads, gains, compared, f"Report: {paths.report}"]))
+
+
+def show_claims(run: Run) -> None:
+    """Print the verdicts of a run that was asked for them by ``snakemake claims``."""
+    from xstilts.analysis.claims import show
+
+    if run.is_target("claims") and run.grid.paths.claims_table.is_file():
+        show.show(show.read_rows(run.grid.paths.claims_table))

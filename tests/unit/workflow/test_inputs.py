@@ -141,6 +141,19 @@ class TestRules:
         assert found[:2] == ["check_contamination/study", "fetch_encoder/tiny"]
         assert len(found) == 2 + len(grid.reads.needed_examples())
 
+    def test_claims_are_judged_by_all_scores(self, finished):
+        """Once; then nothing is asked for."""
+        assert marks(needs(finished).claims()) == ["judge_claims/study"]
+        write_stamp(
+            finished.claims.stamp,
+            spec=finished.claims.digest,
+            inputs={"scores": scores_digest(finished)},
+            files=[],
+        )
+        assert needs(finished).claims() == []
+        finished.paths.scores(KEY).unlink()
+        assert marks(needs(finished).claims()) == ["judge_claims/study"]
+
     def test_a_submission_is_written_from_all_scores(self, finished):
         """Once; then nothing is asked for."""
         assert marks(needs(finished).submission()) == ["write_submission/study"]

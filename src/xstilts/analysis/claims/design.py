@@ -28,7 +28,7 @@ def judge_covers(claim: Claim, result: ClaimResult, evidence: Evidence) -> Claim
     assert isinstance(measure, Covers)
     targets = evidence.targets(measure.targets)
     if absent := evidence.absent([], targets):
-        return result.judged("not measured", sentences.absent(absent, claim))
+        return evidence.without(result, claim, absent)
     found = {name: evidence.resolved.languages[name] for name in targets}
     together = {code for codes in found.values() for code in codes}
     wrong = [
@@ -53,11 +53,9 @@ def judge_has_conditions(claim: Claim, result: ClaimResult, evidence: Evidence) 
     absent = [name for name in wanted if name not in evidence.resolved.conditions]
     if not absent:
         return result.judged("supported", f"The grid has all {len(wanted)} conditions.")
-    return result.judged(
-        "not measured",
-        f"The grid has {len(wanted) - len(absent)} of {len(wanted)} conditions: it lacks "
-        f"{', '.join(absent)}.{sentences.study_of(claim)}",
-    )
+    lacking = evidence.without(result, claim, {"condition": absent})
+    has = f"The grid has {len(wanted) - len(absent)} of {len(wanted)} conditions."
+    return replace(lacking, sentence=f"{has} {lacking.sentence}")
 
 
 def judge_cells(claim: Claim, result: ClaimResult, evidence: Evidence) -> ClaimResult:
@@ -65,14 +63,14 @@ def judge_cells(claim: Claim, result: ClaimResult, evidence: Evidence) -> ClaimR
     measure = claim.measure
     assert isinstance(measure, Cells)
     absent = evidence.absent([], measure.cells)
-    absent["languages"] = [
+    absent["language"] = [
         f"{code} in {name}"
         for name, codes in measure.cells.items()
         for code in codes
         if code not in evidence.resolved.languages.get(name, codes)
     ]
     if any(absent.values()):
-        return result.judged("not measured", sentences.absent(absent, claim))
+        return evidence.without(result, claim, absent)
     conditions = list(evidence.resolved.conditions)
     missing = [
         key
@@ -80,9 +78,7 @@ def judge_cells(claim: Claim, result: ClaimResult, evidence: Evidence) -> ClaimR
         if key.language in measure.cells[key.target]
     ]
     if missing:
-        command = evidence.command(missing)
-        result = replace(result, missing=tuple(missing), command=command)
-        return result.judged("not measured", sentences.missing(missing))
+        return evidence.unfinished(result, missing)
     return _judge_floor(measure, result, evidence)
 
 

@@ -51,15 +51,16 @@ def evaluate_claims(
     return [
         result
         for claim in evidence.claims.claims
-        for result in _results(claim, evidence, grid.study.encoders)
+        for result in judge(claim, evidence, grid.study.encoders)
     ]
 
 
-def _results(claim: Claim, evidence: Evidence, encoders: Sequence[str]) -> list[ClaimResult]:
+def judge(claim: Claim, evidence: Evidence, encoders: Sequence[str]) -> list[ClaimResult]:
+    """The results of one claim: one for each encoder that it is about."""
     if claim.kind in _OF_DESIGN:
         return [_OF_DESIGN[claim.kind](claim, _blank(claim, ""), evidence)]
-    judge = _OF_ENCODER[claim.kind]
-    return [judge(claim, _blank(claim, encoder), evidence) for encoder in encoders]
+    of_encoder = _OF_ENCODER[claim.kind]
+    return [of_encoder(claim, _blank(claim, encoder), evidence) for encoder in encoders]
 
 
 def _blank(claim: Claim, encoder: str) -> ClaimResult:

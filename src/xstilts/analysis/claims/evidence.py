@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from xstilts.analysis.claims import sentences
 from xstilts.analysis.language_groups import is_low
 from xstilts.analysis.statistics.questions import Analysis
 from xstilts.analysis.table import METRIC_PREFIX
@@ -15,12 +17,14 @@ from xstilts.config.conditions import NONE, is_intermediate
 from xstilts.status.states import States
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
+    from xstilts.analysis.claims.result import ClaimResult
     from xstilts.analysis.language_groups import Definition
     from xstilts.analysis.statistics.floor import Floor
+    from xstilts.config.claims import Claim
     from xstilts.config.languages import Language
     from xstilts.config.resolve import ScoreKey
     from xstilts.config.study import Study
@@ -118,10 +122,23 @@ class Evidence:
     def absent(self, conditions: Iterable[str], targets: Iterable[str]) -> dict[str, list[str]]:
         """Conditions and targets that the study does not have, by kind; empty if it has all."""
         found = {
-            "conditions": [name for name in conditions if name not in self.resolved.conditions],
-            "targets": [name for name in targets if name not in self.resolved.targets],
+            "condition": [name for name in conditions if name not in self.resolved.conditions],
+            "target": [name for name in targets if name not in self.resolved.targets],
         }
         return {kind: names for kind, names in found.items() if names}
+
+    def without(
+        self, result: ClaimResult, claim: Claim, absent: Mapping[str, Sequence[str]]
+    ) -> ClaimResult:
+        """The result of a claim that is about what the study does not have."""
+        command = f"snakemake --configfile {shlex.quote(claim.study)}" if claim.study else ""
+        result = replace(result, command=command)
+        return result.judged("not measured", sentences.absent(absent, claim))
+
+    def unfinished(self, result: ClaimResult, missing: Sequence[ScoreKey]) -> ClaimResult:
+        """The result of a claim some of whose scores are missing."""
+        result = replace(result, missing=tuple(missing), command=self.command(missing))
+        return result.judged("not measured", sentences.missing(missing))
 
     # -- scores that are missing ------------------------------------------------------------------
 

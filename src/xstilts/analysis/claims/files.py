@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from xstilts.analysis.claims.evaluate import evaluate_claims
+from xstilts.analysis.claims.show import Row, rows_of
 from xstilts.provenance.files import write_json, write_text
 from xstilts.provenance.stamp import write_stamp
 from xstilts.status.states import scores_digest
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from xstilts.analysis.statistics.contrast import Uncertainty
     from xstilts.config.resolve import ScoreKey
     from xstilts.grid.artefacts import Grid
-
-COLUMNS = ("id", "encoder", "verdict", "text", "sentence", "disagreement", "command", "source")
 
 
 def write(grid: Grid, table: pd.DataFrame) -> None:
@@ -44,8 +43,8 @@ def as_tsv(results: Sequence[ClaimResult]) -> str:
     """A row for each result."""
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([getattr(result, column) for column in COLUMNS] for result in results)
+    writer.writerow(Row._fields)
+    writer.writerows(rows_of(results))
     return stream.getvalue()
 
 
@@ -53,7 +52,7 @@ def as_json(results: Sequence[ClaimResult]) -> list[dict[str, Any]]:
     """All that the results hold, for programs; undefined numbers are null."""
     return [
         {
-            **{column: getattr(result, column) for column in COLUMNS},
+            **row._asdict(),
             "evidence": result.evidence,
             "note": result.note,
             "unit": result.unit,
@@ -63,7 +62,7 @@ def as_json(results: Sequence[ClaimResult]) -> list[dict[str, Any]]:
             "published": dict(result.published),
             "missing": _missing(result.missing),
         }
-        for result in results
+        for result, row in zip(results, rows_of(results), strict=True)
     ]
 
 

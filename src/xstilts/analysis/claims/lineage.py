@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xstilts.analysis.claims import sentences
 from xstilts.analysis.report.numbers import count
 from xstilts.config.claims import Lineage
 from xstilts.grid.keys import INTERMEDIATE, EvaluationKey
@@ -31,11 +29,9 @@ def judge_lineage(claim: Claim, result: ClaimResult, evidence: Evidence) -> Clai
     assert isinstance(measure, Lineage)
     conditions, targets = evidence.conditions(measure.conditions), evidence.targets(measure.targets)
     if absent := evidence.absent(conditions, targets):
-        return result.judged("not measured", sentences.absent(absent, claim))
+        return evidence.without(result, claim, absent)
     if missing := evidence.missing(result.encoder, conditions, targets):
-        command = evidence.command(missing)
-        result = replace(result, missing=tuple(missing), command=command)
-        return result.judged("not measured", sentences.missing(missing))
+        return evidence.unfinished(result, missing)
     keys = [
         key
         for key in evidence.grid.reads.evaluations()

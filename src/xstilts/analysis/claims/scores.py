@@ -123,7 +123,7 @@ def _lacking(
     """The result of a claim that cannot be measured yet; None if every score is there."""
     conditions, targets = _names(measure, evidence)
     if absent := evidence.absent(conditions, targets):
-        return result.judged("not measured", sentences.absent(absent, claim))
+        return evidence.without(result, claim, absent)
     asked = _cells(measure, evidence, result.encoder, definitions(measure)[0])
     if not asked:
         return result.judged("not measured", sentences.nothing_to_compare(measure, claim))
@@ -133,9 +133,7 @@ def _lacking(
         if any(is_of(cells, key) for cells in asked)
     ]
     if missing:
-        command = evidence.command(missing)
-        result = replace(result, missing=tuple(missing), command=command)
-        return result.judged("not measured", sentences.missing(missing))
+        return evidence.unfinished(result, missing)
     return None
 
 

@@ -124,9 +124,15 @@ def published_sizes(result: ClaimResult) -> str:
 
 
 def absent(lacking: Mapping[str, Sequence[str]], claim: Claim) -> str:
-    """What the study lacks, by kind (conditions, targets, languages); which study has it."""
-    kinds = [f"the {kind} {', '.join(names)}" for kind, names in lacking.items() if names]
+    """What the study lacks, by kind (condition, target, language); which study has it."""
+    kinds = [
+        f"the {_plural(kind, names)} {_some(names)}" for kind, names in lacking.items() if names
+    ]
     return f"This study lacks {' and '.join(kinds)}.{study_of(claim)}"
+
+
+def _plural(word: str, names: Sequence[str]) -> str:
+    return word if len(names) == 1 else f"{word}s"
 
 
 def nothing_to_compare(measure: Measure, claim: Claim) -> str:
@@ -150,8 +156,9 @@ def missing(keys: Sequence[ScoreKey]) -> str:
     conditions = dict.fromkeys(key.condition for key in keys)
     targets = dict.fromkeys(key.target for key in keys)
     return (
-        f"{count(len(keys), 'score')} missing: conditions {_some(conditions)}; "
-        f"targets {_some(targets)}."
+        f"{count(len(keys), 'score is', 'scores are')} missing: of the "
+        f"{_plural('condition', list(conditions))} {_some(conditions)}, on the "
+        f"{_plural('target', list(targets))} {_some(targets)}."
     )
 
 
