@@ -67,7 +67,7 @@ import torch
 
 from xstilts.config.hyperparameters import Hyperparameters
 from xstilts.config.study import Compute, Multi
-from xstilts.config.tables import read_table
+from xstilts.cost.devices import read_devices, row_of
 from xstilts.data import examples
 from xstilts.models.network import registry
 from xstilts.models.network import weights as network_weights
@@ -248,7 +248,7 @@ def job(work: Work) -> TrainingJob:
     hyperparameters = Hyperparameters(
         batch_size=BATCH,
         max_length=256,
-        epochs=1e6,
+        epochs=1e5,
         max_steps=work.warm + work.steps + (PROFILED if work.profile else 0),
         selection="last",
     )
@@ -283,7 +283,7 @@ def ours(work: Work, ready: Barrier) -> dict[str, Any]:
         trainer = training.trainer
         items = [trainer.schedule.batch(step)[1] for step in range(trainer.schedule.total)]
         lengths = trainer.data.lengths["mnli"]
-        with trainer.device.threads():
+        with trainer.device.settings():
             steps = training.steps()
             for _ in range(work.warm):
                 next(steps)
@@ -361,12 +361,11 @@ def memory_gib() -> float:
 
 def chip_of_this() -> dict[str, str] | None:
     """The row of the table of devices that this GPU has; none where bf16 is not its own."""
-    if not torch.cuda.is_available() or not torch.cuda.is_bf16_supported():
+    if not torch.cuda.is_available():
         return None
-    name = torch.cuda.get_device_name()
-    known = read_table(HOME / "config/costs/devices.tsv")
-    rows = [row for row in known if row["name"] and row["name"] in name]
-    return max(rows, key=lambda row: len(row["name"]), default=None)
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        return None
+    return row_of(torch.cuda.get_device_name(), read_devices(HOME / "config/costs").values())
 
 
 def profiled(steps: Iterator[int]) -> str:

@@ -76,7 +76,7 @@ def ours(job: TrainingJob) -> Outcome:
     with TemporaryDirectory() as folder:
         began = time.perf_counter()
         training = TrainingRun(replace(job, stamp=Path(folder) / "stamp.json"))
-        with training.trainer.device.threads():
+        with training.trainer.device.settings():
             first = time.perf_counter()
             for _ in training.steps():
                 pass

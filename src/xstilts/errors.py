@@ -71,6 +71,10 @@ class EncoderError(XstiltsError):
     """An encoder cannot be loaded."""
 
 
+class DeviceError(XstiltsError):
+    """The device that a job is to compute on cannot be used."""
+
+
 class TrainingError(XstiltsError):
     """A training cannot go on, or its result must not be believed."""
 

@@ -28,7 +28,12 @@ def cluster(tmp_path_factory):
         reason = "not installed: snakemake-executor-plugin-slurm"
     if reason:
         pytest.skip(f"no Slurm: {reason}")
-    with Cluster(tmp_path_factory.mktemp("slurm")) as started:
+    with (
+        Cluster(tmp_path_factory.mktemp("slurm")) as started,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # the cluster's GPUs are names that Slurm counts: its jobs compute on the CPU
+        patch.setenv("XSTILTS_DEVICE", "cpu")
         yield started
 
 

@@ -12,11 +12,12 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
 from xstilts.config.tables import read_table_if_present
+from xstilts.cost.devices import read_devices, row_of
 from xstilts.errors import StudyError, unknown
 from xstilts.models.network.conversion import conversion_of
 from xstilts.provenance import files
@@ -24,6 +25,8 @@ from xstilts.provenance.run_record import recorded_seconds
 from xstilts.training.log import last_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from xstilts.grid.artefacts import Grid
 
 START_UP_SECONDS = 20.0
@@ -108,7 +111,7 @@ class Throughputs:
         """``device``: a row of config/costs/devices.tsv; None: that of earlier runs, or a100."""
         self._grid, self._device = grid, device
         self.encoder_size = cache(lambda encoder: encoder_size(grid, encoder, costs))
-        self._devices = {row["device"]: row for row in read_table_if_present(costs / "devices.tsv")}
+        self._devices = read_devices(costs)
         if device is not None and device not in self._devices:
             raise StudyError(f"--device: {unknown('device', device, self._devices)}")
         self.of = cache(self._of)
@@ -133,6 +136,13 @@ class Throughputs:
             basis += f", times {AUTOMODEL_SHARE} (AutoModel, with padding)"
         return Throughput(speed / (6 * size), speed / (2 * size), START_UP_SECONDS, basis)
 
+    def _ran_on_device(self, run: Mapping[str, Any]) -> bool:
+        """Whether an earlier training ran on the device that is asked for; any will do for None."""
+        if self._device is None or run.get("device") == self._device:
+            return True
+        row = row_of(str(run.get("device_name", "")), self._devices.values())
+        return row is not None and row["device"] == self._device
+
     @cache  # noqa: B019 - the object lives for one command
     def _measured(self, encoder: str) -> tuple[float, float, int] | None:
         """Tokens a second, start-up seconds and number of the latest trainings of any study."""
@@ -141,8 +151,7 @@ class Throughputs:
         tokens = seconds = start_up = runs = 0.0
         for log in logs:
             last, run = last_progress(log), files.read_json_object(log.with_name("run.json"))
-            device_name = f"{run.get('device_name', '')} {run.get('device', '')}".lower()
-            if last is None or (self._device and self._device not in device_name):
+            if last is None or not self._ran_on_device(run):
                 continue
             tokens += last.tokens
             seconds += last.seconds

@@ -165,7 +165,7 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         job = self.job
         features = encoded.parts[0].features  # task types with several parts do not read them
-        with self.device.threads():
+        with self.device.settings():
             return self.task_model.decode(
                 encoded.examples, features, outputs, job.labels, job.scorer
             )
@@ -200,7 +200,7 @@ class Predictor:
 
     def _compute(self, features: Features) -> list[np.ndarray]:
         target, budget = self.job.identity["target"], self.job.evaluation.batch_tokens
-        with self.device.threads():
+        with self.device.settings():
             numbered = self.load_rows(features)
             with torch.inference_mode():
                 outputs = outputs_of(target, numbered, budget, self.device, self.forward)

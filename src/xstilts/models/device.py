@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from xstilts.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +29,18 @@ class Device:
 
     @staticmethod
     def choose(compute: Compute) -> Device:
-        """A GPU if there is one; bf16 where ``auto`` finds hardware that computes in it."""
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        """A GPU if there is one; bf16 where ``auto`` finds hardware that computes in it.
+
+        The environment variable ``XSTILTS_DEVICE=cpu`` chooses the CPU whatever there is. Raises
+        `DeviceError` where a GPU was allotted to this process and torch cannot use it.
+        """
+        kind = _kind()
+        if kind == "cuda":
+            # cuBLAS reads this when it is first used; without it its sums may come in any order
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         precision = compute.precision
         if precision == "auto":
-            able = torch.cuda.is_bf16_supported() if kind == "cuda" else _cpu_computes_bf16()
+            able = _gpu_computes_bf16() if kind == "cuda" else _cpu_computes_bf16()
             precision = "bf16" if able else "fp32"
         return Device(kind, precision, compute.threads)
 
@@ -51,14 +61,28 @@ class Device:
         return torch.autocast(self.kind, dtype=torch.bfloat16)
 
     @contextmanager
-    def threads(self) -> Iterator[None]:
-        """Compute with exactly the study's number of threads, whatever the machine offers."""
-        before = torch.get_num_threads()
+    def settings(self) -> Iterator[None]:
+        """Compute so that the same job gives the same bits; restore torch's settings afterwards.
+
+        On exactly the study's number of CPU threads, because sums are cut by them. On a GPU with
+        deterministic algorithms only: an operation that has none raises a `RuntimeError` with its
+        name. cuDNN's attention is left out: it plans again for every shape of a batch (10 to 17 s
+        of host time for XNLI in 15 languages, docs/performance.md).
+        """
+        threads, deterministic = torch.get_num_threads(), _deterministic_settings()
+        cudnn = torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
         torch.set_num_threads(self.cpu_threads)
+        if self.kind == "cuda":
+            torch.use_deterministic_algorithms(True)
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            torch.backends.cuda.enable_cudnn_sdp(False)
         try:
             yield
         finally:
-            torch.set_num_threads(before)
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(deterministic[0])
+            torch.utils.deterministic.fill_uninitialized_memory = deterministic[1]  # type: ignore[attr-defined]
+            torch.backends.cuda.enable_cudnn_sdp(cudnn)
 
     def describe(self) -> dict[str, Any]:
         """Its kind, name and precision, for the record of the run."""
@@ -104,5 +128,62 @@ class AsyncScalars:
         return numbers
 
 
+# --- which device, which precision ---------------------------------------------------------------
+
+CHOICE = "XSTILTS_DEVICE"
+"""The environment variable that chooses the CPU where a GPU is visible or allotted."""
+_ALLOTTED = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
+"""Variables that name the GPUs of a process: set by its user, by Slurm and by other schedulers."""
+_NO_GPU = ("", "-1", "NoDevFiles", "none", "void")
+
+
+def _kind() -> str:
+    wanted = os.environ.get(CHOICE, "")
+    if wanted not in ("", "cpu"):
+        raise DeviceError(f"{CHOICE}={wanted}: only cpu is allowed; unset it to use a GPU")
+    if wanted == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    # CUDA_VISIBLE_DEVICES counts first: an empty one takes the GPUs away that Slurm has given
+    named = [name for name in _ALLOTTED if name in os.environ][:1]
+    for name in named:
+        if os.environ[name] not in _NO_GPU:
+            raise DeviceError(
+                f"a GPU was allotted to this job ({name}={os.environ[name]}), but torch "
+                f"{torch.__version__} cannot use it: {_reason()}. To compute on the CPU all the "
+                f"same, set {CHOICE}=cpu"
+            )
+    return "cpu"
+
+
+def _reason() -> str:
+    if torch.version.cuda is None:
+        return "it is a build without CUDA; install envs/lock-cuda.txt (docs/cluster.md)"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        return f"{str(error).splitlines()[0]}; it needs a driver for CUDA {torch.version.cuda}"
+    return f"it finds no GPU with a driver for CUDA {torch.version.cuda}"
+
+
+def _gpu_computes_bf16() -> bool:
+    """Whether the GPU has instructions for bf16 (Ampere and later); earlier ones emulate it."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
 def _cpu_computes_bf16() -> bool:
-    return bool(torch.cpu._is_amx_tile_supported())
+    """Whether the CPU has instructions for products in bf16: AMX, or AVX-512's.
+
+    A rule and no measurement, because precision decides results: on one machine it must not depend
+    on what else runs. Both are faster in bf16: with AVX512-BF16, one thread multiplies matrices at
+    220 GFLOP/s, and at 97 in float32 (measured on a recent CPU).
+    """
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def _deterministic_settings() -> tuple[bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+    )

@@ -25,6 +25,7 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.models.device import AsyncScalars, Device
 from xstilts.models.heads import initialise
 from xstilts.models.network.weights import Weights
+from xstilts.models.out_of_memory import with_all_memory
 from xstilts.seeds import derive
 from xstilts.training.data import TrainingData, count_steps
 from xstilts.training.dev_evaluation import Development, labelled
@@ -279,12 +280,14 @@ class Trainer:
     def _queue_step(self, task: str, instances: np.ndarray) -> None:
         """Queue a step on the device, then fetch the scalars of the step before it."""
         loss = self.gradients.compute(self.step, task, instances)
+        title = f"step {self.step + 1} of {task}"
         clip_norm = self.schedule.hyperparameters[task].clip_norm
-        norm = nn.utils.clip_grad_norm_(self._trained, clip_norm)
+        norm = with_all_memory(title, lambda: nn.utils.clip_grad_norm_(self._trained, clip_norm))
         learning_rate = self.schedule.learning_rate(self.step, task)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.optimizer.step()
+        # AdamW allocates all moments before it updates anything, and is one fused kernel then
+        with_all_memory(title, self.optimizer.step)
         self.gradients.zero()
         self.decay *= 1.0 - learning_rate * self.schedule.shared_hyperparameters.weight_decay
         tokens = int(self.data.lengths[task][instances].sum())

@@ -60,8 +60,8 @@ class TrainingRun:
             {
                 "spec": job.spec,
                 "inputs": _input_digests(job),
-                "device": self.trainer.device.kind,
-                "precision": self.trainer.device.precision,
+                # another model of GPU rounds sums differently: its training begins again
+                **self.trainer.device.describe(),
             },
         )
         self._log = TrainingLog(job.folder, self.trainer.schedule.total)
@@ -139,7 +139,7 @@ def _train(job: TrainingJob, inputs: dict[str, str]) -> None:
     device = training.trainer.device
     if note := training.trainer.encoder.note:
         print(note)
-    with device.threads(), stop_requested() as stop:
+    with device.settings(), stop_requested() as stop:
         resumed_from = training.resume()
         for _ in training.steps(stop):
             pass

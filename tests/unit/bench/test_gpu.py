@@ -59,11 +59,13 @@ def test_a_chip_is_found_by_the_longest_name_that_fits(gpu, monkeypatch):
         "NVIDIA H100 PCIe": "h100-pcie",
         "NVIDIA A100-SXM4-80GB": "a100",
         "NVIDIA A100-SXM4-40GB": "a100-40gb",
-        "NVIDIA A10G": "a10",
+        "NVIDIA A10": "a10",
+        "NVIDIA A10G": None,
+        "NVIDIA GH200 480GB": None,
         "NVIDIA unheard of": None,
     }
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     for name, device in names.items():
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda name=name: name)
         assert (gpu.chip_of_this() or {"device": None})["device"] == device

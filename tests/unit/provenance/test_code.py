@@ -441,7 +441,7 @@ class TestOperational:
     def test_training_train(self, job, weights):
         """The loop alone, without the files that train.py puts around it."""
         trainer = loop.Trainer(job)
-        with trainer.device.threads():
+        with trainer.device.settings():
             for _ in trainer.steps():
                 pass
         trainer.checkpoint().save(job.folder / checkpoint.FILE, job.encoder.parent)

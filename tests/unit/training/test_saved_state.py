@@ -236,6 +236,17 @@ def test_a_state_in_another_precision_is_dropped(tmp_path, reference, capsys):
     assert outcome(job) == reference
 
 
+def test_a_state_of_another_model_of_device_is_dropped(tmp_path, reference, monkeypatch, capsys):
+    """Its sums are rounded otherwise: half of a training each would repeat nowhere."""
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "another")
+        interrupt(one_task(tmp_path), 4)
+    job = one_task(tmp_path)
+    run(job)
+    assert "not usable (another device_name)" in capsys.readouterr().out
+    assert outcome(job) == reference
+
+
 # --- the best checkpoint -------------------------------------------------------------------------
 
 
