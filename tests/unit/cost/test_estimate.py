@@ -79,7 +79,7 @@ def test_an_encoder_in_a_folder_has_the_size_that_its_config_states(world, tmp_p
 
 def test_masked_language_modelling_stores_the_whole_vocabulary(world, tmp_path, costs):
     """So does the recipe that starts from it."""
-    kind = ("mlm", "plain_text", "none", "loss")
+    kind = ("mlm", "plain_texts", "none", "loss")
     world.write("tasks", task_card("text", kind, {"train": ["en"]}))
     study = {"conditions": ["none", "nli", "nli+mlm"], "mlm": {"text": "text"}}
     jobs = jobs_of(grid_in(world, tmp_path, **SMALL | study), costs)

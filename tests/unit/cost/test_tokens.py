@@ -45,7 +45,7 @@ def test_more_steps_cost_those_of_the_other_stage_in_rows_of_the_recipe(world, t
 
 def test_more_steps_count_masked_language_modelling_as_well(world, tmp_path, costs):
     world.write(
-        "tasks", task_card("text", ("mlm", "plain_text", "none", "loss"), {"train": ["en"]})
+        "tasks", task_card("text", ("mlm", "plain_texts", "none", "loss"), {"train": ["en"]})
     )
     training = {"all": {"epochs": 2, "selection": "last", "batch_size": 10}}
     training["intermediate"] = {"max_steps": 30}
