@@ -55,6 +55,12 @@ class Site:
     status: list[int] = field(default_factory=list)
     """Statuses of the next answers; 200 for an ordinary one."""
     ranges: bool = True
+    tags: bool = True
+    """Whether answers name the version of the file (``ETag``)."""
+    starts_wrongly: int = 0
+    """Bytes by which continuations begin too early."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of every answer."""
     requests: list[Request] = field(default_factory=list)
     url: str = ""
 
@@ -131,8 +137,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _send_content(self, headers: dict[str, str], content: bytes, wanted: str | None):
         start, status = 0, 200
-        if wanted and self.site.ranges:
+        if self.site.tags:
+            headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'} | headers
+        same = self.headers.get("If-Range", headers.get("ETag")) == headers.get("ETag")
+        if wanted and self.site.ranges and same:
             start, status = int(wanted.removeprefix("bytes=").rstrip("-")), 206
+            start -= self.site.starts_wrongly
             if start >= len(content):
                 self._send(416, headers, b"")
                 return
@@ -141,7 +151,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, status: int, headers: dict[str, str], body: bytes):
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in (headers | self.site.headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

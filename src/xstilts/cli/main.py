@@ -15,6 +15,7 @@ from xstilts.cli import (
     archive,
     claims,
     export,
+    forget,
     gc,
     import_archive,
     invalidate,
@@ -40,6 +41,7 @@ SUBCOMMANDS = (
     export,
     score,
     invalidate,
+    forget,
     gc,
     schema,
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ValidationError
 
 from xstilts.config import claim_checks
 from xstilts.config.claims import Claims, read_claims
@@ -112,10 +114,25 @@ class Catalogue:
             *_type_problems(card, self.task_types),
             *_unscored(card),
             *self._source_problems(card),
+            *self._language_problems(card),
+            *_file_problems(card),
         ]
         if problems:
             raise StudyError("\n".join(f"{path}: {problem}" for problem in problems))
         return card
+
+    def _language_problems(self, card: TaskCard) -> Iterator[str]:
+        """Languages of a card that the table does not have: nothing would be known of them."""
+        splits = {code for split in card.splits for code in card.split_languages(split)}
+        for code in sorted({*card.languages, *splits} - self._known_languages):
+            yield (
+                f"languages: {code!r} has no row in {self.folder / 'languages.tsv'}; add one, "
+                "in which all columns but code and name may be empty"
+            )
+
+    @cached_property
+    def _known_languages(self) -> set[str]:
+        return set(self.languages())
 
     def _source_problems(self, card: TaskCard) -> Iterator[str]:
         """What the readers do not allow in a card's splits."""
@@ -156,6 +173,18 @@ def _type_problems(card: TaskCard, task_types: Mapping[str, TaskSchema]) -> Iter
         yield f"primary: {unknown('metric', card.primary, schema.scorers[card.scorer])}"
     for fault in schema.label_faults(card.label_list, card.scorer):
         yield f"scorer: {fault}"
+
+
+def _file_problems(card: TaskCard) -> Iterator[str]:
+    """Files whose paths are wrong once a language and its code are filled in."""
+    for split, entry in card.splits.items():
+        for source in entry.sources:
+            for language in card.split_languages(split):
+                try:
+                    card.raw_files(split, language, source)
+                except ValidationError as error:
+                    reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                    yield f"splits.{split}.files: in {language!r}: {reason}"
 
 
 def _unscored(card: TaskCard) -> list[str]:

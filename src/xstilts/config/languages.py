@@ -57,11 +57,21 @@ class Language:
 
 
 def read_languages(path: Path) -> dict[str, Language]:
-    """Read ``config/languages.tsv``; its header comment says where each column comes from."""
+    """Read ``config/languages.tsv``; its header comment says where each column comes from.
+
+    Raises `StudyError` for a table that cannot be read and for a code that BCP 47 does not allow.
+    """
+    from langcodes import tag_is_valid
+
     try:
-        return {row["code"]: _language(row) for row in read_table(path)}
+        languages = {row["code"]: _language(row) for row in read_table(path)}
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: cannot be read: {error!r}") from error
+    if wrong := [code for code in languages if not tag_is_valid(code)]:
+        raise StudyError(
+            f"{path}: {wrong[0]!r:.40} is no language code of BCP 47, such as sw, nij or ace_Arab"
+        )
+    return languages
 
 
 def read_families(path: Path) -> list[str]:

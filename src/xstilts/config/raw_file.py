@@ -6,7 +6,7 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from xstilts.config.yaml_models import Model, Name
 
@@ -71,6 +71,9 @@ class RawFile(Model):
         None, description="the file's name in the archive that hub or url gives"
     )
     order: list[SourceName] | None = Field(None, description="another order of the sources")
+    max_bytes: int = Field(
+        4 * 2**30, gt=0, description="what a source may give at most, as it comes and uncompressed"
+    )
     package: PackageFile | None = None
 
     @model_validator(mode="before")
@@ -79,6 +82,27 @@ class RawFile(Model):
         for text in _texts(data):
             _check_braces(text)
         return data
+
+    @field_validator("path", "mirror")
+    @classmethod
+    def _inside(cls, path: str | None) -> str | None:
+        if path is not None:
+            _check_path(path)
+        return path
+
+    @field_validator("path")
+    @classmethod
+    def _not_a_record(cls, path: str) -> str:
+        if path in RECORDS:
+            raise ValueError(f"{path!r} is a record of the downloads themselves")
+        return path
+
+    @field_validator("url")
+    @classmethod
+    def _of_the_web(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise ValueError(f"{url!r} must begin with https:// or http://")
+        return url
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
@@ -108,6 +132,25 @@ class RawFile(Model):
         return RawFile.model_validate(_fill(self.model_dump(exclude_unset=True), values))
 
 
+RECORDS = ("lock.tsv", "sources.tsv")
+"""Names under ``resources/raw`` that no raw file may have: `xstilts.data.checksums` writes them."""
+
+
+def _check_path(path: str) -> None:
+    """Raise `ValueError` for a path that leaves its folder or that no file can have."""
+    parts = path.split("/")
+    if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"{path!r:.80} must stay inside its folder: relative and without '..'")
+    if wrong := re.search(r"[\x00-\x1f\x7f\\]", path):
+        raise ValueError(f"{path!r:.80}: the character {wrong.group()!r} is not allowed")
+    if any(part.startswith(".") for part in parts):
+        raise ValueError(f"{path!r:.80}: names that begin with a dot are those of locks and parts")
+    if any(len(part.encode()) > LONGEST_NAME for part in parts):
+        raise ValueError(f"{path!r:.80}: a name has at most {LONGEST_NAME} bytes")
+
+
+LONGEST_NAME = 200
+"""Bytes: file systems allow 255, and locks and parts have longer names than their files."""
 PLACES = ("language", "code", "folder", "name")
 """The names in braces that `RawFile.of` fills in."""
 

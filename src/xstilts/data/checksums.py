@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from xstilts.config.raw_file import RECORDS
 from xstilts.data.readers.text import lines
 from xstilts.errors import MalformedFile
 from xstilts.provenance.digests import file_sha256
+from xstilts.provenance.files import write_text
 from xstilts.runtime.file_lock import file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK = "lock.tsv"
-SOURCES = "sources.tsv"
+LOCK, SOURCES = RECORDS
+_HEADER = "path\tsha256\tbytes\tsource"
 
 
 class Download(NamedTuple):
@@ -59,10 +61,28 @@ def _read(table: Path) -> Iterator[Download]:
         yield Download(cells[0], cells[1], int(cells[2]), cells[3] if len(cells) > 3 else "")
 
 
+def forget(raw: Path, name: str) -> bool:
+    """Delete a raw file and its recorded checksum; return whether there was either.
+
+    The next run downloads it again. `SOURCES` keeps its history.
+    """
+    table = raw / LOCK
+    with file_lock(table.with_name(f".{table.name}.lock")):
+        known = downloads(table)
+        kept = [download for download in known if download.path != name]
+        if len(kept) < len(known):
+            rows = ("\t".join(map(str, download)) for download in kept)
+            write_text(table, "\n".join([_HEADER, *rows]) + "\n")
+    file = raw / name
+    existed = file.is_file()
+    file.unlink(missing_ok=True)
+    return existed or len(kept) < len(known)
+
+
 def record(table: Path, name: str, file: Path, source: str) -> None:
     """Append the line of a file; whole lines even if many processes write at once."""
     download = Download(name, file_sha256(file), file.stat().st_size, source)
     with file_lock(table.with_name(f".{table.name}.lock")), table.open("ab") as stream:
         if stream.tell() == 0:
-            stream.write(b"path\tsha256\tbytes\tsource\n")
+            stream.write(f"{_HEADER}\n".encode())
         stream.write(("\t".join(map(str, download)) + "\n").encode())

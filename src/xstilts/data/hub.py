@@ -119,7 +119,8 @@ def _explained(error: Exception, file: PinnedFile) -> SourceUnavailable:
     endpoint = _endpoint() or constants.ENDPOINT
     page = f"{endpoint}/{'datasets/' if file.kind == 'dataset' else ''}{file.repo}"
     where = f"{file.repo}@{file.commit}"
-    status = cause.response.status_code if isinstance(cause, errors.HfHubHTTPError) else None
+    answer = getattr(cause, "response", None)
+    status = answer.status_code if answer is not None else None
     if isinstance(cause, errors.OfflineModeIsEnabled):
         problem = (
             f"HF_HUB_OFFLINE is set and {constants.HF_HUB_CACHE} does not have {file.name}; "
@@ -138,6 +139,13 @@ def _explained(error: Exception, file: PinnedFile) -> SourceUnavailable:
         problem = (
             f"HTTP {status}: {page} does not exist or is private; "
             "correct the name, or set HF_TOKEN to a token that may read it"
+        )
+    elif status == 404:
+        problem = f"HTTP 404: {page} has no {file.name} at this revision"
+    elif status == 429:
+        problem = (
+            "HTTP 429: too many requests from here; wait some minutes and run again, or set "
+            "HF_TOKEN, for which the limit is higher"
         )
     else:
         problem = f"HTTP {status}" if status else f"{type(cause).__name__} ({cause})".split("\n")[0]

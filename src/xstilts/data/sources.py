@@ -23,8 +23,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from xstilts.data import http, hub
-from xstilts.data.archives import DamagedFile, extract_member, inside, unpack
+from xstilts.data.archives import DamagedFile, extract_member, unpack
 from xstilts.data.checksums import LOCK, SOURCES, Download, read_lock, record
+from xstilts.data.content import check_content
 from xstilts.errors import ChecksumMismatch, MissingFile, SourceUnavailable
 from xstilts.provenance import plugins
 from xstilts.provenance.digests import canonical, file_sha256
@@ -61,7 +62,7 @@ def fetch(
     the disk is full or the folder cannot be written.
     """
     raw = resources / "raw"
-    target = raw / inside(file.path)
+    target = raw / file.path
     lock = file_lock(target.with_name(f".{target.name}.lock"))
     with explain_write_errors(target), lock:
         if file.package:
@@ -73,11 +74,11 @@ def fetch(
 
 def available_offline(file: RawFile, resources: Path, mirror: Path | None) -> bool:
     """Whether a file needs no network: it exists, a package builds it, or the mirror has it."""
-    if file.package or (resources / "raw" / inside(file.path)).is_file():
+    if file.package or (resources / "raw" / file.path).is_file():
         return True
     if not file.mirror or mirror is None:
         return False
-    plain = mirror / inside(file.mirror)
+    plain = mirror / file.mirror
     return plain.is_file() or plain.with_name(f"{plain.name}.gz").is_file()
 
 
@@ -148,6 +149,8 @@ def _obtain(request: _Request) -> str | None:
         try:
             with write_atomically(target) as temporary:
                 origin = _SOURCES[source](request, temporary)
+                if expected is None:  # these bytes become the truth
+                    check_content(temporary, request.file.path)
                 sha256 = file_sha256(temporary)
                 if expected not in (None, sha256):
                     mismatch = True
@@ -161,10 +164,17 @@ def _obtain(request: _Request) -> str | None:
     if mismatch:
         raise ChecksumMismatch(
             f"{target}: expected sha256 {expected} ({request.authority}), found:{tried}\n"
-            f"If the file was changed on purpose, correct {request.authority}; "
+            f"If the recorded bytes are the wrong ones, {_mend(request)}; "
             "if not, give a source with the right bytes"
         )
     raise MissingFile(f"{target}: every source failed:{tried}") from last
+
+
+def _mend(request: _Request) -> str:
+    """What to do about a checksum that is wrong."""
+    if request.recorded and request.recorded.sha256 == request.expected:
+        return f"`xstilts forget {request.file.path}` deletes the file and their record"
+    return f"correct {request.authority}"
 
 
 # each writes the bytes to a path and returns the name of their origin for the records
@@ -174,10 +184,10 @@ def _from_mirror(request: _Request, path: Path) -> str:
     name = str(request.file.mirror)
     if request.mirror is None:
         raise SourceUnavailable("the study has no mirror folder (key mirror)")
-    plain = request.mirror / inside(name)
+    plain = request.mirror / name
     for candidate in (plain, plain.with_name(f"{plain.name}.gz")):
         if candidate.is_file():
-            unpack(candidate, path)
+            unpack(candidate, path, request.file.max_bytes)
             return name
     raise SourceUnavailable(f"{plain}[.gz] does not exist")
 
@@ -215,9 +225,15 @@ def _from_url(request: _Request, path: Path) -> str:
     part = target.with_name(f".{target.name}.part")
     continued = part.exists() and request.expected is not None
     for resumable in (True, False) if continued else (False,):
-        http.download(url, part, resumable=resumable, progress=request.progress)
+        http.download(
+            url,
+            part,
+            max_bytes=request.file.max_bytes,
+            resumable=resumable,
+            progress=request.progress,
+        )
         try:
-            unpack(part, path)
+            unpack(part, path, request.file.max_bytes)
         finally:
             part.unlink(missing_ok=True)
         if request.expected in (None, file_sha256(path)):
@@ -232,7 +248,13 @@ def _copy_from_archive(url: str, request: _Request, path: Path) -> None:
     with file_lock(archive.with_name(f"{archive.name}.lock")):
         if not archive.exists():
             part = archive.with_name(f"{archive.name}.part")
-            http.download(url, part, resumable=False, progress=request.progress)
+            http.download(
+                url,
+                part,
+                max_bytes=request.file.max_bytes,
+                resumable=False,
+                progress=request.progress,
+            )
             part.replace(archive)
     try:
         _copy(archive, request, path)
@@ -243,9 +265,9 @@ def _copy_from_archive(url: str, request: _Request, path: Path) -> None:
 
 def _copy(source: Path, request: _Request, path: Path) -> None:
     if request.file.member:
-        extract_member(source, request.file.member, path)
+        extract_member(source, request.file.member, path, request.file.max_bytes)
     else:
-        unpack(source, path)
+        unpack(source, path, request.file.max_bytes)
 
 
 _SOURCES: dict[str, Callable[[_Request, Path], str]] = {

@@ -411,7 +411,7 @@ class Grid:
         ]
 
 
-_WHERE_FROM: Any = {"__all__": {"mirror", "hub", "url", "member", "order"}}
+_WHERE_FROM: Any = {"__all__": {"mirror", "hub", "url", "member", "order", "max_bytes"}}
 _NOT_THE_WEIGHTS = {"title", "summary", "licence", "citation", "retrieval_layer", "pretraining"}
 
 

@@ -31,6 +31,7 @@ OPERATIONAL = (
     "xstilts.data.http",
     "xstilts.data.archives",
     "xstilts.data.checksums",
+    "xstilts.data.content",
     "xstilts.models.delta_compression",  # a checkpoint holds a checksum of every tensor
     "xstilts.models.token_cache",  # an entry holds a checksum, and a damaged one is written again
     "xstilts.models.encoder_check",  # refuses an encoder, or leaves it as it is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.world import SQUAD, task_card
+from xstilts.config.catalogue import Catalogue
 from xstilts.errors import StudyError
 from xstilts.tasks.registry import SCHEMAS
 
@@ -28,6 +29,24 @@ class TestCatalogue:
             f"{world.config}/tasks/xqa.yaml: scorer: 'mlqa' has no rule for sw, no "
             f"(splits.{split}); it has rules for ar, de, en, es, hi, vi, zh"
         )
+
+    def test_a_language_without_a_row_in_the_table_is_refused(self, world):
+        """Nothing would be known of it, and the report would not say so."""
+        world.write("tasks", task_card("xqa", SQUAD, {"train": ["en"], "test": ["en", "bbc"]}))
+        with pytest.raises(StudyError, match=r"languages: 'bbc' has no row in .*languages\.tsv"):
+            world.cards.task("xqa")
+
+    def test_a_code_that_leaves_the_folder_of_raw_files_is_refused(self, world):
+        """With its split and language."""
+        world.change_card("xqa", codes={"sw": "../../sw"})
+        with pytest.raises(StudyError, match=r"splits\.test\.files: in 'sw': .*stay inside"):
+            world.cards.task("xqa")
+
+    def test_an_option_that_the_reader_does_not_have_is_refused(self, world):
+        """Where the cards are read for a run, a plan or a check."""
+        cards = Catalogue(world.config, SCHEMAS, lambda source: [f"{source.reader}: no"])
+        with pytest.raises(StudyError, match=r"qa\.yaml: splits\.train: squad_json: no"):
+            cards.task("qa")
 
     def test_only_what_is_scored_needs_a_rule(self, world):
         """Training examples may be in any language, and SQuAD's rule is one for all."""

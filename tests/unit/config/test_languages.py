@@ -46,6 +46,15 @@ def test_a_table_that_is_written_is_read_as_it_was(tmp_path):
     assert read_languages(path) == LANGUAGES
 
 
+@pytest.mark.parametrize("code", ["<b>sw</b>", "../sw", "swahili_language", ""])
+def test_a_code_that_bcp_47_does_not_allow_is_named(world, code):
+    """It would become the name of a file and a heading of the report."""
+    path = world.config / "languages.tsv"
+    path.write_text(path.read_text().replace("\nsw\t", f"\n{code}\t"))
+    with pytest.raises(StudyError, match=r"languages\.tsv: .* is no language code of BCP 47"):
+        world.cards.languages()
+
+
 class TestSeen:
     def test_each_family_of_encoders_has_its_own_column(self):
         """Yoruba is in mBERT's Wikipedias and not in XLM-R's web text."""

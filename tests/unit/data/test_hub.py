@@ -56,6 +56,20 @@ class TestPin:
         repository.status = [503, 503]
         assert self.named("main", "f.txt") == FILE
 
+    @pytest.mark.parametrize(
+        ("status", "advice"),
+        [
+            (401, "HTTP 401: .*/datasets/o/r does not exist or is private; .*set HF_TOKEN"),
+            (403, "HTTP 403, access refused: accept the licence at"),
+            (404, "HTTP 404: .*/datasets/o/r has no f.txt at this revision"),
+            (429, "HTTP 429: too many requests from here; wait some minutes"),
+        ],
+    )
+    def test_a_refusal_on_a_branch_says_what_to_do(self, repository, status, advice):
+        repository.status = [status] * 9
+        with pytest.raises(SourceUnavailable, match=rf"^o/r@main: {advice}"):
+            self.named("main", "f.txt")
+
 
 class TestDownload:
     def test_a_file_is_downloaded_into_the_cache_once(self, repository):

@@ -13,7 +13,7 @@ from support.disk import full_disk, read_only
 from support.website import COMMIT, CONTENT, LATER, hub, site
 from unit.data.test_archives import zipped
 from xstilts.config.raw_file import HubFile, PackageFile, RawFile
-from xstilts.data.checksums import Download, downloads, read_lock
+from xstilts.data.checksums import Download, downloads, forget, read_lock
 from xstilts.data.sources import available_offline, fetch
 from xstilts.errors import ChecksumMismatch, DataError, MissingFile
 from xstilts.provenance import plugins
@@ -66,12 +66,56 @@ class TestMirror:
         with pytest.raises(MissingFile, match=r"mirror: the study has no mirror folder \(key mir"):
             get(tmp_path, RawFile(path="a", mirror="a"))
 
-    def test_paths_stay_inside_their_folders(self, tmp_path):
-        """In the resources and in the mirror."""
-        with pytest.raises(DataError, match="must stay inside its folder"):
-            get(tmp_path, RawFile(path="../a", mirror="a"), mirror=tmp_path)
-        with pytest.raises(DataError, match="must stay inside its folder"):
-            get(tmp_path, RawFile(path="a", mirror="../a"), mirror=tmp_path)
+
+class TestContent:
+    """Bytes without a known checksum must at least look like the file."""
+
+    @pytest.mark.parametrize(
+        ("name", "content", "problem"),
+        [
+            ("a.tsv", b"", "gave an empty file"),
+            ("a.tsv", b"\n<!DOCTYPE html>\n<title>Log in</title>", "gave a page of HTML"),
+            ("a.txt", b"<html><body>502</body></html>", "gave a page of HTML"),
+            ("a.json", b'{"data": [', "gave a file that does not end like a.json"),
+            ("a.json", b"Moved", "gave a file that does not begin like a.json"),
+            ("a.parquet", b"PAR1 and then nothing", "gave a file that does not end like"),
+        ],
+    )
+    def test_what_cannot_be_the_file_is_never_recorded(
+        self, tmp_path, site, name, content, problem
+    ):
+        site.files["data.txt"] = content
+        file = RawFile(path=name, url=f"{site.url}/data.txt")
+        with pytest.raises(MissingFile, match=rf"url: {problem}"):
+            get(tmp_path, file)
+        assert left_behind(tmp_path) == set()
+        assert read_lock(tmp_path / "resources/raw/lock.tsv") == {}
+
+    @pytest.mark.parametrize(
+        "content", [b'{"a": 1}\n', b'{"a": 1}\n{"a": 2}\n', b"\xef\xbb\xbf[1]"]
+    )
+    def test_json_and_json_lines_are_both_called_json(self, tmp_path, site, content):
+        site.files["data.txt"] = content
+        file = RawFile(path="a.json", url=f"{site.url}/data.txt")
+        assert get(tmp_path, file).read_bytes() == content
+
+    def test_a_bad_download_can_be_forgotten(self, tmp_path, site):
+        """The message of the mismatch names the command."""
+        file, lock = RawFile(path="a", url=f"{site.url}/data.txt"), tmp_path / "resources/raw"
+        site.files["data.txt"] = b"Please log in."
+        get(tmp_path, file).unlink()
+        site.files["data.txt"] = CONTENT
+        with pytest.raises(ChecksumMismatch, match="`xstilts forget a` deletes the file and their"):
+            get(tmp_path, file)
+        assert forget(lock, "a")
+        assert get(tmp_path, file).read_bytes() == CONTENT
+        assert not forget(lock, "b")
+
+    def test_a_card_may_allow_fewer_bytes(self, tmp_path, site):
+        """Or more, for the few files that are so large."""
+        file = RawFile(path="a", url=f"{site.url}/data.txt", max_bytes=100)
+        with pytest.raises(MissingFile, match=r"more than 100 bytes; .*raise its max_bytes"):
+            get(tmp_path, file)
 
 
 class TestOrder:
@@ -182,7 +226,7 @@ class TestUrl:
         file = RawFile(path="a", url=f"{site.url}/data.txt")
         with pytest.raises(MissingFile, match="after 3 tries"):
             get(tmp_path, file, known=KNOWN)
-        assert left_behind(tmp_path) == {".a.part"}
+        assert left_behind(tmp_path) == {".a.part", ".a.part.version"}
         site.requests.clear()
         assert get(tmp_path, file, known=KNOWN).read_bytes() == CONTENT
         assert site.asked == [("/data.txt", "bytes=30-")]

@@ -372,7 +372,7 @@ class TestOperational:
         assert tiny.weights(job) == weights
 
     @pytest.mark.parametrize("packed", [False, True])
-    def test_data_sources_hub_http_archives_checksums(self, tmp_path, hub, packed):
+    def test_data_sources_hub_http_archives_checksums_content(self, tmp_path, hub, packed):
         """The same bytes, from whichever source and however packed."""
         content = gzip.compress(b"content") if packed else b"content"
         hub.files["a.txt"] = content

@@ -1,0 +1,46 @@
+"""``xstilts forget``: delete raw files and their recorded checksums, to download them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xstilts.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from xstilts.cli.options import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand's parser."""
+    about = "delete raw files and their recorded checksums, to download them again"
+    parser = commands.add_parser("forget", help=about)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="as in resources/raw/lock.tsv")
+    parser.add_argument(
+        "--resources",
+        type=Path,
+        default=Path("resources"),
+        metavar="FOLDER",
+        help="the study's resources: (default: ./resources)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Forget the files; raises `UsageError` for a path that is neither a file nor recorded."""
+    from xstilts.data.checksums import LOCK, downloads, forget
+
+    raw = args.resources / "raw"
+    recorded = {download.path for download in downloads(raw / LOCK)}
+    for path in args.paths:
+        known = path in recorded or (
+            (raw / path).resolve().is_relative_to(raw.resolve()) and (raw / path).is_file()
+        )
+        if not known:
+            raise UsageError(f"{path}: neither a file of {raw} nor in {raw / LOCK}")
+    for path in args.paths:
+        forget(raw, path)
+        print(f"{path}: forgotten; the next run downloads it again")
+    return 0
