@@ -37,6 +37,7 @@ CHOICES = ("multiple_choice", "choices", "accuracy", "accuracy")
 PAIRS = ("retrieval", "parallel_lines", "nearest", "accuracy")
 OPTIONS = {
     "labelled_texts": {"tables": {"*": {"form": "jsonl"}}, "text": "text", "label": "label"},
+    "plain_texts": {"tables": {"*": {"form": "jsonl"}}},
     "choices": {"tables": {"*": {"form": "jsonl"}}, "prompt": "{prompt}", "choices": "choices"},
 }
 """The options that the readers of these cards need."""
