@@ -131,9 +131,13 @@ class Evidence:
         self, result: ClaimResult, claim: Claim, absent: Mapping[str, Sequence[str]]
     ) -> ClaimResult:
         """The result of a claim that is about what the study does not have."""
-        command = f"snakemake --configfile {shlex.quote(claim.study)}" if claim.study else ""
-        result = replace(result, command=command)
+        result = replace(result, command=_command_of(claim))
         return result.judged("not measured", sentences.absent(absent, claim))
+
+    def without_comparison(self, result: ClaimResult, claim: Claim) -> ClaimResult:
+        """The result of a claim about languages that no target of the study has."""
+        result = replace(result, command=_command_of(claim))
+        return result.judged("not measured", sentences.nothing_to_compare(claim))
 
     def unfinished(self, result: ClaimResult, missing: Sequence[ScoreKey]) -> ClaimResult:
         """The result of a claim some of whose scores are missing."""
@@ -217,3 +221,8 @@ class Evidence:
             for key in self.grid.reads.evaluations()
             if self.grid.reads.evaluated_training(key) is None
         ]
+
+
+def _command_of(claim: Claim) -> str:
+    """The command that runs the study that measures a claim; empty if the claim names none."""
+    return f"snakemake --configfile {shlex.quote(claim.study)}" if claim.study else ""

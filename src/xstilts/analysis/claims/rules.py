@@ -47,6 +47,12 @@ def holds(rule: Rule, facts: Facts) -> bool:
     return any(all(_holds(c, facts) for c in alternative) for alternative in rule)
 
 
+def is_about_sign(rule: Rule) -> bool:
+    """Whether a rule asks only whether effects are above or below zero, in whatever unit."""
+    criteria = [criterion for alternative in rule for criterion in alternative]
+    return all(c.value == 0 and c.sign in (">", "<") for c in criteria)
+
+
 def _holds(criterion: Criterion, facts: Facts) -> bool:
     level = _level(criterion, facts.test)
     if criterion.quantifier == "mean":

@@ -7,24 +7,31 @@ from typing import TYPE_CHECKING
 
 from xstilts.analysis.claims.pooled import MEAN
 from xstilts.analysis.report.numbers import bracketed, count, plain, signed
-from xstilts.config.claims import LowMinusRest, Slope
 from xstilts.config.conditions import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from xstilts.analysis.claims.result import ClaimResult, Comparison, Verdict
-    from xstilts.config.claims import Claim, Estimand, Measure
+    from xstilts.config.claims import Claim, Estimand
     from xstilts.config.resolve import ScoreKey
 
 _LISTED = 4
 """So many comparisons are named; of more the sentence gives the range and counts."""
 
 
-def of_scores(result: ClaimResult, verdict: Verdict) -> str:
-    """What the comparisons say: estimates with intervals, on how many trainings and languages."""
+def of_scores(result: ClaimResult, verdict: Verdict, depends: Mapping[str, Verdict]) -> str:
+    """What the comparisons say: estimates with intervals, on how many trainings and languages.
+
+    ``depends``: the verdicts that differ from it because of the floor.
+    """
     parts = [_comparisons(result), _basis(result)]
-    if verdict == "inconclusive":
+    if depends:
+        found = ", ".join(f"{name} it is {other}" for name, other in depends.items())
+        parts.append(
+            f"The verdict depends on the floor: as they are the scores give {verdict}, {found}."
+        )
+    elif verdict == "inconclusive":
         parts.append(_reason(result))
     return " ".join(parts) + published_sizes(result)
 
@@ -135,11 +142,11 @@ def _plural(word: str, names: Sequence[str]) -> str:
     return word if len(names) == 1 else f"{word}s"
 
 
-def nothing_to_compare(measure: Measure, claim: Claim) -> str:
+def nothing_to_compare(claim: Claim) -> str:
     """No target of the study has the languages that a claim is about."""
-    if isinstance(measure, LowMinusRest):
+    if claim.low_minus_rest:
         needed = "both low-resource languages and others"
-    elif isinstance(measure, Slope):
+    elif claim.slope:
         needed = "languages with different amounts of pretraining text"
     else:
         needed = "the languages that the claim is about, or no condition is compared"
@@ -171,11 +178,6 @@ def _some(names: Iterable[str], most: int = 4) -> str:
 # --- disagreement ---------------------------------------------------------------------------------
 
 
-def disagreement(others: Mapping[str, Verdict]) -> str:
+def disagreement(verdict: Verdict, others: Mapping[str, Verdict]) -> str:
     """The other ways to measure that give another verdict; empty if all agree."""
-    return "; ".join(f"{name}: {verdict}" for name, verdict in others.items())
-
-
-def depends_on_the_floor(others: str) -> str:
-    """Why a verdict on low-resource languages is withheld."""
-    return f"the verdict depends on the floor ({others})"
+    return "; ".join(f"{name}: {found}" for name, found in others.items() if found != verdict)

@@ -242,8 +242,8 @@ class TestInconclusive:
 
         result = verdict_on("L1", grid, table_of(grid, gain, base=base, noise=0.1))
         assert result.verdict == "inconclusive"
-        assert result.disagreement.startswith("the verdict depends on the floor (")
         assert "above the floor: " in result.disagreement
+        assert "The verdict depends on the floor: as they are the scores give" in result.sentence
 
 
 class TestDisagreement:
