@@ -80,7 +80,8 @@ def collect(grid: Grid) -> pd.DataFrame:
 def collect_done(grid: Grid) -> PartialTable:
     """Read the scores that are done, as `collect` does, and name those that are not.
 
-    A score is done if `States` says so and its line is whole.
+    A score is done if `States` says so, its line is whole and its predictions are those that were
+    scored.
     """
     states = States(grid)
     rows: list[dict[str, Any]] = []
@@ -94,13 +95,15 @@ def collect_done(grid: Grid) -> PartialTable:
 
 
 def _done_rows(states: States, key: EvaluationKey) -> tuple[list[dict[str, Any]], MissingScores]:
-    found = states.scores(key)
-    lines = scores.read(states.grid.paths.scores(key)) if "done" in found.values() else {}
+    found, path = states.scores(key), states.grid.paths.scores(key)
+    lines = scores.load(path).scores if "done" in found.values() else {}
+    done = [lines[language] for language, state in found.items() if state == "done"]
+    verified = scores.verified_languages(path, done) if done else set()
     rows: dict[str, dict[str, Any]] = {}
-    for language, state in found.items():
-        if state == "done":
+    for score in done:
+        if score["language"] in verified:
             with suppress(KeyError, TypeError, ValueError, AttributeError):
-                rows[language] = _row(lines[language])
+                rows[score["language"]] = _row(score)
     lacking = [language for language in found if language not in rows]
     stale = sum(found[language] != "missing" for language in lacking)
     return list(rows.values()), MissingScores(key, tuple(lacking), stale)
