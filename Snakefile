@@ -13,6 +13,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from xstilts.analysis.report.files import report_files
 from xstilts.data import download_report
 from xstilts.workflow.inputs import RuleInputs
 from xstilts.workflow.run import open_run

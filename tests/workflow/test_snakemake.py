@@ -75,11 +75,13 @@ def test_claims_are_judged_once_and_printed(project):
 
 
 def test_the_report_of_snakemake_shows_the_results(project):
-    """Table and report page with captions; the file needs no network."""
+    """Page, table, figures and their tables with captions; the file needs no network."""
     project.snakemake("--report", "shown.html")
     page = (project.folder / "shown.html").read_text()
     assert "report.html" in page
-    assert "Results" in page
+    for category in ("Results", "Figures", "Tables"):
+        assert category in page
+    assert "gain by language" in page
 
 
 MODULE = """

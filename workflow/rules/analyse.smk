@@ -54,6 +54,28 @@ rule write_report:
             caption="../report/gains.rst",
             category="Results",
         ),
+        # each in the report of Snakemake under its encoder, with the caption of its kind
+        figures=[
+            report(
+                str(path),
+                caption=f"../report/{path.stem}.rst",
+                category="Figures",
+                subcategory=path.parent.name,
+                labels={"figure": path.stem.replace("_", " ")},
+            )
+            for path in report_files(run.grid, endings=("svg",))
+        ],
+        tables=[
+            report(
+                str(path),
+                caption=f"../report/{path.stem}.rst",
+                category="Tables",
+                subcategory=path.parent.name,
+                labels={"table": path.stem.replace("_", " ")},
+            )
+            for path in report_files(run.grid, endings=("csv",))
+        ],
+        others=list(map(str, report_files(run.grid, endings=("pdf", "parquet", "tex")))),
     log:
         f"{RESULTS}/logs/write_report.log",
     benchmark:

@@ -265,7 +265,7 @@ class Grid:
     @cached_property
     def report(self) -> Artefact:
         """The report."""
-        templates = LIBRARY / "analysis" / "report"
+        templates = LIBRARY / "analysis" / "report" / "templates"
         return self._result(
             "report",
             {
@@ -276,7 +276,7 @@ class Grid:
                 "templates": {
                     path.name: digests.file_sha256(path)
                     for path in sorted(templates.iterdir())
-                    if path.suffix in (".html", ".css")
+                    if path.suffix in (".html", ".css", ".js")
                 },
             },
             ["xstilts.analysis.report.page"],

@@ -70,6 +70,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: Path, value: Json) -> None:
     """Write a JSON file atomically, as `json_text` gives it."""
     write_text(path, json_text(value))

@@ -22,9 +22,9 @@ def summary(grid: Grid, files_before: int) -> str:
     import pandas as pd
 
     from xstilts.analysis.report import terminal
+    from xstilts.analysis.report.results import analysis_of
 
-    table = pd.read_parquet(paths.table)
-    gains = terminal.text_summary(table, grid.cards.languages())
+    gains = terminal.text_summary(analysis_of(grid, pd.read_parquet(paths.table)))
     compared = planned_vs_actual.as_text(planned_vs_actual.compare(grid))
     return "\n\n".join(filter(None, [downloads, gains, compared, f"Report: {paths.report}"]))
 

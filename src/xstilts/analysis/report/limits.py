@@ -1,4 +1,4 @@
-"""What a study can and cannot show, as values: seeds, languages, test items, trainings, intervals.
+"""What a study can and cannot show, as values: seeds, languages, test items, trainings.
 
 They are computed from the study itself, so that the report never omits or misstates a limit.
 """
@@ -6,12 +6,13 @@ They are computed from the study itself, so that the report never omits or misst
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from xstilts.analysis.gains import MIN_LANGUAGES, Place, mean, standard_error
-from xstilts.analysis.language_groups import ENGLISH, LOW, OTHER, UNKNOWN, ZERO_SHOT, members
+from xstilts.analysis.gains import scores_by_language, standard_error
+from xstilts.analysis.language_groups import ENGLISH, LOW, OTHER, UNKNOWN, members
 from xstilts.config.conditions import NONE
 
 if TYPE_CHECKING:
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from xstilts.analysis.gains import Gains
+    from xstilts.analysis.statistics.questions import Analysis
     from xstilts.config.conditions import Condition
     from xstilts.config.task_card import TaskCard
     from xstilts.grid.artefacts import Grid
 
 SATURATED = 95.0
 """From this baseline score on, a gain has no room."""
-
-FEW_LANGUAGES = 10
-"""With fewer languages, an interval of the mean of skewed gains is too narrow."""
+LISTED = 200
+"""As many scores with a warning are listed; ``grid.parquet`` has all."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,6 @@ class SameTask(NamedTuple):
     targets: list[str]
 
 
-@dataclass(frozen=True)
-class IntervalLimits:
-    """What to know about the intervals of the headline."""
-
-    shown: int
-    too_narrow: bool
-    """Some are over fewer than `FEW_LANGUAGES` languages."""
-    equal_gains: bool
-    """Some mean has no interval because all languages gain the same."""
-
-    @property
-    def by_chance(self) -> float:
-        """Intervals that would exclude zero if there were no effect at all."""
-        return self.shown / 20
-
-
 class Items(NamedTuple):
     """Test items of a language, over the languages of a target."""
 
@@ -86,10 +70,12 @@ class TargetLimits:
     error: float
     """Standard error of a score at the mean baseline and the median number of items."""
     spread: float
-    """The median over languages of the standard deviation of a gain between seeds."""
+    """The median over languages of a score's standard deviation between trainings."""
     baselines: int
-    near_chance: int | None
-    """Baselines within two standard errors of guessing; None if the card has no chance score."""
+    uninformative: int
+    """Of them, those where no condition is above guessing."""
+    at_the_floor: int
+    """Those where only the baseline is not."""
     saturated: int
 
 
@@ -112,7 +98,6 @@ class Limits:
 
     embedded: list[str]
     """Targets that are built by the embedded benchmark."""
-    seeds: int
     languages: LanguageCounts
     families: int
     """Known families of the zero-shot languages."""
@@ -130,26 +115,26 @@ class Limits:
     """Targets with the tasks that condition ``none`` trains on before the target's own task."""
     trained_in: dict[str, list[str]]
     """Conditions with the languages other than English of their training data."""
-    intervals: IntervalLimits | None
-    """None without gains."""
     targets: list[TargetLimits]
-    warned: list[ListedScore]
-    undefined: list[ListedScore]
+    warned: int
+    undefined: int
+    listed: list[ListedScore]
+    """The first `LISTED` of the scores that are undefined or have a warning."""
 
 
-def limits(grid: Grid, gains: Gains) -> Limits:
-    """The limits of a study."""
-    languages = gains.languages
+def limits(grid: Grid, analysis: Analysis) -> Limits:
+    """The limits of a study, as far as its scores are there."""
+    languages, table = analysis.languages, analysis.scores.table
     codes = list(dict.fromkeys(code for cs in grid.resolved.languages.values() for code in cs))
     known = [languages[code] for code in codes if code in languages and code != ENGLISH]
     targets = grid.resolved.targets
     max_items = {t: n for t in targets if (n := grid.study.evaluation.limit(t))}
     with_candidates = [t for t in targets if grid.cards.schema(t).rows_per_question > 1]
-    table = gains.table
+    warned, undefined = table["warnings"] != "", table["score"].isna()
+    means = scores_by_language(table)
     return Limits(
         embedded=[name for name, card in targets.items() if is_embedded(card)],
-        seeds=min(len(grid.study.seeds_of(name)) for name in grid.study.conditions),
-        languages=_counts(gains, codes),
+        languages=_counts(analysis, codes),
         families=len({language.family for language in known if language.family}),
         english=ENGLISH in codes,
         unknown_class=[
@@ -162,10 +147,14 @@ def limits(grid: Grid, gains: Gains) -> Limits:
         same_task=_same_task(grid),
         trained_before=_trained_before(grid),
         trained_in=_trained_in(grid),
-        intervals=_interval_limits(gains),
-        targets=[_target_limits(grid, gains, target) for target in targets],
-        warned=_listed(table[table["warnings"] != ""]),
-        undefined=_listed(table[table["score"].isna()]),
+        targets=[
+            _target_limits(grid, analysis, means[means["target"] == target], target)
+            for target in targets
+            if target in analysis.scores.languages
+        ],
+        warned=int(warned.sum()),
+        undefined=int(undefined.sum()),
+        listed=_listed(table[warned | undefined]),
     )
 
 
@@ -181,9 +170,9 @@ def training_languages(grid: Grid, condition: Condition) -> list[str]:
     return list(condition.languages or own)
 
 
-def _counts(gains: Gains, codes: list[str]) -> LanguageCounts:
+def _counts(analysis: Analysis, codes: list[str]) -> LanguageCounts:
     low, other, unknown = (
-        len(members(group, codes, gains.languages)) for group in (LOW, OTHER, UNKNOWN)
+        len(members(group, codes, analysis.languages)) for group in (LOW, OTHER, UNKNOWN)
     )
     return LanguageCounts(low, other, unknown)
 
@@ -235,55 +224,37 @@ def _with_parts(grid: Grid, tasks: Iterable[str]) -> set[str]:
     return {part for task in tasks for part in (task, *grid.cards.task(task).parts)}
 
 
-# --- intervals -----------------------------------------------------------------------------------
-
-
-def _interval_limits(gains: Gains) -> IntervalLimits | None:
-    headline = [
-        gain.gain for (_, group), gain in gains.by_group.items() if group in (ZERO_SHOT, LOW)
-    ]
-    if not headline:
-        return None
-    return IntervalLimits(
-        shown=sum(gain.interval is not None for gain in headline),
-        too_narrow=any(0 < gain.languages < FEW_LANGUAGES for gain in headline),
-        equal_gains=any(
-            gain.languages >= MIN_LANGUAGES and gain.interval is None for gain in headline
-        ),
-    )
-
-
 # --- targets -------------------------------------------------------------------------------------
 
 
-def _target_limits(grid: Grid, gains: Gains, target: str) -> TargetLimits:
-    card, codes = grid.resolved.targets[target], grid.resolved.languages[target]
-    baselines = [
-        gains.score(Place(encoder, NONE, target), code)
-        for encoder in grid.study.encoders
-        for code in codes
-        if code != ENGLISH
-    ]
-    items = [baseline.items for baseline in baselines]
-    rows = gains.by_language[gains.by_language["target"] == target]
+def _target_limits(
+    grid: Grid, analysis: Analysis, means: pd.DataFrame, target: str
+) -> TargetLimits:
+    """The limits of a target; ``means`` are its scores by language (`scores_by_language`)."""
+    zero_shot = means[means["language"] != ENGLISH]
+    baselines = zero_shot[zero_shot["condition"] == NONE]
+    items = zero_shot.drop_duplicates(["encoder", "language"])["n"].tolist()
+    middle = int(median(items)) if items else 0
+    level = float(baselines["score"].mean()) if len(baselines) else math.nan
+    floors = Counter(
+        floor
+        for encoder in dict.fromkeys(means["encoder"])
+        for unit, floor in analysis.floor(encoder=encoder, targets=target).items()
+        if unit.language != ENGLISH
+    )
     return TargetLimits(
-        card=card,
-        languages=_counts(gains, codes),
-        items=Items(min(items), max(items), int(median(items))) if items else None,
-        error=standard_error(mean(baseline.mean for baseline in baselines), int(median(items)))
-        if items
-        else math.nan,
-        spread=float(rows["spread"].median()),
+        card=grid.resolved.targets[target],
+        languages=_counts(analysis, grid.resolved.languages[target]),
+        items=Items(min(items), max(items), middle) if items else None,
+        error=standard_error(level, middle) if level == level else math.nan,
+        spread=float(zero_shot["spread"].median()),
         baselines=len(baselines),
-        near_chance=None
-        if card.chance is None
-        else sum(
-            baseline.mean <= card.chance + 2 * standard_error(card.chance, baseline.items)
-            for baseline in baselines
-        ),
-        saturated=sum(baseline.mean >= SATURATED for baseline in baselines),
+        uninformative=floors["uninformative"],
+        at_the_floor=floors["at the floor"],
+        saturated=int((baselines["score"] >= SATURATED).sum()),
     )
 
 
 def _listed(table: pd.DataFrame) -> list[ListedScore]:
-    return [ListedScore(*row) for row in table[list(ListedScore._fields)].itertuples(index=False)]
+    rows = table[list(ListedScore._fields)].head(LISTED)
+    return [ListedScore(*row) for row in rows.itertuples(index=False)]

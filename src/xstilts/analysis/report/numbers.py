@@ -47,6 +47,17 @@ def bracketed(low: float, high: float) -> str:
     return f"[{signed(low)}, {signed(high)}]" if known(low) else ""
 
 
+def probability(value: float | None) -> str:
+    """A p-value or a q-value: three digits, never zero.
+
+    >>> probability(0.04321), probability(0.00002), probability(None)
+    ('0.043', '<0.001', '–')
+    """
+    if not known(value):
+        return MISSING
+    return "<0.001" if value < 0.001 else f"{value:.3f}"  # type: ignore[operator]
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun, in the singular or plural.
 

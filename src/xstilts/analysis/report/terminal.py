@@ -4,50 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.analysis.gains import Gains
 from xstilts.analysis.language_groups import LOW, ZERO_SHOT
 from xstilts.analysis.report import numbers
+from xstilts.analysis.report.results import results_of
 from xstilts.config.conditions import NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from xstilts.analysis.report.results import Effect
+    from xstilts.analysis.statistics.questions import Analysis
 
-    import pandas as pd
+HEAD = ("encoder", "condition", "target", "zero-shot gain", "verdict", "low-resource gain")
+ONE_TRAINING = (
+    "A condition that was trained once has no interval: the luck of one training cannot be told "
+    "from an effect.\n"
+)
 
-    from xstilts.analysis.gains import MeanGain
-    from xstilts.config.languages import Language
 
+def text_summary(analysis: Analysis) -> str:
+    """The gains as plain text: a line for each encoder, condition and target.
 
-def text_summary(table: pd.DataFrame, languages: Mapping[str, Language]) -> str:
-    """The gains as plain text: a line per encoder, condition and target.
-
-    Each line has the mean gain over the zero-shot languages with its 95 % interval, then that over
-    the low-resource ones among them. The number of languages stands in parentheses, and a dagger
-    marks means that include a score with a warning.
+    Each line has the mean gain over the zero-shot languages with its 95 % interval for languages
+    like these and the verdict, then the mean gain over the low-resource ones among them. The number
+    of languages stands in parentheses.
     """
-    means = Gains(table, languages).by_group
-    if not means:
-        return f"No gains: the study's only condition is {NONE!r}, the baseline.\n"
-    lines: list[tuple[str, ...]] = [
-        ("encoder", "condition", "target", "baseline", "zero-shot gain", "low-resource gain")
-    ]
-    for place in dict.fromkeys(place for place, _ in means):
-        zero_shot, low = means[place, ZERO_SHOT], means[place, LOW]
-        lines.append((*place, numbers.plain(zero_shot.baseline), _gain(zero_shot), _gain(low)))
-    text = _aligned(lines)
-    if any(mean.warned for mean in means.values()):
-        text += f"{numbers.DAGGER} some of these scores have a warning; the report lists them\n"
-    return text
+    lines: list[tuple[str, ...]] = [HEAD]
+    effects: list[Effect] = []
+    for encoder in analysis.scores.encoders:
+        results = results_of(analysis, encoder)
+        for effect in results.means:
+            if effect.group == ZERO_SHOT:
+                low = results.mean(effect.condition, effect.target, LOW)
+                gain, verdict = _gain(effect), effect.verdict
+                lines.append((encoder, effect.condition, effect.target, gain, verdict, _gain(low)))
+                effects.append(effect)
+    if not effects:
+        return f"No gains: there is no score of a condition besides {NONE!r}, the baseline.\n"
+    once = any(effect.contrast.sensitivity for effect in effects)
+    return _aligned(lines) + (ONE_TRAINING if once else "")
 
 
-def _gain(mean: MeanGain) -> str:
+def _gain(effect: Effect | None) -> str:
     """``+1.2 [+0.3, +2.0] (44)``."""
-    if not mean.gain.languages:
+    if effect is None or not effect.contrast.languages:
         return numbers.MISSING
+    like_these = effect.contrast.like_these
     parts = [
-        numbers.signed(mean.gain.mean) + (numbers.DAGGER if mean.warned else ""),
-        numbers.bracketed(*mean.gain.interval) if mean.gain.interval else "",
-        f"({mean.gain.languages})",
+        numbers.signed(effect.contrast.estimate),
+        numbers.bracketed(*like_these.interval) if like_these else "",
+        f"({effect.contrast.languages})",
     ]
     return " ".join(filter(None, parts))
 
