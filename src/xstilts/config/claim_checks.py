@@ -86,7 +86,7 @@ def _unknown_conditions(
     return [
         f"{key}: {unknown('condition', name, {*allowed, *groups})}"
         for name in names
-        if base_of(name) not in allowed
+        if base_of(parse_condition(name).steps_of or name) not in allowed
     ]
 
 

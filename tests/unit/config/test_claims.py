@@ -116,6 +116,11 @@ class TestProblems:
         assert line.startswith("claim mine: gain.conditions: unknown condition 'nlu@de'")
         assert "both, choice, multi" in line
 
+    def test_a_misspelled_condition_of_a_control(self, problem):
+        """It would never be measured."""
+        line = problem(gain={"conditions": ["none+steps-nlu"], "targets": ["xnli"]})
+        assert line.startswith("claim mine: gain.conditions: unknown condition 'none+steps-nlu'")
+
     def test_a_misspelled_member_of_a_group(self, problem):
         """Where it stands."""
         line = problem({"groups": {"both": ["nli", "choise"]}})
@@ -236,8 +241,8 @@ class TestPage:
         """Over the cards that are shipped."""
         path = tmp_path / "claims.yaml"
         path.write_text(re.findall(r"```yaml\n(.*?)```", self.PAGE, re.DOTALL)[0])
-        (claim,) = Catalogue(ROOT / "config", SCHEMAS).claims(path).claims
-        assert claim.id == "reading"
+        reading, causal = Catalogue(ROOT / "config", SCHEMAS).claims(path).claims
+        assert (reading.id, causal.id) == ("reading", "causal")
 
     @pytest.mark.parametrize("name", [*MEASURES, *Claims.model_fields, "definitions", "pairs"])
     def test_it_explains_every_key(self, name):
