@@ -61,6 +61,7 @@ class RawFile(Model):
 
     In every text ``{language}`` stands for our language code and ``{code}`` for the task's own;
     of a code with slashes, ``{folder}`` is what precedes the last one and ``{name}`` what follows.
+    What follows an ``@`` in a code is no part of it but ``{revision}``: of a language's repository.
     """
 
     path: Name = Field(description="where it is kept under resources/raw; its key in the lock")
@@ -127,8 +128,9 @@ class RawFile(Model):
 
     def of(self, language: str, code: str) -> RawFile:
         """This file with a language and the task's code of it filled in."""
+        code, _, revision = code.partition("@")
         folder, _, name = code.rpartition("/")
-        values = {"language": language, "code": code, "folder": folder, "name": name}
+        values = dict(zip(PLACES, (language, code, folder, name, revision), strict=True))
         return RawFile.model_validate(_fill(self.model_dump(exclude_unset=True), values))
 
 
@@ -151,7 +153,7 @@ def _check_path(path: str) -> None:
 
 LONGEST_NAME = 200
 """Bytes: file systems allow 255, and locks and parts have longer names than their files."""
-PLACES = ("language", "code", "folder", "name")
+PLACES = ("language", "code", "folder", "name", "revision")
 """The names in braces that `RawFile.of` fills in."""
 
 

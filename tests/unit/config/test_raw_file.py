@@ -72,6 +72,8 @@ def test_sources_are_tried_in_one_order():
 def test_a_file_is_filled_in_with_language_and_code():
     """``{folder}`` and ``{name}`` are the parts of a code with slashes."""
     file = RawFile(path="{language}/{name}", url="https://x.org/{folder}/{code}")
+    other = RawFile(path="{code}", url="https://x.org/{revision}/{name}")
+    assert other.of("de", "a/ger@r2.9") == RawFile(path="a/ger", url="https://x.org/r2.9/ger")
     assert file.of("de", "a/b/ger") == RawFile(path="de/ger", url="https://x.org/a/b/a/b/ger")
 
 
@@ -86,4 +88,4 @@ def test_braces_that_would_not_be_filled_in_are_refused(text):
     ):
         (line,) = refused(RawFile, keys)
         assert line.startswith(f"card.yaml: {text!r}: ")
-        assert line.endswith("braces are for {language}, {code}, {folder}, {name}")
+        assert line.endswith("braces are for {language}, {code}, {folder}, {name}, {revision}")
