@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from xstilts import __version__
 from xstilts.cli import (
     archive,
+    cards,
     claims,
     export,
     forget,
@@ -22,6 +24,7 @@ from xstilts.cli import (
     options,
     plan,
     report,
+    results,
     schema,
     score,
     status,
@@ -33,10 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUBCOMMANDS = (
+    cards,
     validate,
     plan,
     status,
     report,
+    results,
     claims,
     archive,
     import_archive,
@@ -64,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xstilts", description=__doc__.partition("\n")[0])
+    parser.add_argument("--version", action="version", version=f"xstilts {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for subcommand in SUBCOMMANDS:
         subcommand.add(commands)

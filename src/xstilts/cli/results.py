@@ -1,0 +1,75 @@
+"""``xstilts results``: the scores of a study as a tidy table, finished or not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xstilts.cli import options
+from xstilts.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    import pandas as pd
+
+FORMATS = ("csv", "json", "parquet")
+
+
+def add(commands: options.Commands) -> None:
+    """Add the subcommand's parser."""
+    parser = commands.add_parser(
+        "results",
+        help="write the scores of a study as csv, json or parquet, finished or not",
+        description="Write the scores that are done, a row each, for example: "
+        "xstilts results my.yaml --output scores.csv",
+    )
+    parser.add_argument(
+        "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: {options.STUDY}"
+    )
+    options.add_study_options(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"a file that ends in {', '.join(f'.{name}' for name in FORMATS)}; "
+        "without it csv is printed",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the table; say on stderr how many scores are missing."""
+    if args.output and args.output.suffix[1:] not in FORMATS:
+        raise UsageError(
+            f"--output: {args.output.name} ends in none of {', '.join(f'.{n}' for n in FORMATS)}"
+        )
+    grid = options.open_grid(
+        options.load(args.configfile or [args.study or options.STUDY], args), args.cards
+    )
+    from xstilts.analysis.table import collect_done
+
+    found = collect_done(grid)
+    missing = sum(len(each.languages) for each in found.missing)
+    if missing:
+        print(f"{missing:,} scores of {grid.study.study} are missing", file=sys.stderr)
+    if args.output is None:
+        found.rows.to_csv(sys.stdout, index=False)
+    else:
+        write(found.rows, args.output)
+    return 0
+
+
+def write(rows: pd.DataFrame, path: Path) -> None:
+    """Write the table in the format that the file's name ends in, atomically."""
+    from xstilts.provenance.files import write_atomically
+
+    with write_atomically(path) as temporary:
+        match path.suffix[1:]:
+            case "csv":
+                rows.to_csv(temporary, index=False)
+            case "json":
+                rows.to_json(temporary, orient="records", indent=2, force_ascii=False)
+            case _:
+                rows.to_parquet(temporary, index=False)
