@@ -42,6 +42,7 @@ COLUMNS = (
     "warnings",
     "spec",
     "digest",
+    "other_version",
 )
 METRIC_PREFIX = "metric_"
 
@@ -69,9 +70,11 @@ def collect(grid: Grid) -> pd.DataFrame:
 
     ``score`` is the primary metric in per cent, and ``metric`` is its name; every other metric has
     a column ``metric_<name>``, which is empty if a score does not have it; ``digest`` is that of
-    the score's line (`xstilts.evaluation.score_line.grid_digest` takes the column). Raises
-    `LineageError`, which names the file, for a score that is missing, unreadable, changed or not
-    computed for this grid. The predictions are read, byte by byte.
+    the score's line (`xstilts.evaluation.score_line.grid_digest` takes the column).
+    ``other_version`` names the version of the code that computed a kept score
+    (`xstilts.grid.versions`), and is empty for the present one. Raises `LineageError`, which names
+    the file, for a score that is missing, unreadable, changed or not computed for this grid. The
+    predictions are read, byte by byte.
     """
     states = States(grid)
     return _as_table([row for key in grid.reads.evaluations() for row in _rows_of(states, key)])
@@ -142,6 +145,8 @@ def scores_of(states: States, key: EvaluationKey) -> dict[str, Score]:
         if language not in by_language:
             raise scores.missing(path, language)
         where, score = f"{path}: {language}", by_language[language]
+        if language in states.versions(key):
+            continue
         _check_belongs(where, score, key, spec)
         if not is_of(score, inputs[language]):
             raise LineageError(
@@ -153,11 +158,12 @@ def scores_of(states: States, key: EvaluationKey) -> dict[str, Score]:
 
 def _rows_of(states: States, key: EvaluationKey) -> Iterator[dict[str, Any]]:
     path, found = states.grid.paths.scores(key), scores_of(states, key)
+    versions = states.versions(key)
     for language in found.keys() - scores.verified_languages(path, found.values()):
         raise scores.changed(path, language, scores.OTHER_PREDICTIONS)
     for language, score in found.items():
         try:
-            yield _row(score)
+            yield _row(score) | {"other_version": versions.get(language, "")}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
             raise LineageError(

@@ -19,6 +19,7 @@ from xstilts.config.languages import table_of
 from xstilts.errors import ArchiveError, UsageError
 from xstilts.evaluation import scores
 from xstilts.grid import snapshot
+from xstilts.grid.versions import other_versions
 from xstilts.provenance.digests import digest
 from xstilts.provenance.files import json_text
 from xstilts.status.states import States
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.grid.keys import EvaluationKey
 
-MACHINE = ("results", "resources", "mirror", "cards")
+MACHINE = ("results", "resources", "mirror", "cards", "claims")
 """Keys of a study that name folders of one machine: an archive does not hold them."""
 
 
@@ -49,9 +50,10 @@ class Contents:
         self.places = Places(grid.paths.results, grid.paths.resources)
         self.members: dict[str, Path | bytes] = {}
         self._study()
-        self._shared()
+        self._shared(grid)
         for key in grid.reads.evaluations():
             self._evaluation(key)
+        self._versions()
         self._results()
         self.members[CRATE] = crate(grid, self.places, self.members)
 
@@ -81,9 +83,12 @@ class Contents:
         known = self.grid.cards.languages()
         return table_of(known[code] for code in codes).encode()
 
-    def _shared(self) -> None:
-        """Stamps and run records of encoders, examples and checkpoints: never their files."""
-        grid, reads = self.grid, self.grid.reads
+    def _shared(self, grid: Grid) -> None:
+        """Stamps and run records of encoders, examples and checkpoints: never their files.
+
+        ``grid``: the packed one, or the same study under the version of kept scores.
+        """
+        reads = grid.reads
         for artefact in map(grid.encoder, grid.study.encoders):
             self._stamp(artefact)
         for task, split, languages in reads.needed_examples():
@@ -123,6 +128,18 @@ class Contents:
         self.members[name] = source
         self.members[f"{name.removesuffix('.jsonl')}.zip"] = scores.archive(source)
         self._add(scores.run_record(path))
+
+    def _versions(self) -> None:
+        """Of every version of which a score is kept: its snapshot, and the stamps that it left."""
+        kept = {
+            name
+            for key in self.grid.reads.evaluations()
+            for name in self.states.versions(key).values()
+        }
+        for name, grid in other_versions(self.grid).items() if kept else ():
+            if name in kept:
+                self._add(*self.grid.paths.snapshots.glob(f"{name}*.json"))
+                self._shared(grid)
 
     def _results(self) -> None:
         """The table, the report and the search for test items, each if it is up to date."""

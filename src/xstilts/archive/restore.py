@@ -41,13 +41,15 @@ _SHOWN = 20
 class Imported:
     """What an import has done: the study's folder, its scores now, and how many of them are new.
 
-    ``studies``: the folder of each archive's own study file and cards.
+    ``studies``: the folder of each archive's own study file and cards. ``snapshots``: of each
+    archive, what decided its numbers.
     """
 
     folder: Path
     scores: int
     new: int
     studies: list[Path]
+    snapshots: list[Path]
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class _Unpacked:
     @property
     def names(self) -> list[str]:
         return [member.path for member in self.manifest.members]
+
+    @property
+    def snapshot(self) -> str:
+        """The name of the member by which the archive was made."""
+        return f"results/snapshots/{self.manifest.snapshot}.json"
 
     @property
     def source(self) -> merge.Source:
@@ -114,16 +121,10 @@ def _import(
     largest: int,
 ) -> Imported:
     stage.mkdir(parents=True)
-    unpacked = []
-    for number, (archive, manifest) in enumerate(manifests.items()):
-        _check_space(stage, archive, manifest)
-        folder = stage / str(number)
-        found = archive_file.unpack(archive, folder, largest)
-        try:
-            check_files(folder, (member.path for member in found.members))
-        except ArchiveError as error:
-            raise ArchiveError(f"{archive}: {error}") from error
-        unpacked.append(_Unpacked(archive, folder, found))
+    unpacked = [
+        _unpack(archive, manifest, stage / str(number), largest)
+        for number, (archive, manifest) in enumerate(manifests.items())
+    ]
     names = {name for archive in unpacked for name in archive.names}
     here = merge.Source(merge.HERE, places.path_of)
     plan = merge.plan(here, [archive.source for archive in unpacked], names, prefer)
@@ -143,7 +144,26 @@ def _import(
             _copy(path, places.path_of(name))
     exchange.replace_folder(new, places.results, aside)
     after = _count_scores(places.results)
-    return Imported(places.results, after, after - before, [places.results / path for path in kept])
+    return Imported(
+        places.results,
+        after,
+        after - before,
+        studies=[places.results / path for path in kept],
+        snapshots=[places.path_of(archive.snapshot) for archive in unpacked],
+    )
+
+
+def _unpack(archive: Path, manifest: Manifest, folder: Path, largest: int) -> _Unpacked:
+    """Unpack and check an archive into a folder of its own."""
+    _check_space(folder.parent, archive, manifest)
+    unpacked = _Unpacked(archive, folder, archive_file.unpack(archive, folder, largest))
+    try:
+        check_files(folder, unpacked.names)
+    except ArchiveError as error:
+        raise ArchiveError(f"{archive}: {error}") from error
+    if unpacked.snapshot not in unpacked.names:
+        raise ArchiveError(f"{archive}: lacks {unpacked.snapshot}, by which it was made")
+    return unpacked
 
 
 def _write_results(plan: merge.Plan, places: Places) -> None:
@@ -173,12 +193,9 @@ def _note_latest(archive: _Unpacked, new: Path, places: Places) -> None:
     A snapshot in an archive names no folders; where these are not the usual ones, they are added.
     """
     snapshots = new / ".snapshots"
-    own = f"results/snapshots/{archive.manifest.snapshot}.json"
     if (snapshots / LATEST).exists():
         return
-    if own not in archive.names:
-        raise ArchiveError(f"{archive.archive}: lacks {own}, by which it was made")
-    content = read_json(archive.folder / own)
+    content = read_json(archive.folder / archive.snapshot)
     folders = {"results": places.results.parent, "resources": places.resources}
     usual = {name for name, folder in folders.items() if str(folder) == name}
     content["study"] |= {k: str(folder) for k, folder in folders.items() if k not in usual}

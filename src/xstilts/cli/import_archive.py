@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.errors import XstiltsError
+
 if TYPE_CHECKING:
     import argparse
 
@@ -50,4 +52,27 @@ def run(args: argparse.Namespace) -> int:
     print(f"{done.folder}: {done.scores:,} scores, {done.new:,} of them new")
     for study in done.studies:
         print(f"{study}: study file and cards of the archive")
+    for archive, snapshot in zip(args.archives, done.snapshots, strict=True):
+        print(f"{archive}: {_version(snapshot)}")
     return 0
+
+
+def _version(snapshot: Path) -> str:
+    """Whether the code and the environment here would compute the scores of an archive so."""
+    from xstilts.grid.snapshot import load_snapshot
+    from xstilts.grid.versions import NAME, not_as_now
+    from xstilts.provenance.digests import file_sha256
+
+    try:
+        then = load_snapshot(snapshot)
+    except XstiltsError as error:
+        return f"of another version of the code, which read the study otherwise ({error})"
+    lock = Path("envs/lock.txt")
+    differ = not_as_now(then, file_sha256(lock) if lock.is_file() else then.environment)
+    if not differ:
+        return "of the version of the code that is here"
+    return (
+        f"{len(differ):,} of {len(then.reads.evaluations()):,} evaluations are of another version "
+        f"of the code or the environment (snapshot {snapshot.stem[:NAME]}); a run computes them "
+        "again, unless the study has `other_versions: keep`"
+    )

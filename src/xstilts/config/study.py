@@ -203,6 +203,11 @@ class Study(Model):
     claims: Folder | None = Field(
         None, description="claims file, in place of claims.yaml in the folder of cards"
     )
+    other_versions: Literal["compute", "keep"] = Field(
+        "compute",
+        description="scores that differ from what is asked for only in the version of the code or "
+        "of the environment: compute them again, or keep them, named as such",
+    )
     mirror: Folder | None = Field(None, description="folder of raw files that is tried first")
     results: Folder = Field("results", description="folder of the results")
     resources: Folder = Field(

@@ -128,7 +128,9 @@ def _kept(
     checkpoint = file_sha256(job.checkpoint)
     valid, content = {}, scores.load(job.score_file)
     for language, score in content.scores.items():
-        if language in expected:
+        if language in job.kept:
+            stays = _agrees(score, job.identity)
+        elif language in expected:
             stays = _agrees(score, expected[language])
         else:
             stays = _agrees(score, job.identity | {"spec": job.spec})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class EvaluationJob:
     """One evaluation, whole, in the languages that ``examples`` gives a stamp for.
 
+    ``kept``: the languages whose score another version of the code computed, and the study keeps.
     ``tuning``: the examples that the scorer's threshold is chosen on, by language; the scored ones
     themselves where there are none. ``sweep``: score every layer, not only ``layer``.
     """
@@ -40,5 +41,6 @@ class EvaluationJob:
     tuning: Mapping[str, Path] = field(default_factory=dict)
     tuned_on: str | None = None  # the split of these
     sweep: bool = False
+    kept: frozenset[str] = frozenset()
     specs: Mapping[Path, str] = field(default_factory=dict)  # digest that each stamp must have
     redo_before: float | None = None  # a score file older than this is computed again

@@ -54,6 +54,8 @@ class Overview:
     jobs: list[Job] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     """Scores that are not as they were written: file, language and what was changed."""
+    other_versions: Counter[str] = field(default_factory=Counter)
+    """Counts of kept scores by the version of the code that computed them."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -67,6 +69,7 @@ class Overview:
             ],
             "jobs": [asdict(job) for job in self.jobs],
             "changed": self.changed,
+            "other_versions": dict(self.other_versions),
         }
 
 
@@ -96,6 +99,7 @@ def survey(grid: Grid) -> Overview:
             for outcome in ("running", "failed"):
                 if job_state and outcome in of_scores:
                     overview.jobs.append(_job(f"evaluate {scored}", outcome, job_state, None))
+        overview.other_versions.update(states.versions(scored).values())
         counts.update(of_scores)
     for counts in overview.by_condition.values():
         overview.scores.update(counts)

@@ -42,7 +42,13 @@ def render(overview: Overview, width: int = 100) -> RenderableType:
         parts += [_line(job) for job in jobs[:_SHOWN]]
         if len(jobs) > _SHOWN:
             parts.append(f"... and {len(jobs) - _SHOWN} more {state}; all: xstilts status --json")
-    return Group(*parts, *_changed(overview.changed))
+    return Group(*parts, *_kept(overview.other_versions), *_changed(overview.changed))
+
+
+def _kept(versions: Counter[str]) -> Iterator[RenderableType]:
+    """A line for each other version of the code whose scores are kept."""
+    for name, count in sorted(versions.items()):
+        yield f"{count:,} scores kept from another version of the code: snapshot {name}"
 
 
 def _changed(scores: list[str]) -> Iterator[RenderableType]:

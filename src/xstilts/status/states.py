@@ -16,6 +16,7 @@ from xstilts.evaluation import scores
 from xstilts.evaluation.score_line import grid_digest
 from xstilts.evaluation.scores import ScoreFile
 from xstilts.grid.keys import EvaluationKey
+from xstilts.grid.versions import other_versions
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import StampReader
 
@@ -35,18 +36,30 @@ _IDENTITY = (*EvaluationKey._fields, "spec")
 
 
 class _Scores(NamedTuple):
-    """The scores of an evaluation by language: their states, and what was changed in some."""
+    """The scores of an evaluation by language: their states, and what was changed in some.
+
+    ``versions``: the other versions of the code that kept scores were computed by.
+    """
 
     states: dict[str, State]
     faults: dict[str, str]
+    versions: dict[str, str]
 
 
 class States:
     """The states of all artefacts of a grid, as they are when each is first asked for."""
 
-    def __init__(self, grid: Grid, stamps: StampReader | None = None) -> None:
-        """Read nothing yet. ``stamps``: a reader that has read some stamps already."""
+    def __init__(
+        self, grid: Grid, stamps: StampReader | None = None, *, keep_versions: bool | None = None
+    ) -> None:
+        """Read nothing yet. ``stamps``: a reader that has read some stamps already.
+
+        ``keep_versions``: whether scores that differ only in the version of the code are done
+        (default: as the study says).
+        """
         self.grid = grid
+        wanted = grid.study.other_versions == "keep"
+        self._keeps = wanted if keep_versions is None else keep_versions
         self.stamps = StampReader() if stamps is None else stamps
         # a run must see one and the same state from its first question to its last
         self.encoder = cache(self._encoder)
@@ -111,7 +124,33 @@ class States:
         """
         return self._found(key).faults
 
+    def versions(self, key: EvaluationKey) -> dict[str, str]:
+        """The version of the code of every kept score of an evaluation, by language.
+
+        A score of the present version is not in it (`xstilts.grid.versions`).
+        """
+        return self._found(key).versions
+
+    @cached_property
+    def _others(self) -> dict[str, States]:
+        """The states under every other version whose scores are kept, by its name."""
+        if not self._keeps:
+            return {}
+        found = other_versions(self.grid).items()
+        return {name: States(grid, self.stamps, keep_versions=False) for name, grid in found}
+
     def _scores(self, key: EvaluationKey) -> _Scores:
+        states, faults = self._scores_of_now(key)
+        versions = {
+            language: name
+            for language, state in states.items()
+            if state == "stale"
+            for name, other in reversed(self._others.items())
+            if other.scores(key)[language] == "done"
+        }
+        return _Scores(states | dict.fromkeys(versions, "done"), faults, versions)
+
+    def _scores_of_now(self, key: EvaluationKey) -> tuple[dict[str, State], dict[str, str]]:
         path = self.grid.paths.scores(key)
         # scores of one spec may be of several keys: an encoder that no seed has trained
         identity = (*key, self.grid.evaluation(key).digest)
@@ -124,9 +163,7 @@ class States:
             states = _not_done(states, states)
         others = content.scores.keys() - scores.stored_languages(path, content.scores.values())
         faults = content.faults | dict.fromkeys(others, scores.OTHER_PREDICTIONS)
-        return _Scores(
-            _not_done(states, faults), {code: faults[code] for code in states if code in faults}
-        )
+        return _not_done(states, faults), {code: faults[code] for code in states if code in faults}
 
     def score_inputs(self, key: EvaluationKey) -> dict[str, dict[str, str]]:
         """The sha256 of the stamps on disk that the scores must be computed from.

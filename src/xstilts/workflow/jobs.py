@@ -16,6 +16,7 @@ from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, Training
 from xstilts.provenance import code, files
 from xstilts.provenance.stamp import StampReader
 from xstilts.seeds import derive
+from xstilts.status.states import States
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -139,6 +140,7 @@ def evaluation_job(
         },
         tuned_on=card.tuned_on,
         sweep=reads.layer_sweep(target),
+        kept=frozenset(States(grid).versions(key)),
         specs=_specs(grid, [encoder, checkpoint], examples),
         redo_before=redo_before,
     )

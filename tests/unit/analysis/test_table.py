@@ -3,12 +3,23 @@
 import pandas as pd
 import pytest
 
-from support.stored import KEY, RECIPE, evaluate, finish, grid_in, put_examples, train
+from support.stored import (
+    KEY,
+    RECIPE,
+    START,
+    evaluate,
+    finish,
+    grid_in,
+    put_examples,
+    put_inputs,
+    train,
+)
 from support.synthetic import SyntheticStudy, change_text, edit, edit_line, score_file
 from xstilts.analysis import table
 from xstilts.errors import LineageError
 from xstilts.evaluation.score_line import grid_digest
 from xstilts.grid.keys import ExamplesKey
+from xstilts.grid.snapshot import latest_snapshot, save_snapshot
 from xstilts.provenance.stamp import verify
 from xstilts.status.states import States
 
@@ -154,6 +165,19 @@ class TestLineage:
         finished = grid_in(world, world.folder)
         finish(finished)
         return finished
+
+    def test_scores_of_another_version_that_are_kept_are_named(self, grid, world):
+        """By the snapshot of the version, a row each; those of the present one are not."""
+        save_snapshot(grid)
+        (world.folder / "lock.txt").write_text("torch==2.14.0\n")
+        now = grid_in(world, world.folder, other_versions="keep")
+        put_inputs(now)
+        for key in (START, RECIPE):
+            train(now, key)
+        evaluate(now, KEY)
+        rows = table.collect(now).groupby("other_version").size()
+        snapshot = latest_snapshot(grid.paths.results)
+        assert dict(rows) == {"": 4, snapshot.stem[:12]: len(now.resolved.score_keys()) - 4}
 
     def test_a_written_table_is_done(self, grid):
         """Its stamp records its bytes and the scores that it holds."""

@@ -103,6 +103,30 @@ class TestRestore:
             bring(grid, archive)
 
 
+class TestVersions:
+    """The archive was made before the environment or the code was changed."""
+
+    def test_its_scores_are_stale_here_unless_the_study_keeps_them(self, archive, world, elsewhere):
+        """Kept scores are packed again, and are as they were."""
+        bring(elsewhere, archive)
+        (world.folder / "lock.txt").write_text("torch==2.14.0\n")
+        assert done(small_grid(world, world.folder / "elsewhere")) == (0, 16)
+        kept = small_grid(world, world.folder / "elsewhere", other_versions="keep")
+        assert done(kept) == (16, 16)
+
+    def test_an_archive_of_kept_scores_holds_their_version(
+        self, archive, world, elsewhere, tmp_path
+    ):
+        """So they can be kept on a third machine."""
+        bring(elsewhere, archive)
+        (world.folder / "lock.txt").write_text("torch==2.14.0\n")
+        kept = small_grid(world, world.folder / "elsewhere", other_versions="keep")
+        again = archive_of(kept, tmp_path / "again.tar.zst")
+        third = small_grid(world, world.folder / "third", other_versions="keep")
+        bring(third, again)
+        assert done(third) == (16, 16)
+
+
 class TestMerge:
     @pytest.fixture
     def parts(self, world, tmp_path):

@@ -36,15 +36,17 @@ def test_the_archive_lies_beside_the_results_it_is_of(world, grid, capsys):
     assert path.is_file()
 
 
-def test_an_archive_is_restored_in_another_folder(world, grid, tmp_path, capsys):
-    """It says how many scores are new, and where the study file is."""
+def test_an_archive_is_restored_in_another_folder(world, grid, tmp_path, capsys, monkeypatch):
+    """It says how many scores are new, where the study file is, and whether the code is this."""
+    monkeypatch.chdir(world.folder)
     file = tmp_path / "a.tar.zst"
     assert archive(world, "-o", str(file)) == 0
     there = world.folder / "there"
     folders = ["--results", str(there / "results"), "--resources", str(there / "resources")]
     capsys.readouterr()
     assert main(["import", str(file), *folders]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert third == f"{file}: of the version of the code that is here"
     assert first == f"{there}/results/small: 16 scores, 16 of them new"
     assert second.startswith(f"{there}/results/small/imported/")
     restored = small_grid(world, there)
@@ -66,3 +68,17 @@ def test_a_file_that_is_no_archive_is_one_line(tmp_path, capsys):
     for path in (tmp_path / "a", tmp_path / "b"):
         assert main(["import", str(path), "--results", str(tmp_path / "r")]) == 1
         assert capsys.readouterr().err.startswith(f"xstilts: {path}: ")
+
+
+def test_scores_of_another_version_are_announced(world, grid, tmp_path, capsys, monkeypatch):
+    """Where the environment or the code is another one than that of the archive."""
+    file = tmp_path / "a.tar.zst"
+    archive(world, "-o", str(file))
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs" / "lock.txt").write_text("torch==2.14.0\n")
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["import", "a.tar.zst"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("a.tar.zst: 4 of 4 evaluations are of another version of the code ")
+    assert last.endswith("computes them again, unless the study has `other_versions: keep`")

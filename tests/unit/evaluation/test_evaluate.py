@@ -307,6 +307,15 @@ def test_cells_of_another_spec_are_made_again(job):
     assert cell(job, "sw")["spec"] == "spec2"
 
 
+def test_kept_cells_of_another_spec_keep_their_bytes(job):
+    """A study that keeps the scores of another version of the code adds a language to them."""
+    evaluated(only(replace(job, spec="before"), "en", "sw"))
+    before = files(job)
+    assert evaluated(replace(job, kept=frozenset({"en", "sw"}))) == ["th"]
+    assert changed(before, job) == {"th"}
+    assert [cell(job, language)["spec"] for language in ("en", "th")] == ["before", "spec1"]
+
+
 def test_cells_of_another_checkpoint_are_made_again(job):
     """A checkpoint that was trained again under them makes all of them stale."""
     evaluated(job)

@@ -14,6 +14,7 @@ from rich.console import Console
 from support.stored import START, evaluate, grid_in, put_inputs, train
 from xstilts.evaluation import scores
 from xstilts.grid.keys import EvaluationKey, TrainingKey
+from xstilts.grid.snapshot import save_snapshot
 from xstilts.runtime.job_state import state_file
 from xstilts.status import overview, show
 
@@ -26,6 +27,13 @@ PLACE = ("tiny", "none", "xqa")
 def grid(world, tmp_path):
     """A small study with nothing in it: 2 seeds, 4 conditions, 3 targets, 11 languages."""
     return grid_in(world, tmp_path)
+
+
+def shown(found):
+    """What a terminal shows of an overview."""
+    stream = io.StringIO()
+    Console(file=stream, width=100).print(show.render(found))
+    return stream.getvalue()
 
 
 def say(grid, place, **changes):
@@ -65,6 +73,18 @@ class TestSurvey:
             "done": 3,
             "missing": 5,
         }
+
+    def test_scores_kept_from_another_version_are_done_and_counted(self, grid, world, tmp_path):
+        """A line names the snapshot of the version."""
+        put_inputs(grid)
+        train(grid, TRAINED)
+        evaluate(grid, SCORED, languages=["en", "de"])
+        name = save_snapshot(grid).stem[:12]
+        (world.folder / "lock.txt").write_text("torch==2.14.0\n")
+        found = overview.survey(grid_in(world, tmp_path, other_versions="keep"))
+        assert found.by_condition[PLACE]["done"] == 2
+        assert found.as_json()["other_versions"] == {name: 2}
+        assert f"2 scores kept from another version of the code: snapshot {name}" in shown(found)
 
     def test_a_score_of_another_spec_or_another_checkpoint_is_stale(self, grid):
         put_inputs(grid)

@@ -22,6 +22,7 @@ from support.stored import (
 from xstilts.evaluation import scores
 from xstilts.evaluation.score_line import EDITED, TWICE
 from xstilts.grid.keys import EvaluationKey, ExamplesKey
+from xstilts.grid.snapshot import latest_snapshot, save_snapshot
 from xstilts.status.states import States
 
 
@@ -232,3 +233,51 @@ def test_languages_come_and_go(grid, world):
         evaluate(fewer, key)
     more = {key.target for key in unfinished(grid)}
     assert more == {"xnli", "xqa"}
+
+
+class TestVersions:
+    """Scores that another version of the code or of the environment computed."""
+
+    @pytest.fixture
+    def later(self, grid, world):
+        """The study after an upgrade of the environment."""
+        save_snapshot(grid)
+        (world.folder / "lock.txt").write_text("torch==2.14.0\n")
+        return lambda **changes: grid_in(world, world.folder, **changes)
+
+    def test_they_are_stale_unless_the_study_keeps_them(self, later):
+        """By default they are computed again."""
+        assert set(States(later()).scores(KEY).values()) == {"stale"}
+        kept = States(later(other_versions="keep"))
+        assert set(kept.scores(KEY).values()) == {"done"}
+        assert kept.evaluation(KEY) == "done"
+
+    def test_a_kept_score_names_its_version(self, grid, later):
+        """By the snapshot of it; scores of the present version have none."""
+        kept = later(other_versions="keep")
+        name = latest_snapshot(grid.paths.results).stem[:12]
+        assert States(kept).versions(KEY) == dict.fromkeys(["en", "de", "sw", "no"], name)
+        finish(kept)
+        assert States(kept).versions(KEY) == {}
+
+    def test_what_differs_in_more_than_the_version_is_not_kept(self, later):
+        """Such as a hyperparameter of its recipe."""
+        faster = {"tasks": {"qa": {"learning_rate": 0.001}}}
+        states = States(later(other_versions="keep", training=faster))
+        assert set(states.scores(KEY).values()) == {"stale"}
+        assert states.evaluation(EvaluationKey("tiny", "none", 1, "xnli")) == "done"
+
+    def test_a_version_whose_snapshot_is_lost_is_not_kept(self, grid, later):
+        """Nothing shows what it was."""
+        latest_snapshot(grid.paths.results).unlink()
+        assert set(States(later(other_versions="keep")).scores(KEY).values()) == {"stale"}
+
+    def test_a_kept_score_must_be_of_the_inputs_that_its_version_left(self, grid, later):
+        """As any score."""
+        train(grid, RECIPE, salt="other bytes")
+        assert set(States(later(other_versions="keep")).scores(KEY).values()) == {"stale"}
+
+    def test_a_changed_score_is_not_kept(self, grid, later):
+        """Its line was edited."""
+        edit_line(grid, lambda lines: "".join(lines).replace('"accuracy":50.0', '"accuracy":99.0'))
+        assert "done" not in States(later(other_versions="keep")).scores(KEY).values()
