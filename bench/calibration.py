@@ -28,7 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy import stats
 
-from xstilts.analysis.statistics.best import best_components
+from xstilts.analysis.statistics.best import best_components, cross_fitted
 from xstilts.analysis.statistics.design import mean_over_targets, within_targets
 from xstilts.analysis.statistics.variance import components
 
@@ -61,7 +61,8 @@ CELL_SHARE = 1.2
 ITEM_SD = 0.4
 """Of the persistent noise of shared test items, in points; its variance is estimated from 1,000."""
 BETTER = 2.0
-"""Points by which one condition is better than the others in the last question."""
+"""Points by which one condition is better than the others in the last question. The truth is then
+the mean true gain of what was chosen."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,11 @@ def simulate(setting: Setting, grids: int, seed: int = 0) -> Row:
 
 def _best(world: World) -> Row:
     conditions = [world.trainings() + world.language_gains()[..., None] for _ in range(CONDITIONS)]
-    truth = 0.0
+    truth = np.zeros(world.grids)
     if world.setting.question.endswith("better"):
-        truth = BETTER
-        conditions[0] += truth
+        conditions[0] += BETTER
+        chosen = cross_fitted(world.design, np.stack(conditions)) == conditions[0]
+        truth = BETTER * (chosen.mean(-1) @ world.design.weights)
     parts = best_components(world.design, conditions, world.trainings())
     excluded = _excluded(parts.estimate - truth, *parts.like_these())
     return Row(world.setting, world.grids, excluded, None)
@@ -159,7 +161,7 @@ class World:
     def __init__(self, setting: Setting, grids: int, rng: Generator) -> None:
         self.setting, self.grids, self.rng = setting, grids, rng
         families, low = families_of(setting.languages)
-        level = np.linspace(-2.0, 2.0, setting.languages)
+        level = levels_of(setting.languages)
         if setting.question == "group mean":
             families, level, low = families[low], level[low], low[low]
         count = TARGETS if setting.question == "mean over targets" else 1
@@ -223,6 +225,17 @@ def families_of(languages: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     others = 1 + np.arange(languages - largest) // size
     families = np.concatenate([np.zeros(largest, dtype=np.intp), others])
     return families, families % 2 == 1
+
+
+def levels_of(languages: int) -> Floats:
+    """The resource level of each language, in powers of ten around the middle.
+
+    Half of it is the family's, which are in order, and half is the language's own, in an order that
+    has nothing to do with families.
+    """
+    ordered = np.linspace(-2.0, 2.0, languages)
+    scattered = ordered[np.argsort(np.arange(languages) * 0.618 % 1)]
+    return (ordered + scattered) / 2
 
 
 # --- the table -----------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from xstilts.cli import (
     invalidate,
     options,
     plan,
+    power,
     report,
     results,
     schema,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 SUBCOMMANDS = (
     cards,
     validate,
+    power,
     plan,
     status,
     report,

@@ -68,7 +68,7 @@ class Components:
         """Variance and degrees of freedom over trainings, languages and shared items."""
         shared = [(part.shared, part.df) for part in self.trainings]
         variance = self.language + shared[0][0] + shared[1][0]
-        mixed = np.sqrt(1 - _ratio(self.language, variance))
+        mixed = np.sqrt(1 - _ratio(self.language, variance + self.items))
         language_df = self.language_df - MIXTURE * mixed if self.language_df else 0.0
         df = _satterthwaite(self.items, *shared, (self.language, language_df))
         return variance + self.items, df
