@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xstilts.analysis.claims.result import ClaimResult
+    from xstilts.config.claims import Claim
     from xstilts.grid.artefacts import Grid
 
     Gain = Callable[[str, str, str], float]
@@ -134,8 +135,16 @@ def table_of(
 
 
 def verdict_on(claim_id: str, grid: Grid, table: pd.DataFrame) -> ClaimResult:
-    """The result of one of the grid's claims."""
+    """The result of one of the grid's claims, in the languages that a cut grid has."""
     evidence = Evidence(grid, table, ["study.yaml"])
     (claim,) = (claim for claim in evidence.claims.claims if claim.id == claim_id)
-    (result,) = judge(claim, evidence, grid.study.encoders)
+    (result,) = judge(_in_all_languages(claim), evidence, grid.study.encoders)
     return result
+
+
+def _in_all_languages(claim: Claim) -> Claim:
+    """The claim about whatever languages a grid has, in place of XTREME's own."""
+    if claim.kind not in ("gain", "best_condition") or claim.measure.languages != "xtreme":
+        return claim
+    measure = claim.measure.model_copy(update={"languages": "all"})
+    return claim.model_copy(update={claim.kind: measure})

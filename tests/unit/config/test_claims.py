@@ -147,7 +147,7 @@ class TestProblems:
     def test_a_misspelled_language(self, problem):
         """A word, or a code that no target has."""
         line = problem(gain=CLAIM["gain"] | {"languages": "lowres"})
-        assert line.startswith("claim mine: gain.languages: 'lowres' is neither all, nor zero_shot")
+        assert line.startswith("claim mine: gain.languages: 'lowres' is neither all, nor xtreme, ")
         line = problem(gain=CLAIM["gain"] | {"languages": ["sv"]})
         assert line.startswith("claim mine: gain.languages: unknown language 'sv'. Allowed: de, en")
 

@@ -63,12 +63,7 @@ def judge_cells(claim: Claim, result: ClaimResult, evidence: Evidence) -> ClaimR
     measure = claim.measure
     assert isinstance(measure, Cells)
     absent = evidence.absent([], measure.cells)
-    absent["language"] = [
-        f"{code} in {name}"
-        for name, codes in measure.cells.items()
-        for code in codes
-        if code not in evidence.resolved.languages.get(name, codes)
-    ]
+    absent["language"] = evidence.absent_languages(measure.cells)
     if any(absent.values()):
         return evidence.without(result, claim, absent)
     conditions = list(evidence.resolved.conditions)

@@ -127,6 +127,15 @@ class Evidence:
         }
         return {kind: names for kind, names in found.items() if names}
 
+    def absent_languages(self, needed: Mapping[str, Sequence[str]]) -> list[str]:
+        """Languages, by target, that the study does not have of the targets that it has."""
+        return [
+            f"{code} in {name}"
+            for name, codes in needed.items()
+            for code in codes
+            if code not in self.resolved.languages.get(name, codes)
+        ]
+
     def without(
         self, result: ClaimResult, claim: Claim, absent: Mapping[str, Sequence[str]]
     ) -> ClaimResult:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from xstilts.analysis.claims.pooled import Cells
 from xstilts.analysis.language_groups import ENGLISH
-from xstilts.config.claims import OWN, BestCondition, Gain, LowMinusRest, Slope
+from xstilts.config.claims import OFFICIAL, OWN, BestCondition, Gain, LowMinusRest, Slope
 from xstilts.config.conditions import parse_condition
+from xstilts.metrics.averages import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from xstilts.analysis.claims.evidence import Evidence
     from xstilts.config.claims import Comparisons, Definition
 
+XTREME = LANGUAGES["xtreme"]
 MeasureOfScores = Gain | LowMinusRest | Slope | BestCondition
 
 
@@ -60,12 +62,19 @@ def cells(
     return found
 
 
+def official_languages(measure: MeasureOfScores, evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    """The languages of each target that XTREME scores; empty if the measure is not about these."""
+    if isinstance(measure, LowMinusRest | Slope) or measure.languages != OFFICIAL:
+        return {}
+    return {name: XTREME[name] for name in evidence.targets(measure.targets) if name in XTREME}
+
+
 def codes_of(choice: str, offered: Iterable[str], low: Mapping[str, bool]) -> frozenset[str]:
-    """The languages among ``offered`` that a choice names: all, zero_shot or low_resource.
+    """The languages among ``offered`` that a choice names: all, xtreme, zero_shot or low_resource.
 
     ``low``: whether a language is low-resource, as far as that is known.
     """
-    if choice == "all":
+    if choice in ("all", OFFICIAL):  # a study that lacks an official language is not judged
         return frozenset(offered)
     foreign = (code for code in offered if code != ENGLISH)
     return frozenset(c for c in foreign if choice == "zero_shot" or low.get(c))

@@ -12,6 +12,7 @@ from xstilts.analysis.claims.questions import (
     MeasureOfScores,
     definitions,
     is_about_low_resource,
+    official_languages,
 )
 from xstilts.analysis.claims.rules import Facts, Judged, holds, is_about_sign
 from xstilts.config.claims import EVERY, BestCondition, Slope
@@ -117,6 +118,9 @@ def _lacking(
     conditions, targets = _names(measure, evidence)
     if absent := evidence.absent(conditions, targets):
         return evidence.without(result, claim, absent)
+    official = official_languages(measure, evidence)
+    if unscored := evidence.absent_languages(official):
+        return evidence.without(result, claim, {"language": unscored})
     asked = asked_of(measure, evidence, result.encoder, definitions(measure)[0])
     if not asked:
         return evidence.without_comparison(result, claim)

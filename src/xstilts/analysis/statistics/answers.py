@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,12 @@ class Question:
 
     def design(self, study: ScoredStudy, units: Sequence[Unit]) -> Design:
         """The design over those units that have scores."""
-        tasks = [self.tasks.get(unit.target, unit.target) for unit in units]
-        families = [study.family(unit.language) for unit in units]
+        tasks = tuple(self.tasks.get(unit.target, unit.target) for unit in units)
+        families = tuple(study.family(unit.language) for unit in units)
         if self.regressor is None:
-            return mean_over_targets(tasks, families)
-        return within_targets(tasks, families, [float(self.value(unit) or 0) for unit in units])
+            return _mean_over_targets(tasks, families)
+        values = tuple(float(self.value(unit) or 0) for unit in units)
+        return _within_targets(tasks, families, values)
 
     def families_by_side(self, study: ScoredStudy, units: Sequence[Unit]) -> tuple[int, ...]:
         """The families of each side, as far as their languages have a weight."""
@@ -76,6 +78,12 @@ class Question:
             if abs(weight) > TOLERANCE:
                 sides[bool(self.value(unit))].add(study.family(unit.language))
         return len(sides[1]), len(sides[0])
+
+
+_KEPT = 16
+# a grid asks the same question of many conditions, and a design of many units takes long to solve
+_mean_over_targets = lru_cache(_KEPT)(mean_over_targets)
+_within_targets = lru_cache(_KEPT)(within_targets)
 
 
 def answer(study: ScoredStudy, asked: Asked, question: Question) -> Contrast:

@@ -199,6 +199,24 @@ class TestNotMeasured:
         )
         assert result.command == "snakemake --configfile config/phang2020.yaml"
 
+    def test_a_claim_about_a_benchmark_needs_its_official_languages(self):
+        """A study of some of them says nothing of the benchmark's average."""
+        grid = grid_of("best")
+        evidence = Evidence(grid, table_of(grid))
+        claim = next(claim for claim in evidence.claims.claims if claim.id == "5t")
+        (result,) = judge(claim, evidence, grid.study.encoders)
+        assert result.verdict == "not measured"
+        assert result.sentence.startswith("This study lacks the languages bg in xnli, el in xnli,")
+        assert result.command == "snakemake --configfile config/phang2020.yaml"
+
+    def test_the_shipped_study_has_the_official_languages(self):
+        """Of all targets."""
+        grid = grid_of("phang2020", whole=True)
+        evidence = Evidence(grid, table_of(grid, conditions=("no such",)))
+        claim = next(claim for claim in evidence.claims.claims if claim.id == "1a")
+        (result,) = judge(claim, evidence, grid.study.encoders)
+        assert "scores are missing" in result.sentence
+
     def test_a_study_of_low_resource_languages_only_has_no_rest(self):
         """So that nothing can be compared."""
         grid = grid_of("low_only")
@@ -316,7 +334,8 @@ def test_a_claim_may_be_about_another_metric(tmp_path):
     """Such as the layer of a retrieval target."""
     grid = grid_of("phang2020")
     claim = next(c for c in grid.resolved.claims.claims if c.id == "3")
-    gain = claim.gain.model_copy(update={"metric": "accuracy_layer_07", "targets": ["tatoeba"]})
+    changes = {"metric": "accuracy_layer_07", "targets": ["tatoeba"], "languages": "all"}
+    gain = claim.gain.model_copy(update=changes)
     claim = claim.model_copy(update={"gain": gain})
     table = table_of(grid, of_conditions(rest=9.0), targets=("tatoeba",))
     table = table.assign(metric_accuracy_layer_07=100.0 - table["score"])
