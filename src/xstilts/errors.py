@@ -58,13 +58,17 @@ class ChecksumMismatch(DataError):
     """A file's bytes are not the ones that its recorded sha256 promises."""
 
 
+_LONGEST_PROBLEM = 1_000
+"""Characters: a damaged line may be quoted in a message, and have any length."""
+
+
 class MalformedFile(DataError):
     """A raw file that a reader cannot understand, with the line at fault."""
 
     def __init__(self, path: Path | str, line: int | None, problem: str) -> None:
         """``line`` counts from 1; None where the fault has no line (a JSON value, an archive)."""
-        self.path, self.line, self.problem = path, line, problem
-        super().__init__(f"{path}{f':{line}' if line else ''}: {problem}")
+        self.path, self.line, self.problem = path, line, problem[:_LONGEST_PROBLEM]
+        super().__init__(f"{path}{f':{line}' if line else ''}: {self.problem}")
 
 
 class EncoderError(XstiltsError):
@@ -95,13 +99,17 @@ class LineageError(XstiltsError):
     """An artefact differs from what its stamp or the study states."""
 
 
+_LONGEST_NAME = 80
+"""Characters of a name in a message: names of foreign files may have any length."""
+
+
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
     """``unknown task 'squda'; did you mean 'squad'? Allowed: mnli, squad``.
 
     >>> unknown("task", "squda", ["squad", "mnli"])
     "unknown task 'squda'; did you mean 'squad'? Allowed: mnli, squad"
     """
-    names = sorted(map(str, allowed))
-    close = get_close_matches(str(name), names, n=1)
+    names = sorted(str(each)[:_LONGEST_NAME] for each in allowed)
+    close = get_close_matches(str(name)[:_LONGEST_NAME], names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"unknown {kind} {name!r}{hint} Allowed: {', '.join(names)}"
+    return f"unknown {kind} {name!r:.{_LONGEST_NAME}}{hint} Allowed: {', '.join(names)}"

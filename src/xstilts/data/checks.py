@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PLACEHOLDER_LABELS = 100
 """If at least so many labels are all the same, they count as placeholders."""
+_LONGEST = 500
+"""Characters of a fault in a message: it may quote names of any length."""
 EMPTY_TOLERATED = 0.01
 """Share of examples that may have an empty text: benchmarks have some, a wrong column has many."""
 
@@ -63,7 +65,7 @@ def check_rows(schema: TaskSchema, rows: Sequence[Example], where: str) -> None:
                 )
     counts = Counter(map(schema.identity, rows))
     if twice := next((identity for identity, count in counts.items() if count > 1), None):
-        raise DataError(f"{where}: two examples have the id {twice[0]!r}")
+        raise DataError(f"{where}: two examples have the id {twice[0]!r:.80}")
 
 
 def value_fault(value: Any, kind: pa.DataType) -> str | None:
@@ -116,7 +118,7 @@ def check_texts(schema: TaskSchema, rows: Sequence[Example], where: str) -> Coun
         if len(empty) > EMPTY_TOLERATED * len(rows):
             raise DataError(
                 f"{where}: {name}: {len(empty):,} of {len(rows):,} examples have an empty text, "
-                f"such as {empty[0]['id']!r}: the card names another column or file than it means"
+                f"such as {empty[0]['id']!r:.80}: the card names another column or file than meant"
             )
         if empty:
             remarks[f"example kept: its {name} is empty"] = len(empty)
@@ -138,15 +140,15 @@ def check_labels(card: TaskCard, schema: TaskSchema, rows: Sequence[Example], wh
     labels = labels_in(schema, rows) if card.labels == FROM_DATA else card.label_list
     for row in rows:
         for fault in schema.faults(row, labels):
-            raise DataError(f"{where}: example {row['id']!r}: {fault}")
+            raise DataError(f"{where}: example {row['id']!r:.80}: {fault:.{_LONGEST}}")
     for fault in schema.label_faults(labels, card.scorer):
-        raise DataError(f"{where}: {fault}")
+        raise DataError(f"{where}: {fault:.{_LONGEST}}")
     for fault in schema.faults_of_all(rows):
-        raise DataError(f"{where}: {fault}")
+        raise DataError(f"{where}: {fault:.{_LONGEST}}")
     counts = Counter(label for row in rows for label in schema.labels_of(row))
     if len(counts) == 1 and counts.total() >= PLACEHOLDER_LABELS:
         raise DataError(
-            f"{where}: all {counts.total()} labels are {next(iter(counts))!r}: "
+            f"{where}: all {counts.total()} labels are {next(iter(counts))!r:.80}: "
             "this copy has placeholder labels; give a source with the true ones"
         )
 
@@ -158,7 +160,7 @@ def check_gold(card: TaskCard, schema: TaskSchema, rows: Sequence[Example], wher
     translation.
     """
     for fault in schema.gold_faults(rows, card.scorer):
-        raise DataError(f"{where}: {fault}")
+        raise DataError(f"{where}: {fault:.{_LONGEST}}")
 
 
 def labels_in(schema: TaskSchema, rows: Iterable[Example]) -> list[str]:
