@@ -24,12 +24,12 @@ sw	swh	Swahili	Latn	Niger-Congo	2	1.6	yes
 yo	yor	Yoruba	Latn	Niger-Congo	2		no
 qu	quz	Quechua	Latn	Quechuan	1		no
 ru	rus	Russian	Cyrl	Indo-European	4	278.0	yes
-xx		Unknownish					no
+mis		Unknownish					no
 """
-CODES = ["en", "de", "sw", "yo", "qu", "ru", "xx"]
+CODES = ["en", "de", "sw", "yo", "qu", "ru", "mis"]
 
 
-GAINS = {"en": 9.0, "de": 1.0, "ru": 2.0, "sw": 3.0, "yo": -4.0, "qu": 7.0, "xx": -6.0}
+GAINS = {"en": 9.0, "de": 1.0, "ru": 2.0, "sw": 3.0, "yo": -4.0, "qu": 7.0, "mis": -6.0}
 
 
 def gains_of_a_formula(cell: Any) -> float:
