@@ -106,7 +106,8 @@ def _done_rows(states: States, key: EvaluationKey) -> tuple[list[dict[str, Any]]
     for score in done:
         if score["language"] in verified:
             with suppress(KeyError, TypeError, ValueError, AttributeError):
-                rows[score["language"]] = _row(score)
+                version = states.versions(key).get(score["language"], "")
+                rows[score["language"]] = _row(score, version)
     lacking = [language for language in found if language not in rows]
     stale = sum(found[language] != "missing" for language in lacking)
     return list(rows.values()), MissingScores(key, tuple(lacking), stale)
@@ -163,7 +164,7 @@ def _rows_of(states: States, key: EvaluationKey) -> Iterator[dict[str, Any]]:
         raise scores.changed(path, language, scores.OTHER_PREDICTIONS)
     for language, score in found.items():
         try:
-            yield _row(score) | {"other_version": versions.get(language, "")}
+            yield _row(score, versions.get(language, ""))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
             raise LineageError(
@@ -186,7 +187,7 @@ def _check_belongs(where: str, score: Score, key: EvaluationKey, spec: str) -> N
         )
 
 
-def _row(content: Score) -> dict[str, Any]:
+def _row(content: Score, other_version: str) -> dict[str, Any]:
     metrics = {name: _number(name, value) for name, value in content["metrics"].items()}
     score = metrics.pop(content["primary"])
     n = content["n"]
@@ -205,6 +206,7 @@ def _row(content: Score) -> dict[str, Any]:
         "warnings": ";".join(content["warnings"]),
         "spec": content["spec"],
         "digest": content["digest"],
+        "other_version": other_version,
         **{METRIC_PREFIX + name: value for name, value in metrics.items()},
     }
 

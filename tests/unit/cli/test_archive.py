@@ -74,11 +74,11 @@ def test_scores_of_another_version_are_announced(world, grid, tmp_path, capsys, 
     """Where the environment or the code is another one than that of the archive."""
     file = tmp_path / "a.tar.zst"
     archive(world, "-o", str(file))
-    (tmp_path / "envs").mkdir()
-    (tmp_path / "envs" / "lock.txt").write_text("torch==2.14.0\n")
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there" / "envs").mkdir(parents=True)
+    (tmp_path / "there" / "envs" / "lock.txt").write_text("torch==2.14.0\n")
+    monkeypatch.chdir(tmp_path / "there")
     capsys.readouterr()
-    assert main(["import", "a.tar.zst"]) == 0
+    assert main(["import", str(file)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("a.tar.zst: 4 of 4 evaluations are of another version of the code ")
+    assert last.startswith(f"{file}: 4 of 4 evaluations are of another version of the code ")
     assert last.endswith("computes them again, unless the study has `other_versions: keep`")

@@ -120,6 +120,8 @@ class Limits:
     undefined: int
     listed: list[ListedScore]
     """The first `LISTED` of the scores that are undefined or have a warning."""
+    other_versions: dict[str, int]
+    """How many scores each other version of the code computed (`xstilts.grid.versions`)."""
 
 
 def limits(grid: Grid, analysis: Analysis) -> Limits:
@@ -155,7 +157,13 @@ def limits(grid: Grid, analysis: Analysis) -> Limits:
         warned=int(warned.sum()),
         undefined=int(undefined.sum()),
         listed=_listed(table[warned | undefined]),
+        other_versions=_other_versions(table),
     )
+
+
+def _other_versions(table: pd.DataFrame) -> dict[str, int]:
+    kept = table.loc[table["other_version"] != "", "other_version"]
+    return {str(name): int(count) for name, count in kept.value_counts(sort=False).items()}
 
 
 def is_embedded(card: TaskCard) -> bool:

@@ -318,6 +318,15 @@ class TestLimits:
         row = next(e for e in tree.iter("tr") if e.get("id") == "cell.tiny.xquad.none.yo")
         assert words(list(row)[-1]) == "majority_class"
 
+    def test_scores_kept_from_another_version_are_named(self, tmp_path):
+        """By the snapshot of the version; without such scores nothing is said."""
+        grid, rows = study_in(tmp_path)
+        rows = rows[rows["condition"] == "none"].copy()
+        assert "Other versions of the code" not in rendered(grid, rows)
+        rows.iloc[:3, rows.columns.get_loc("other_version")] = "0a1b2c3d4e5f"
+        said = html.unescape(rendered(grid, rows))
+        assert "3 scores of snapshot <code>0a1b2c3d4e5f</code>" in said
+
     def test_no_warnings(self, tmp_path):
         """Without warnings the page says so."""
         assert "No score has a warning." in without_gains(tmp_path)
