@@ -40,9 +40,11 @@ def write(path: Path, schema: TaskSchema, rows: Iterable[Example]) -> int:
 def read(path: Path) -> list[Example]:
     """Read a file that `write` wrote; raises `DataError` if it is damaged or missing."""
     try:
-        rows: list[Example] = pq.read_table(path).to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
+        table = pq.read_table(path)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable parquet file ({error})") from error
+    rows: list[Example] = table.to_pylist()
     return rows
 
 

@@ -110,13 +110,19 @@ def predictions(path: Path, score: Score) -> pa.Table:
 
     Raises `LineageError` if they are not those that the score records.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     language = score["language"]
     if not verified_languages(path, [score]):
         raise changed(path, language, OTHER_PREDICTIONS)
-    with zipfile.ZipFile(archive(path)) as whole, whole.open(member_name(language)) as stream:
-        return pq.read_table(stream)
+    try:
+        with zipfile.ZipFile(archive(path)) as whole, whole.open(member_name(language)) as stream:
+            table = pq.read_table(stream)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        raise changed(path, language, f"its predictions are no parquet file ({error})") from error
+    return table
 
 
 def verified_languages(path: Path, scores: Iterable[Score]) -> set[str]:

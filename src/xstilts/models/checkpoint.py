@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from xstilts.errors import EncoderError
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 
 
 FILE = "weights.safetensors"
+_DAMAGED = (
+    *(SafetensorError, OSError, LookupError, TypeError, ValueError, RuntimeError),
+    MemoryError,  # of a shape that the file's bytes cannot fill
+)
+"""What reading a file of other bytes than `Checkpoint.save` writes may raise."""
 
 
 @dataclass
@@ -88,6 +93,16 @@ class Checkpoint:
 
         Raises `EncoderError` where the file is not a checkpoint or the encoder is another one.
         """
+        try:
+            return Checkpoint._read(path, encoder)
+        except _DAMAGED as error:
+            raise EncoderError(
+                f"{path}: not a readable checkpoint ({error!r:.200}); delete it and run snakemake "
+                "again"
+            ) from error
+
+    @staticmethod
+    def _read(path: Path, encoder: Path) -> Checkpoint:
         with safe_open(path, framework="np") as file:
             metadata = json.loads((file.metadata() or {}).get("checkpoint", "{}"))
             if not metadata:
