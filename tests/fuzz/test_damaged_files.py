@@ -24,11 +24,13 @@ from xstilts.config.study_file import load_study
 from xstilts.data import examples
 from xstilts.errors import XstiltsError
 from xstilts.evaluation import scores
+from xstilts.evaluation.archive import described
+from xstilts.evaluation.score_line import sealed
 from xstilts.grid.keys import EvaluationKey, TrainingKey
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
 from xstilts.models import encoder_check
 from xstilts.models.checkpoint import Checkpoint
-from xstilts.provenance.digests import digest, file_sha256
+from xstilts.provenance.digests import digest
 from xstilts.provenance.stamp import StampReader, verify, write_stamp
 from xstilts.runtime.job_state import read_state, state_file
 from xstilts.status import overview, show
@@ -212,7 +214,8 @@ def test_the_status_of_a_grid(world, tmp_path, what, capsys):
         lines = text.splitlines()
         number = random.randrange(len(lines))
         if random.randrange(2) and what != "stamp":
-            lines[number] = damaged_json(json.loads(lines[number]), random)
+            value = json.loads(lines[number])
+            lines[number] = crafted(value, random) or damaged_json(value, random)
             path.write_bytes(b"\n".join(lines) + b"\n")
         else:
             path.write_bytes(damaged(text, random))
@@ -224,6 +227,15 @@ def test_the_status_of_a_grid(world, tmp_path, what, capsys):
     try_all(f"status {what}", 60, write, read, most_accepted=1.0)
 
 
+def crafted(score: dict[str, Any], random: Random) -> bytes | None:
+    """A score of another content with the digest of it, as one who wants to deceive writes it."""
+    other = changed(score, random)
+    try:
+        return json.dumps(sealed(other)).encode()
+    except (AttributeError, TypeError, ValueError):  # no object, or nothing that has a digest
+        return None
+
+
 def test_score_files(world, tmp_path):
     grid = grid_in(world, tmp_path, targets=["xqa"], conditions=["none"], seeds=[1])
     put_inputs(grid)
@@ -233,8 +245,7 @@ def test_score_files(world, tmp_path):
     table = pa.Table.from_pylist([{"id": "1", "prediction": "Rom", "gold": ["Rom"]}] * 3)
     pq.write_table(table, tmp_path / "de.parquet")
     stored = tmp_path / "de.parquet"
-    about = {"sha256": file_sha256(stored), "bytes": stored.stat().st_size}
-    score = scores.read(path)["de"] | {"predictions": about}
+    score = scores.read(path)["de"] | {"predictions": described(stored)}
     scores.write(path, {"de": score}, {"de": stored})
     kept = path.read_bytes(), scores.archive(path).read_bytes()
 
@@ -246,8 +257,7 @@ def test_score_files(world, tmp_path):
         if kind == 2:
             other = tmp_path / "other.parquet"
             other.write_bytes(damaged(stored.read_bytes(), random))
-            about = {"sha256": file_sha256(other), "bytes": other.stat().st_size}
-            scores.write(path, {"de": score | {"predictions": about}}, {"de": other})
+            scores.write(path, {"de": score | {"predictions": described(other)}}, {"de": other})
 
     def read() -> None:
         found = scores.read(path)

@@ -60,6 +60,8 @@ def directory(path: Path) -> dict[str, Listed]:
     Empty if the file is missing, truncated or no archive of ours. `zipfile` would take half a
     second of CPU time for the 2,160 archives whose directories `xstilts status` reads.
     """
+    if not path.is_file():  # a pipe would be waited for
+        return {}
     try:
         with path.open("rb", buffering=0) as stream:
             size = stream.seek(-_END.size, 2)

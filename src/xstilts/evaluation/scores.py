@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from xstilts.errors import LineageError
 from xstilts.evaluation.archive import add, directory, member_name, member_sha256
 from xstilts.evaluation.score_line import EDITED, TWICE, Score, is_sealed, line_of, read_line
-from xstilts.provenance.files import write_atomically, write_text
+from xstilts.provenance.files import read_bytes, write_atomically, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -85,7 +85,7 @@ def read(path: Path) -> dict[str, Score]:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return path.read_bytes().splitlines()
+        return read_bytes(path).splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -127,6 +127,8 @@ def predictions(path: Path, score: Score) -> pa.Table:
 
 def verified_languages(path: Path, scores: Iterable[Score]) -> set[str]:
     """The languages of the scores whose predictions are, byte for byte, as recorded."""
+    if not archive(path).is_file():  # a pipe would be waited for
+        return set()
     try:
         with zipfile.ZipFile(archive(path)) as whole:
             return {
@@ -148,7 +150,9 @@ def stored_languages(path: Path, scores: Iterable[Score]) -> set[str]:
     stored = set()
     for score in scores:
         language, recorded = score["language"], score.get("predictions")
-        if recorded and found.get(member_name(language)) == (recorded["crc32"], recorded["bytes"]):
+        if not isinstance(recorded, dict):  # a line that someone made; the table refuses it
+            continue
+        if found.get(member_name(language)) == (recorded.get("crc32"), recorded.get("bytes")):
             stored.add(language)
     return stored
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +12,7 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
+from fuzz.mutations import watched
 from support.stored import START, evaluate, grid_in, put_inputs, train
 from xstilts.evaluation import scores
 from xstilts.grid.keys import EvaluationKey, TrainingKey
@@ -131,6 +133,24 @@ class TestSurvey:
         console = Console(width=200, record=True, file=io.StringIO())
         console.print(show.render(found))
         assert f"changed {found.changed[0]}\nA run computes them again" in console.export_text()
+
+    def test_pipes_in_the_place_of_files_are_not_waited_for(self, grid):
+        """Whatever made them."""
+        put_inputs(grid)
+        train(grid, TRAINED)
+        evaluate(grid, SCORED)
+        log = say(grid, "train/tiny/nli/seed1/intermediate")
+        curve = grid.training(START).folder / "log.jsonl"
+        curve.parent.mkdir(parents=True)
+        path = grid.paths.scores(SCORED)
+        for place in (grid.training(TRAINED).stamp, path, scores.archive(path), curve):
+            place.unlink(missing_ok=True)
+            os.mkfifo(place)
+        with watched():
+            assert overview.survey(grid).scores["done"] == 0
+            state_file(log).unlink()
+            os.mkfifo(state_file(log))
+            assert overview.survey(grid).jobs == []
 
     def test_what_a_job_computes_now_is_running(self, grid):
         say(grid, "train/tiny/nli/seed1/intermediate")
