@@ -19,6 +19,7 @@ from support.stored import evaluate, grid_in, put_inputs, train
 from support.world import STUDY, world
 from xstilts.analysis.score_submission import as_text, score_submission
 from xstilts.config.catalogue import Catalogue
+from xstilts.config.languages import read_languages
 from xstilts.config.resolve import resolve
 from xstilts.config.study_file import load_study
 from xstilts.data import examples
@@ -83,11 +84,24 @@ def yaml_or_bytes(path: Path, text: str, random: Random) -> None:
 CARDS = ("xnli", "udpos", "masakhaner1", "xquad", "mewslix", "tydiqa_primary")
 
 
+def test_language_tables(tmp_path):
+    path, whole = tmp_path / "languages.tsv", (ROOT / "config" / "languages.tsv").read_bytes()
+    some = b"".join(whole.splitlines(keepends=True)[:60])
+    try_all(
+        "languages",
+        400,
+        lambda random: path.write_bytes(damaged(some, random)),
+        lambda: read_languages(path),
+        most_accepted=1.0,
+    )
+
+
 @pytest.mark.parametrize("name", CARDS)
 def test_cards(tmp_path, name):
     text = (ROOT / "config" / "tasks" / f"{name}.yaml").read_text(encoding="utf-8")
     path = tmp_path / "tasks" / f"{name}.yaml"
     path.parent.mkdir()
+    shutil.copy(ROOT / "config" / "languages.tsv", tmp_path)
     try_all(
         name,
         150,
@@ -110,6 +124,7 @@ def test_encoder_cards(tmp_path, name):
     text = (ROOT / "config" / "encoders" / f"{name}.yaml").read_text(encoding="utf-8")
     path = tmp_path / "encoders" / f"{name}.yaml"
     path.parent.mkdir()
+    shutil.copy(ROOT / "config" / "languages.tsv", tmp_path)
     try_all(
         name,
         150,
@@ -313,7 +328,9 @@ def test_submissions(tmp_path, task):
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    return tiny.encoder(tmp_path_factory.mktemp("encoder")).parent
+    folder = tiny.encoder(tmp_path_factory.mktemp("encoder")).parent
+    encoder_check.check(folder, "bert")  # the first look at a network loads parts of torch
+    return folder
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])

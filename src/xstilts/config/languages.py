@@ -65,7 +65,7 @@ def read_languages(path: Path) -> dict[str, Language]:
 
     try:
         languages = {row["code"]: _language(row) for row in read_table(path)}
-    except (KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: cannot be read: {error!r}") from error
     if wrong := [code for code in languages if not tag_is_valid(code)]:
         raise StudyError(

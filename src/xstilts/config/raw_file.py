@@ -6,7 +6,7 @@ import re
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xstilts.config.yaml_models import Model, Name
 
@@ -127,11 +127,20 @@ class RawFile(Model):
         return [name for name in names if getattr(self, name)]
 
     def of(self, language: str, code: str) -> RawFile:
-        """This file with a language and the task's code of it filled in."""
+        """This file with a language and the task's code of it filled in.
+
+        Raises `ValueError` where that gives a path that no file may have.
+        """
+        if braces := re.search("[{}]", language + code):
+            raise ValueError(f"the code {code!r:.80} must not hold {braces.group()!r}")
         code, _, revision = code.partition("@")
         folder, _, name = code.rpartition("/")
         values = dict(zip(PLACES, (language, code, folder, name, revision), strict=True))
-        return RawFile.model_validate(_fill(self.model_dump(exclude_unset=True), values))
+        try:
+            return RawFile.model_validate(_fill(self.model_dump(exclude_unset=True), values))
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"of the code {code!r:.80}: {problem}") from None
 
 
 RECORDS = ("lock.tsv", "sources.tsv")

@@ -135,6 +135,17 @@ class TaskCard(Model):
                 raise ValueError(f"tuned_on: split {self.tuned_on!r} lacks {', '.join(lacking)}")
         return self
 
+    @model_validator(mode="after")
+    def _paths_of_every_language(self) -> Self:
+        for name, split in self.splits.items():
+            for language in self.split_languages(name):
+                for source in split.sources_for(language):
+                    try:
+                        self.raw_files(name, language, source)
+                    except ValueError as error:
+                        raise ValueError(f"splits.{name}: {language}: {error}") from None
+        return self
+
     @property
     def trainable(self) -> bool:
         """Whether an encoder can be fine-tuned on it."""

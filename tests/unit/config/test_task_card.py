@@ -54,6 +54,24 @@ class TestTaskCards:
         (line,) = refused(TaskCard, self.card(**{key: values}))
         assert line.startswith(f"card.yaml: {key}: listed twice: ")
 
+    @pytest.mark.parametrize(
+        ("code", "problem"),
+        [
+            ("../de", "must stay inside its folder"),
+            ("{code}", "must not hold"),
+            ("de\n", "is not allowed"),
+            ("d" * 300, "a name has at most 200 bytes"),
+        ],
+    )
+    def test_a_code_that_gives_no_path_is_refused(self, code, problem):
+        """It would leave the folder of raw files, or be found when the job runs."""
+        split = {"reader": "jsonl_rows", "files": {"data": {"path": "x/{code}", "mirror": "m"}}}
+        card = self.card(languages=["de"], codes={"de": code}, splits={"test": split})
+        (line,) = refused(TaskCard, card)
+        assert line.startswith("card.yaml: splits.test: de: ")
+        assert f"the code {code!r:.80}" in line
+        assert problem in line
+
     def test_norwegian_is_not_false(self):
         """``languages: [de, no]`` in YAML 1.1 is a list of a text and a truth value."""
         (line,) = refused(TaskCard, self.card(languages=yaml.safe_load("[de, no]")))
