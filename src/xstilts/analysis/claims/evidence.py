@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xstilts.analysis.claims import sentences
 from xstilts.analysis.language_groups import is_low
+from xstilts.analysis.report.results import analysis_of
 from xstilts.analysis.statistics.questions import Analysis
 from xstilts.analysis.table import METRIC_PREFIX
 from xstilts.config.checks import problems
@@ -60,26 +61,27 @@ class Evidence:
 
     def low_resource(self, encoder: str, definition: Definition) -> dict[str, bool]:
         """Whether a language is low-resource by a definition; unknown ones are left out."""
-        pretraining = self._pretraining[encoder]
+        pretraining = self.grid.cards.encoder(encoder).pretraining
         found = {c: is_low(x, definition, pretraining) for c, x in self.languages.items()}
         return {code: low for code, low in found.items() if low is not None}
 
     @cached_property
     def analysis(self) -> Analysis:
         """All scores, ready for questions."""
-        return self.analysis_of(self.table, self._untrained)
+        return analysis_of(self.grid, self.table)
 
     def analysis_of(
-        self, table: pd.DataFrame, untrained: Collection[tuple[str, str, str]]
+        self, table: pd.DataFrame, untrained: Collection[tuple[str, str, str]] | None = None
     ) -> Analysis:
-        """Scores ready for questions; ``untrained`` as for `Analysis`."""
-        chance = {name: card.chance for name, card in self.resolved.targets.items()}
-        return Analysis(table, self.languages, chance, untrained, self._pretraining)
+        """Other scores of the grid's targets; ``untrained`` as for `Analysis`, if it differs."""
+        whole = self.analysis
+        if untrained is None:
+            untrained = whole.scores.untrained
+        return Analysis(table, whole.languages, whole.chance, untrained, whole.pretraining)
 
     def by_metric(self, metric: str) -> Analysis:
         """All scores, by another metric than the primary one."""
-        table = self.table.assign(score=self.table[METRIC_PREFIX + metric])
-        return self.analysis_of(table, self._untrained)
+        return self.analysis_of(self.table.assign(score=self.table[METRIC_PREFIX + metric]))
 
     def guessing(self, encoder: str) -> set[tuple[str, str]]:
         """The (target, language) whose baseline only guesses."""
@@ -96,7 +98,7 @@ class Evidence:
         cells = zip(self.table["target"], self.table["language"], strict=True)
         guesses = self.guessing(encoder)
         rows = self.table[[cell not in guesses for cell in cells]]
-        return self.analysis_of(rows[rows["encoder"] == encoder], self._untrained)
+        return self.analysis_of(rows[rows["encoder"] == encoder])
 
     @cached_property
     def states(self) -> States:
@@ -216,19 +218,6 @@ class Evidence:
             key
             for key in self.resolved.score_keys()
             if (key.encoder, key.condition, key.seed, key.target, key.language) not in present
-        ]
-
-    @cached_property
-    def _pretraining(self) -> dict[str, str | None]:
-        cards = self.grid.cards
-        return {name: cards.encoder(name).pretraining for name in self.resolved.study.encoders}
-
-    @cached_property
-    def _untrained(self) -> list[tuple[str, str, str]]:
-        return [
-            (key.encoder, key.condition, key.target)
-            for key in self.grid.reads.evaluations()
-            if self.grid.reads.evaluated_training(key) is None
         ]
 
 

@@ -309,6 +309,19 @@ class TestSentences:
         )
 
 
+@pytest.mark.parametrize("claim", ["1a", "3", "4a"])
+def test_the_order_of_rows_changes_nothing(claim):
+    """Nor does that of seeds, languages or conditions."""
+    grid = grid_of("phang2020")
+    conditions, targets = NEEDED[claim]
+    table = table_of(grid, of_conditions(rest=3.0), conditions=conditions, targets=targets)
+    result = verdict_on(claim, grid, table)
+    shuffled = verdict_on(claim, grid, table.sample(frac=1.0, random_state=3))
+    assert (shuffled.verdict, shuffled.sentence) == (result.verdict, result.sentence)
+    for one, other in zip(result.contrasts, shuffled.contrasts, strict=True):
+        assert one.contrast.estimate == pytest.approx(other.contrast.estimate, abs=1e-9)
+
+
 def test_a_claim_is_added_without_code(tmp_path):
     """By a file that the study names."""
     path = tmp_path / "mine.yaml"
