@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -51,8 +52,16 @@ class Catalogue:
         the reader of a split's source does not allow in it (`xstilts.data.reading`).
         """
         self.folder, self.task_types, self.source_problems = folder, task_types, source_problems
+        self._without_file: dict[str, EncoderCard] = {}
         self.task = cache(self._task)
         self.encoder = cache(self._encoder)
+
+    def with_encoders(self, cards: Iterable[EncoderCard]) -> Catalogue:
+        """This catalogue and encoders that have no file in its folder."""
+        more = copy(self)
+        more._without_file = self._without_file | {card.encoder: card for card in cards}
+        more.encoder = cache(more._encoder)
+        return more
 
     def of(self, folder: str) -> Catalogue:
         """The catalogue of a study that keeps its cards in a folder of its own."""
@@ -76,7 +85,8 @@ class Catalogue:
     @property
     def encoders(self) -> list[str]:
         """Names of all encoder cards."""
-        return sorted(path.stem for path in (self.folder / "encoders").glob("*.yaml"))
+        files = (path.stem for path in (self.folder / "encoders").glob("*.yaml"))
+        return sorted({*files, *self._without_file})
 
     def languages(self) -> dict[str, Language]:
         """The language table."""
@@ -146,6 +156,8 @@ class Catalogue:
         return self.task_types[self.task(task).task_type]
 
     def _encoder(self, name: str) -> EncoderCard:
+        if name in self._without_file:
+            return self._without_file[name]
         return self._card(EncoderCard, "encoder", self.encoders, name)[1]
 
     def _card(self, model: type[C], kind: str, known: list[str], name: str) -> tuple[Path, C]:

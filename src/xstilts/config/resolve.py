@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xstilts.config.checks import problems
+from xstilts.config.hub_encoders import cards_by_entry
 from xstilts.config.study import Study
 from xstilts.config.yaml_models import load
 from xstilts.errors import StudyError
@@ -100,6 +101,14 @@ def resolve(config: dict[str, Any], where: str, cards: Catalogue) -> ResolvedStu
             cards = cards.of(study.cards)
         except StudyError as error:
             raise StudyError(f"{where}: {error}") from None
+    try:
+        hub = cards_by_entry(study.encoders)
+    except StudyError as error:
+        raise StudyError(f"{where}: {error}") from None
+    if hub:
+        names = [hub[entry].encoder if entry in hub else entry for entry in study.encoders]
+        study = study.model_copy(update={"encoders": names})
+        cards = cards.with_encoders(hub.values())
     if found := problems(study, cards):
         raise StudyError("\n".join(f"{where}: {problem}" for problem in found))
     return ResolvedStudy(study, cards)

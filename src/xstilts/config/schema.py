@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from xstilts.config.hub_encoders import HUB
+
 if TYPE_CHECKING:
     from xstilts.config.catalogue import Catalogue
 
@@ -29,7 +31,9 @@ def study_schema(cards: Any) -> dict[str, Any]:
     for items in (*unique, as_list, by_condition["additionalProperties"]):
         items["uniqueItems"] = True
     keys["conditions"]["contains"] = {"const": NONE}
-    keys["encoders"]["items"]["enum"] = cards.encoders
+    keys["encoders"]["items"] = {
+        "anyOf": [{"enum": cards.encoders}, {"pattern": rf"^{HUB}[^ /]+/[^ @]+(@[0-9a-f]{{40}})?$"}]
+    }
     languages = r"(@[A-Za-z_-]+(\+[A-Za-z_-]+)*)?"
     tasks_or_multi = "|".join(map(re.escape, [*trained, MULTI]))
     keys["conditions"]["items"] |= {

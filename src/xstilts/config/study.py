@@ -168,7 +168,10 @@ class Study(Model):
     """One study file."""
 
     study: StudyName = Field(description="name; the results go to <results>/<study>/")
-    encoders: Names = Field(description="cards in config/encoders/")
+    encoders: Names = Field(
+        description="cards in config/encoders/, or hub:owner/name@commit for an encoder without "
+        "one, which transformers' AutoModel computes"
+    )
     conditions: Conditions = Field(
         description="none, an intermediate task, <task>@<language>[+<language>...] for its "
         "training data in these languages, or multi; each but none also with ~shuffled, the "

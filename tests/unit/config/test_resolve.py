@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -62,14 +61,6 @@ class TestLanguages:
         }
         chosen = world.resolve(languages=languages | {"default": ["en"]}).languages
         assert chosen["xnli"] == ["en"]
-
-    def test_a_language_need_not_be_in_the_table(self, world):
-        """Its resources are unknown then; a frozen study must allow what the study allowed."""
-        world.change_card("pairs", languages=["de", "qqq"])
-        card = yaml.safe_load((world.config / "tasks" / "pairs.yaml").read_text())
-        card["splits"]["test"]["languages"] = ["de", "qqq"]
-        world.write("tasks", card)
-        assert world.resolve(languages={"pairs": ["qqq"]}).languages["pairs"] == ["qqq"]
 
 
 class TestGridOfQuestions:
