@@ -12,6 +12,7 @@
     │   └── MalformedFile   a line that cannot be read; knows its file and line
     ├── EncoderError        an encoder cannot be loaded
     ├── TrainingError       a training cannot go on and must not be believed
+    ├── DeviceError         the device that a job is to compute on cannot be used
     ├── MissingPlugin       a study needs a package that is not installed
     ├── ScoreError          predictions in XTREME's layout cannot be scored
     ├── ArchiveError        an archive is damaged, hostile, or contradicts what is on disk
