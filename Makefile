@@ -55,6 +55,8 @@ bench: env ## run the benchmarks (they print figures and fail nothing)
 	snakemake --cores all --logger xstilts download
 	python bench/speed.py
 	python bench/scale.py
+	python bench/calibration.py
+	python bench/null_gains.py
 
 clean: ## remove the environment and caches; resources/ and results/ stay
 	rm -rf .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
