@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from xstilts import __version__
 from xstilts.cli import (
     archive,
+    audit,
     cards,
     claims,
     export,
@@ -45,6 +46,7 @@ SUBCOMMANDS = (
     report,
     results,
     claims,
+    audit,
     archive,
     import_archive,
     export,

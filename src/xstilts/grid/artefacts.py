@@ -54,15 +54,16 @@ class Grid:
         environment: str,
         sources: Mapping[str, Mapping[str, str]] | None = None,
         code: Mapping[tuple[str, ...], str] | None = None,
+        paths: Paths | None = None,
     ) -> None:
         """Lay out the grid of ``resolved``.
 
         ``environment``: sha256 of the lock file. ``sources``: sha256 of the files of encoders that
         are folders on disk, by encoder and file name. ``code``: digests of code to use
-        as they are, by the modules that a job enters by.
+        as they are, by the modules that a job enters by. ``paths``: other ones than the study's.
         """
         self.resolved, self.study, self.cards = resolved, resolved.study, resolved.cards
-        self.reads, self.paths = Dependencies(resolved), Paths(resolved.study)
+        self.reads, self.paths = Dependencies(resolved), paths or Paths.of(resolved.study)
         self.environment, self.sources = environment, dict(sources or {})
         self._code = dict(code or {})
         # every artefact is computed once; parts of specs are shared by thousands of them

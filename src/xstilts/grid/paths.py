@@ -7,6 +7,7 @@ spec is another path: a folder that exists has the spec of its digest, and studi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,20 @@ DIGEST = 16
 """Hexadecimal digits of a spec's digest in a path: 64 bits."""
 
 
+@dataclass(frozen=True)
 class Paths:
-    """The paths of one study. Reads no file."""
+    """The paths of one study. Reads no file.
 
-    def __init__(self, study: Study) -> None:
-        self.results = Path(study.results) / study.study
-        self.resources = Path(study.resources)
+    ``results``: the study's own folder; ``resources``: what studies share.
+    """
+
+    results: Path
+    resources: Path
+
+    @staticmethod
+    def of(study: Study) -> Paths:
+        """The paths that a study names."""
+        return Paths(Path(study.results) / study.study, Path(study.resources))
 
     # -- shared artefacts -------------------------------------------------------------------------
 

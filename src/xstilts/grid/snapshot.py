@@ -7,7 +7,7 @@ not the code that the snapshot names.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xstilts.config.catalogue import Catalogue
 from xstilts.config.claims import Claims
@@ -20,6 +20,9 @@ from xstilts.grid.artefacts import Grid
 from xstilts.provenance.digests import digest
 from xstilts.provenance.files import read_bytes, read_json, write_json, write_text
 from xstilts.tasks.registry import SCHEMAS
+
+if TYPE_CHECKING:
+    from xstilts.grid.paths import Paths
 
 LATEST = "latest"
 """A file beside the snapshots: the name of the one that the last run worked from."""
@@ -68,8 +71,10 @@ def latest_snapshot(results: Path) -> Path | None:
     return results / ".snapshots" / Path(name).name
 
 
-def load_snapshot(path: Path) -> Grid:
+def load_snapshot(path: Path, paths: Paths | None = None) -> Grid:
     """Rebuild a grid from its snapshot, with the code digests of that time.
+
+    ``paths``: where its artefacts lie now, if not where the study says.
 
     Raises `LineageError` if the file cannot be read or was edited.
     """
@@ -81,7 +86,7 @@ def load_snapshot(path: Path) -> Grid:
     try:
         resolved = resolve(content["study"], str(path), _SnapshotCatalogue(content))
         code = {tuple(entries): digest for entries, digest in content["code"]}
-        return Grid(resolved, content["environment"], content["sources"], code)
+        return Grid(resolved, content["environment"], content["sources"], code, paths)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LineageError(
             f"{path}: is not a snapshot of this version ({error!r:.100}); start snakemake again"

@@ -83,7 +83,7 @@ def test_nothing_on_disk_is_looked_at(world, monkeypatch):
     study = world.resolve().study
     for name in ("stat", "exists", "iterdir", "open", "resolve"):
         monkeypatch.setattr(f"pathlib.Path.{name}", refuse)
-    paths = Paths(study)
+    paths = Paths.of(study)
     found = [paths.scores(KEY), paths.checkpoint(RECIPE, "0" * 64), paths.encoder("tiny", "1" * 64)]
     monkeypatch.undo()
     assert len(set(found)) == 3
