@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help env grid pilot test test-fast test-slurm lint bench clean
+.PHONY: help env grid pilot test test-fast test-slurm test-browser lint bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +41,9 @@ test-fast: env ## run the tests that run no workflow (a few minutes)
 
 test-slurm: env ## run the tests on a Slurm that they start here: needs root, Debian's slurm-wlm slurmdbd mariadb-server munge
 	pytest -m slurm tests/slurm
+
+test-browser: env ## open reports in Chromium: needs Debian's chromium
+	pytest -m browser tests/browser
 
 lint: env ## check style, types, order of imports, dependencies and the workflow
 	ruff check .

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     import pytest
 
+NEEDS_PROGRAMS = ("slurm", "browser")
+"""Folders of tests, each of which has a mark of its name."""
+
 settings.register_profile(
     "without_clock", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -18,6 +21,7 @@ settings.load_profile("without_clock")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Tests that start a Slurm run only where they are asked for: ``-m slurm``."""
-    here = collection_path.name == "slurm" and collection_path.parent.name == "tests"
-    return True if here and "slurm" not in config.option.markexpr else None
+    """Tests that need programs of Debian run only where they are asked for: ``-m slurm``."""
+    name = collection_path.name
+    here = name in NEEDS_PROGRAMS and collection_path.parent.name == "tests"
+    return True if here and name not in config.option.markexpr else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,8 @@ def score_table(
                 "score": score,
                 "n": 500,
                 "warnings": "majority_class" if score < 35 and math.isfinite(score) else "",
-                "spec": f"{hash_of(key.encoder, key.condition, key.seed, key.target)}",
+                "spec": hash_of(key.encoder, key.condition, key.seed, key.target),
+                "digest": hash_of(key),
             }
         )
     return pd.DataFrame(rows)
@@ -74,6 +76,4 @@ def score_table(
 
 def hash_of(*parts: object) -> str:
     """A made-up spec digest."""
-    import hashlib
-
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from xstilts.config.catalogue import Catalogue
+from xstilts.config.conditions import base_of
 from xstilts.config.resolve import resolve
 from xstilts.evaluation import scores
 from xstilts.evaluation.score_line import VERSION, Score, line_of
@@ -60,7 +61,7 @@ class SyntheticStudy:
         config = self.folder / "config"
         for name in self.encoders:
             self._yaml(config / "encoders" / f"{name}.yaml", self._encoder(name))
-        trained = {name.removesuffix("+mlm").partition("@")[0] for name in self.conditions}
+        trained = set(map(base_of, self.conditions))
         for name in {*trained, *self.targets, *self.changes_by_task} - {"none", "multi"}:
             self._yaml(config / "tasks" / f"{name}.yaml", self._task(name))
         (config / "languages.tsv").write_text(self.languages_tsv, encoding="utf-8")

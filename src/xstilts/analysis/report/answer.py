@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xstilts.analysis.language_groups import LOW, ZERO_SHOT
 from xstilts.analysis.report.results import ALL_TARGETS
+from xstilts.config.conditions import MORE_STEPS, SHUFFLED, STEPS_OF
 
 if TYPE_CHECKING:
     from xstilts.analysis.report.results import Effect, Results
@@ -47,6 +48,14 @@ class Tally:
         return all(effect.verdict == "inconclusive" for effect in self.effects)
 
 
+class ControlledEffect(NamedTuple):
+    """The mean gain of a condition over a control, over targets and zero-shot languages."""
+
+    condition: str
+    control: str
+    contrast: Contrast
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a study says of an encoder."""
@@ -59,8 +68,29 @@ class Answer:
     difference: Tally
     """Low-resource languages minus the others."""
     slopes: Tally
+    controls: list[ControlledEffect]
+    """Conditions against their controls, where the study has them."""
     best: Contrast | None
     """The best condition over the zero-shot languages, chosen on other trainings."""
+
+
+def _controlled(results: Results) -> list[ControlledEffect]:
+    """Each intermediate condition against the controls of it that the study has."""
+    return [
+        ControlledEffect(
+            condition,
+            control,
+            results.analysis.mean(
+                encoder=results.encoder,
+                condition=condition,
+                targets=results.targets,
+                against=control,
+            ),
+        )
+        for condition in results.intermediate
+        for control in (f"{STEPS_OF}{condition}", MORE_STEPS, f"{condition}{SHUFFLED}")
+        if control in results.conditions
+    ]
 
 
 def answer_of(results: Results, card: EncoderCard) -> Answer:
@@ -68,7 +98,12 @@ def answer_of(results: Results, card: EncoderCard) -> Answer:
 
     def over_all(effects: list[Effect], group: str) -> list[Effect]:
         whole = ALL_TARGETS if len(results.targets) > 1 else "".join(results.targets)
-        return [e for e in effects if (e.target, e.group) == (whole, group)]
+        return [
+            effect
+            for effect in effects
+            if (effect.target, effect.group) == (whole, group)
+            and effect.condition in results.intermediate
+        ]
 
     zero_shot = over_all(results.means, ZERO_SHOT)
     return Answer(
@@ -78,6 +113,10 @@ def answer_of(results: Results, card: EncoderCard) -> Answer:
         zero_shot=Tally(zero_shot, "overview"),
         low=Tally(over_all(results.means, LOW), "means"),
         difference=Tally(over_all(results.low_minus_rest, LOW), "low_minus_rest"),
-        slopes=Tally(results.slopes, "slope"),
+        slopes=Tally(
+            [effect for effect in results.slopes if effect.condition in results.intermediate],
+            "slope",
+        ),
+        controls=_controlled(results),
         best=results.best.get(ZERO_SHOT),
     )

@@ -25,6 +25,10 @@ class IntermediateTraining:
     languages: list[str]
     mlm_text: str | None
     """The text of masked language modelling, if it is mixed in."""
+    shuffled: bool = False
+    """Whether the tasks' examples have one another's answers."""
+    steps_of: str | None = None
+    """The condition whose intermediate steps the recipe takes in addition to its own."""
 
 
 class TaskRole(NamedTuple):
@@ -100,6 +104,8 @@ def intermediate_training(grid: Grid, condition: Condition) -> IntermediateTrain
         [grid.cards.task(task) for task in condition.tasks],
         training_languages(grid, condition),
         grid.study.mlm.text if condition.mlm else None,
+        condition.shuffled,
+        condition.steps_of,
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from xstilts.analysis.claims.evaluate import evaluate_claims
 from xstilts.analysis.gains import gains_by_language
 from xstilts.analysis.report import data_table, numbers
 from xstilts.analysis.report.answer import FEW, answer_of
@@ -27,6 +28,7 @@ from xstilts.analysis.report.limits import limits
 from xstilts.analysis.report.resources import level_of, name_of
 from xstilts.analysis.report.results import analysis_of, results_of
 from xstilts.analysis.report.tables import effect_anchor, group_means
+from xstilts.evaluation.score_line import grid_digest
 from xstilts.provenance import files
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import write_stamp
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from xstilts.analysis.claims.result import ClaimResult
     from xstilts.analysis.report.answer import Answer
     from xstilts.analysis.report.cells import Cells
     from xstilts.analysis.report.coverage import Coverage
@@ -88,7 +91,9 @@ class Page:
     cells: Cells
     limits: Limits
     experiment: Experiment
+    claims: list[ClaimResult]
     grid_digest: str
+    """Of a complete grid; empty for a part of one."""
 
 
 def write(grid: Grid, table: pd.DataFrame, path: Path) -> None:
@@ -146,7 +151,8 @@ def page_of(grid: Grid, table: pd.DataFrame, missing: Sequence[MissingScores] = 
         cells=cells_of(grid, table),
         limits=limits(grid, analysis),
         experiment=experiment(grid),
-        grid_digest="",
+        claims=evaluate_claims(grid, table),
+        grid_digest="" if missing else grid_digest(grid.table.digest, table["digest"]),
     )
 
 
@@ -202,7 +208,11 @@ def _templates() -> Environment:
         "interval": lambda interval: numbers.bracketed(*interval),
         "sortable": data_table.sortable,
     }
-    environment.globals |= {"few": FEW, "anchor": effect_anchor}
+    environment.globals |= {
+        "few": FEW,
+        "anchor": effect_anchor,
+        "claim_anchor": lambda claim: f"claim.{claim.id}.{claim.encoder}".removesuffix("."),
+    }
     for name in ("style.css", "script.js"):
         source, _, _ = loader.get_source(environment, name)
         key = name.partition(".")[0]

@@ -10,7 +10,7 @@ from xstilts.analysis.language_groups import LOW, OTHER, SMALL_GIB, ZERO_SHOT
 from xstilts.analysis.statistics.contrast import MARGIN
 from xstilts.analysis.statistics.multiplicity import false_discovery
 from xstilts.analysis.statistics.questions import Analysis
-from xstilts.config.conditions import NONE
+from xstilts.config.conditions import NONE, is_intermediate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -64,6 +64,11 @@ class Results:
     conditions: tuple[str, ...]
     targets: tuple[str, ...]
 
+    @property
+    def intermediate(self) -> tuple[str, ...]:
+        """The conditions with an intermediate task: all but the controls."""
+        return tuple(name for name in self.conditions if is_intermediate(name))
+
     # -- means over languages ---------------------------------------------------------------------
 
     @cached_property
@@ -93,10 +98,13 @@ class Results:
         """The gain of the best condition by group, chosen on other seeds than it is measured on."""
         return {
             group: self.analysis.best_condition(
-                encoder=self.encoder, targets=self.targets, group=group, conditions=self.conditions
+                encoder=self.encoder,
+                targets=self.targets,
+                group=group,
+                conditions=self.intermediate,
             )
             for group in (ZERO_SHOT, LOW)
-            if len(self.conditions) > 1 and self.analysis.units(self.targets, group)
+            if len(self.intermediate) > 1 and self.analysis.units(self.targets, group)
         }
 
     # -- low-resource languages against the rest --------------------------------------------------

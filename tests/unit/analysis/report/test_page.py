@@ -164,6 +164,15 @@ class TestPage:
                 "mnli+mlm",
                 "fine-tuned on mnli (English), with masked language modelling of texts mixed in",
             ),
+            (
+                "none+steps-mnli",
+                "no intermediate training, but as many more steps on the target’s own English "
+                "data as mnli trains before it: a control",
+            ),
+            (
+                "mnli~shuffled",
+                "fine-tuned on mnli (English), the answers of its examples shuffled: a control",
+            ),
         ],
     )
     def test_conditions_are_described(self, tmp_path, condition, words_of_it):

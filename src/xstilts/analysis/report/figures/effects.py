@@ -56,7 +56,7 @@ def gain_by_language(results: Results) -> ReportFigure:
         "Gain by language, mean over targets, the least resourced language first",
         results.encoder,
         effects,
-        (CONDITION, LANGUAGE, EFFECT[0], EFFECT[2], *COUNTS[:2], NOTE),
+        (CONDITION, LANGUAGE, EFFECT[0], EFFECT[2], *COUNTS[:2]),
     )
     levels = Counter(level_of(code, languages) for code in codes)
     return ReportFigure(
@@ -147,7 +147,7 @@ def family_and_script(results: Results) -> ReportFigure:
             "Mean gain by family and by script, mean over targets",
             results.encoder,
             effects,
-            (CONDITION, Column("family or script", "name", "group"), *EFFECT, *COUNTS, NOTE),
+            (CONDITION, Column("family or script", "name", "group"), *EFFECT, *COUNTS),
         ),
         title=_share_title(effects, "mean gains by family or script"),
         description="Mean gain over the languages of a family or script, mean over targets, one "

@@ -156,7 +156,10 @@ function reveal() {
     const block = [...document.querySelectorAll("details.cells")].find((each) =>
       id.startsWith(`cell.${each.dataset.place}.`),
     );
-    if (block) build(block);
+    if (block && !document.getElementById(id)) {
+      build(block);
+      location.replace(location.href); // so that the row, which is new, is the target
+    }
   }
   const target = document.getElementById(id);
   for (let node = target; node; node = node.parentElement) {
