@@ -69,7 +69,8 @@ def _check_stamp(stamp: dict[str, Any], name: str, files_in: str = "") -> None:
     if not isinstance(files, dict) or not isinstance(inputs, dict):
         raise ArchiveError(f"{name}: is not a stamp: it lacks files or inputs")
     for file, about in files.items():
-        if not (file.startswith(files_in) and _PLAIN.fullmatch(file.removeprefix(files_in))):
+        parts = file.removeprefix(files_in).split("/")
+        if not (file.startswith(files_in) and all(map(_PLAIN.fullmatch, parts))):
             raise ArchiveError(f"{name}: stamps {file!r:.200}, which lies elsewhere")
         if not isinstance(about, dict) or not isinstance(about.get("bytes"), int):
             raise ArchiveError(f"{name}: is not a stamp: it does not describe {file}")

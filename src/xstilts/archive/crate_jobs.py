@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from xstilts.grid.artefacts import Grid
 
 
+_DRAWN = ("results/gains.csv", "results/report/")
+"""What the report leaves beside its page."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One job of a rule: what it read and left, as ids of the crate, and its run record."""
@@ -83,8 +87,8 @@ def jobs_of(grid: Grid, places: Places, members: Mapping[str, Path | bytes]) -> 
     yield from job("check_contamination", "study", read, paths.contamination)
     yield from job("collect_scores", "study", _scores(members), paths.table)
     table = [places.name_of(paths.table)]
-    gains = paths.report.with_name("gains.csv")
-    yield from job("write_report", "study", table, paths.report, gains)
+    drawn = [places.path_of(name) for name in sorted(members) if name.startswith(_DRAWN)]
+    yield from job("write_report", "study", table, paths.report, *drawn)
 
 
 def _record(result: Path) -> Path:

@@ -6,6 +6,7 @@
     workflow/**                          the Snakefile, its rules and the lock file
     results/scores/<encoder>/<condition>/seed<k>/<target>.jsonl, .zip, .run.json
     results/<name>                       table, gains, report, search for test items
+    results/report/<encoder>/<name>      figures and tables of the report
     results/stamps/<name>.json           <results>/<study>/.stamps
     results/snapshots/<digest>.json      <results>/<study>/.snapshots
     resources/**                         stamps and run records of encoders, examples, checkpoints
@@ -44,6 +45,7 @@ _ALLOWED = re.compile(
             rf"workflow/rules/{_NAME}\.smk",
             _SCORE,
             rf"results/{_NAME}\.(?:parquet|csv|tsv|html|json)",
+            rf"results/report/{_NAME}/{_NAME}\.(?:svg|pdf|csv|parquet|tex)",
             rf"results/stamps/{_NAME}\.json",
             r"results/snapshots/[0-9a-f]{64}\.json",
             rf"resources/encoders/{_NAME}/(?:stamp|run)\.json",

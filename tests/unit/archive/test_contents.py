@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,8 +11,10 @@ import yaml
 from support.archives import archive_of, contents_of, members_of, small_grid
 from support.places import ROOT
 from support.stored import KEY, evaluate, finish, flip
+from xstilts.analysis.report.files import report_files
 from xstilts.archive import archive_file
 from xstilts.archive.contents import pack
+from xstilts.archive.layout import Places, check_names
 from xstilts.errors import ArchiveError
 from xstilts.evaluation import scores
 from xstilts.grid.snapshot import load_snapshot, save_snapshot
@@ -88,6 +91,15 @@ def test_scores_that_are_stale_stay_out(grid, tmp_path):
     assert set(scores.read(tmp_path / "out" / FILE)) == {"en", "de", "no"}
     evaluate(grid, KEY, spec="f" * 64)
     assert FILE not in members_of(grid, tmp_path / "work")
+
+
+def test_every_file_of_the_report_has_a_place_in_an_archive(grid):
+    """The page, and the figures and tables beside it."""
+    paths = grid.paths
+    places = Places(paths.results, paths.resources)
+    drawn = report_files(grid)
+    assert drawn
+    check_names(Path("a.tar.zst"), map(places.name_of, [paths.report, paths.table, *drawn]))
 
 
 def test_damaged_predictions_are_refused(world, tmp_path):

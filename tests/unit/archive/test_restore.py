@@ -366,6 +366,7 @@ class TestCrafted:
             ({"files": {"../../../dev/zero": {"bytes": 1}}}, "which lies elsewhere"),
             ({"files": {"/etc/passwd": {"bytes": 1}}}, "which lies elsewhere"),
             ({"files": {"..": {"bytes": 1}}}, "which lies elsewhere"),
+            ({"files": {"a/../../b": {"bytes": 1}}}, "which lies elsewhere"),
             ({"files": {"weights.safetensors": 1}}, "it does not describe weights.safetensors"),
         ],
     )
