@@ -14,6 +14,7 @@ from xstilts.workflow.jobs import (
     evaluation_job,
     labels_of,
     link_checkpoint,
+    prepared_lines,
     training_job,
     verified,
 )
@@ -172,3 +173,14 @@ class TestLink:
         link_checkpoint(grid, self.KEY)
         assert link.resolve() == grid.training(self.KEY).folder.resolve()
         assert [path.name for path in link.parent.iterdir()] == [link.name]
+
+
+def test_the_log_says_how_many_examples_there_are_and_what_was_not_read(tmp_path):
+    """As the stamp records it."""
+    stamp = tmp_path / "sw.json"
+    outcomes = {"rows": 2_000, "remarks": {"row left out: it has no tokens": 1_204}}
+    write_stamp(stamp, spec="x", inputs={}, files=[], outcomes=outcomes)
+    assert list(prepared_lines(stamp)) == [
+        "prepared, 2,000 examples",
+        "1,204 x row left out: it has no tokens",
+    ]

@@ -10,7 +10,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from xstilts.data.readers.records import Record, joined
-from xstilts.data.readers.text import shown
+from xstilts.data.readers.text import shown, whole_number
 from xstilts.errors import unknown
 
 if TYPE_CHECKING:
@@ -93,6 +93,6 @@ def _label(record: Record, column: str | None, names: Mapping[str, int], first: 
         if given not in names:
             raise record.fault(unknown("label", given, names))
         return names[given]
-    if not (given.isascii() and given.isdecimal() and len(given) < 10):
+    if (number := whole_number(given)) is None:
         raise record.fault(f"label: expected a number, found {shown(given)}")
-    return int(given) - first
+    return number - first

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from xstilts.data.readers.remarks import Remark
-from xstilts.data.readers.text import in_order, lines, shown
+from xstilts.data.readers.text import in_order, lines, shown, whole_number
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
@@ -141,10 +141,10 @@ def _add(sentence: _Sentence, line: str, path: Path, number: int) -> None:
 
 
 def _number(text: str) -> int:
-    """A number in ASCII digits; raises `ValueError`."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+    """A number of a word; raises `ValueError`."""
+    if (number := whole_number(text)) is None:
         raise ValueError
-    return int(text)
+    return number
 
 
 def _add_range(sentence: _Sentence, first: int, found: _Range, path: Path) -> None:

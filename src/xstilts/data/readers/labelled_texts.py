@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xstilts.data.readers.records import Record, joined, records
 from xstilts.data.readers.remarks import Remark
-from xstilts.data.readers.text import part
+from xstilts.data.readers.text import part, shown, whole_number
 from xstilts.errors import unknown
 
 if TYPE_CHECKING:
@@ -68,10 +68,12 @@ def _selected(
     every = list(found)
     path = part(files, selection["part"])
     for number, chosen in enumerate(records(path, {"form": "tsv"}, language)):
-        row = chosen.name(selection["column"])
-        if not row.isdecimal() or int(row) >= len(every):
-            raise chosen.fault(f"expected the number of a row, 0 to {len(every) - 1}, found {row}")
-        yield every[int(row)]._replace(row=number)
+        given = chosen.name(selection["column"])
+        row = whole_number(given)
+        if row is None or row >= len(every):
+            allowed = f"0 to {len(every) - 1}"
+            raise chosen.fault(f"expected the number of a row, {allowed}, found {shown(given)}")
+        yield every[row]._replace(row=number)
 
 
 def _column(name: str, language: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xstilts.data.readers.answers import Answer, question_rows
 from xstilts.data.readers.remarks import Remark
-from xstilts.data.readers.text import field, in_order, json_value, shown
+from xstilts.data.readers.text import field, in_order, json_value, shown, whole_number
 from xstilts.errors import MalformedFile
 
 if TYPE_CHECKING:
@@ -113,7 +113,6 @@ def _offset(given: int | str, question: _Question) -> int:
     """An offset as a number; a text must be one."""
     if isinstance(given, int):
         return given
-    digits = given.strip().removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
+    if (number := whole_number(given.strip())) is None:
         raise question.fault(f"answer_start: expected a number, found {shown(given)}")
-    return int(given)
+    return number

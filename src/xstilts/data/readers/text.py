@@ -259,6 +259,15 @@ def field(
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """A number in at most nine ASCII digits; None if the text is anything else.
+
+    `int` takes the digits of all scripts, underscores and white space, and thousands of digits
+    raise an error of their own.
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
 def part(files: Mapping[str, Path], name: str) -> Path:
     """The file of a part that a reader needs; raises `MalformedFile` if the card has none."""
     if name not in files:

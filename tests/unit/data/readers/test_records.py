@@ -263,8 +263,11 @@ def test_a_selection_names_the_rows_to_read_and_numbers_them(tmp_path):
     }
     rows = list(labelled_texts.read(files, "en", **options))
     assert [(row["id"], row["text"]) for row in rows] == [("0", "c"), ("1", "a")]
+    files["rows"].write_text(f"new\told\n0\t{'9' * 5_000}\n")
+    with pytest.raises(MalformedFile, match=r"rows\.tsv:2: expected the number of a row"):
+        list(labelled_texts.read(files, "en", **options))
     files["rows"].write_text("new\told\n0\t3\n")
-    with pytest.raises(MalformedFile, match=r"rows\.tsv:2: expected the number .* 0 to 2, found 3"):
+    with pytest.raises(MalformedFile, match=r"rows\.tsv:2: .* of a row, 0 to 2, found '3'"):
         list(labelled_texts.read(files, "en", **options))
 
 
