@@ -7,35 +7,15 @@ import platform
 import resource
 import time
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from xstilts.provenance import environment
 from xstilts.provenance.files import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xstilts.provenance.digests import Json
-
-_PACKAGES = (
-    "babel",
-    "Django",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "safetensors",
-    "snakemake",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
-"""The packages whose versions a record names: those that compute, and those that start jobs."""
-
-
-@cache
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _PACKAGES}
 
 
 class RunRecord:
@@ -46,7 +26,7 @@ class RunRecord:
         self._started, self._clock = datetime.now(UTC), time.monotonic()
 
     def write(self, path: Path, **details: Json) -> None:
-        """Write times, host, process, peak memory and package versions, with ``details``."""
+        """Write times, host, process, peak memory and environment, with ``details``."""
         write_json(
             path,
             {
@@ -59,7 +39,7 @@ class RunRecord:
                 "pid": os.getpid(),
                 "slurm_job": os.environ.get("SLURM_JOB_ID"),
                 "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                "packages": _versions(),
+                **environment.describe(),
                 **details,
             },
         )
