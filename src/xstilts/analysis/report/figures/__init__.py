@@ -1,4 +1,4 @@
-"""The figures of the report: `drawing` draws values, the other modules say which values and why."""
+"""The figures of the report: `plots` draws values, `effects` and `trainings` say which and why."""
 
 from __future__ import annotations
 

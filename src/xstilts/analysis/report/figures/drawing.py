@@ -1,4 +1,4 @@
-"""Drawing by matplotlib: marks with intervals, heat maps, slopes, dots, profiles; SVG and PDF.
+"""Figures as files by matplotlib: one style, SVG and PDF, and SVG within a page.
 
 The same values give the same bytes: ids come from a fixed salt, files hold no date, and text stays
 text, so that no font decides a path.
@@ -8,44 +8,14 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
-import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-
-from xstilts.analysis.report import colours, numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from xstilts.analysis.report.figures.values import (
-        HeatCell,
-        HeatMap,
-        Mark,
-        Profile,
-        Slope,
-        Strip,
-    )
-    from xstilts.analysis.statistics.contrast import Interval
-
-    Floats = NDArray[np.float64]
 
 WIDTH = 8.0
 """Inches; the page shows a figure in this size or smaller."""
 INK, SOFT, LINE = "#14181d", "#515b66", "#c9ced5"
-BLUE, ORANGE, BAND = "#08519c", "#b45309", "#eef2f6"
-LINES = ("#08519c", "#b45309", "#117733", "#882255", "#5a5f66", "#1b8a9e", "#7a5c00", "#5b3fa0")
-"""Colours of lines, all of at least 4.5 : 1 on white."""
-MOST_STEPS = 200
-"""A profile of more gains is drawn through so many of their quantiles."""
-DASHES = ("-", "--", ":", "-.")
 
 STYLE = {
     "svg.fonttype": "none",
@@ -74,6 +44,14 @@ STYLE = {
 def new_figure(height: float) -> Figure:
     """An empty figure of the report's width; ``height`` in inches."""
     return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def words(text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    with mpl.rc_context(STYLE):
+        figure = new_figure(0.6)
+        figure.text(0.01, 0.5, text, va="center", color=SOFT)
+    return figure
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -139,262 +117,3 @@ def _as_attributes(style: str) -> str:
     return "".join(
         f' {key.strip()}="{value.strip()}"' for key, _, value in pairs if "family" not in key
     )
-
-
-# --- marks with intervals ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Categories:
-    """What the marks of every strip stand over, from left to right."""
-
-    names: Sequence[str]
-    groups: Sequence[tuple[str, int]] = ()
-    """Title and size of the runs of categories that belong together."""
-
-
-def strips(strips: Sequence[Strip], categories: Categories, label: str) -> Figure:
-    """One strip a condition: a mark over every category, with its two intervals.
-
-    The thick interval is about these languages, the thin one about languages like these. A mark
-    that is firm is filled, others are hollow.
-    """
-    long = max(map(len, categories.names), default=0) > 4
-    with mpl.rc_context(STYLE):
-        figure = new_figure(0.55 + 0.95 * len(strips) + (0.5 if long else 0.1))
-        axes = figure.subplots(len(strips), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for axis, strip in zip(axes, strips, strict=True):
-            _strip(axis, strip, categories)
-        _clip_outliers(axes[0], strips)
-        _group_titles(axes[0], categories)
-        axes[-1].set_xticks(
-            range(len(categories.names)),
-            categories.names,
-            rotation=35 if long else 90 if len(categories.names) > 30 else 0,
-            ha="right" if long else "center",
-            fontsize=7 if len(categories.names) < 60 else 5,
-        )
-        figure.supylabel(label, fontsize=8, color=SOFT)
-    return figure
-
-
-def _strip(axis: Axes, strip: Strip, categories: Categories) -> None:
-    start = 0
-    for index, (_, size) in enumerate(categories.groups):
-        if index % 2 == 0:
-            axis.axvspan(start - 0.5, start + size - 0.5, color=BAND, linewidth=0)
-        start += size
-    axis.axhline(0, color=SOFT, linewidth=0.8)
-    _marks(axis, {x: mark for x, mark in enumerate(strip.marks) if mark is not None})
-    axis.set_title(strip.name, color=INK, pad=3)
-    axis.set_xlim(-0.6, len(strip.marks) - 0.4)
-    axis.grid(axis="y", color=LINE, linewidth=0.4)
-    axis.locator_params(axis="y", nbins=4)
-
-
-def _marks(axis: Axes, marks: Mapping[int, Mark]) -> None:
-    """Draw all marks of a colour at once: a file of few long paths is a third of the size."""
-    for colour in (BLUE, ORANGE):
-        mine = {x: mark for x, mark in marks.items() if _colour(mark) == colour}
-        outer = {x: mark.outer for x, mark in mine.items() if mark.outer}
-        inner = {x: mark.inner for x, mark in mine.items() if mark.inner}
-        _segments(axis, outer, color=colour, linewidth=0.8)
-        _segments(axis, inner, color=colour, linewidth=2.6, alpha=0.5)
-        for firm, fill in ((True, colour), (False, "white")):
-            points = {x: mark.value for x, mark in mine.items() if mark.firm == firm}
-            axis.plot(
-                list(points),
-                list(points.values()),
-                "o",
-                color=colour,
-                markersize=3.6,
-                markerfacecolor=fill,
-            )
-
-
-def _segments(
-    axis: Axes, ends: Mapping[int, Interval], color: str, linewidth: float, alpha: float = 1.0
-) -> None:
-    """Vertical lines in one path, which gaps part."""
-    xs = [x for place in ends for x in (place, place, np.nan)]
-    ys = [y for low, high in ends.values() for y in (low, high, np.nan)]
-    axis.plot(xs, ys, color=color, linewidth=linewidth, alpha=alpha, solid_capstyle="butt")
-
-
-def _colour(mark: Mark) -> str:
-    return BLUE if mark.value >= 0 else ORANGE
-
-
-def _clip_outliers(axis: Axes, strips: Sequence[Strip]) -> None:
-    """End the axis a little beyond the marks: a very wide interval would flatten all others."""
-    marks = [mark for strip in strips for mark in strip.marks if mark is not None]
-    if not marks:
-        return
-    values = [abs(mark.value) for mark in marks]
-    ends = sorted(abs(end) for mark in marks for end in (mark.outer or mark.inner or ()))
-    reach = max([*values, ends[int(len(ends) * 0.9)] if ends else 0.0, 1.0]) * 1.1
-    axis.set_ylim(-reach, reach)
-
-
-def _group_titles(axis: Axes, categories: Categories) -> None:
-    start = 0
-    for title, size in categories.groups:
-        axis.annotate(
-            title,
-            (start + size / 2 - 0.5, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 14),
-            textcoords="offset points",
-            ha="center",
-            fontsize=6.5,
-            color=SOFT,
-        )
-        start += size
-
-
-# --- heat maps -----------------------------------------------------------------------------------
-
-
-def heat_map(values: HeatMap) -> Figure:
-    """Effects as coloured cells, conditions by targets; inconclusive cells are pale and grey.
-
-    Colours of a column end at its largest effect, but at 1 point or more, so that a target whose
-    scores vary much does not turn the others white.
-    """
-    many = len(values.columns) > 8
-    with mpl.rc_context(STYLE | {"axes.spines.left": False, "axes.spines.bottom": False}):
-        figure = new_figure(0.9 + 0.3 * len(values.rows))
-        axis = figure.subplots()
-        for x in range(len(values.columns)):
-            column = [row[x] for row in values.cells]
-            limit = max([1.0, *(abs(cell.value) for cell in column if cell.value == cell.value)])
-            for y, cell in enumerate(column):
-                _heat_cell(axis, x, y, cell, limit)
-        axis.set_xlim(-0.5, len(values.columns) - 0.5)
-        axis.set_ylim(len(values.rows) - 0.5, -0.5)
-        axis.xaxis.tick_top()
-        axis.tick_params(length=0, labelcolor=INK)
-        axis.set_xticks(
-            range(len(values.columns)),
-            values.columns,
-            rotation=35 if many else 0,
-            ha="left" if many else "center",
-            fontsize=7,
-        )
-        axis.set_yticks(range(len(values.rows)), values.rows)
-    return figure
-
-
-def _heat_cell(axis: Axes, x: int, y: int, cell: HeatCell, limit: float) -> None:
-    pale = cell.verdict == "inconclusive"
-    colour = colours.shade(cell.value, limit)
-    background = colours.faded(colour, 0.3) if pale else colour
-    axis.add_patch(
-        Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=colours.in_hex(background), lw=0)
-    )
-    axis.text(
-        x,
-        y,
-        numbers.signed(cell.value),
-        ha="center",
-        va="center",
-        fontsize=7.5,
-        fontweight="normal" if pale else "bold",
-        color=SOFT if pale else colours.in_hex(colours.ink_on(background)),
-    )
-
-
-# --- lines ---------------------------------------------------------------------------------------
-
-
-def slopes(values: Sequence[Slope]) -> Figure:
-    """Gain against log10 of the pretraining size: a panel for each condition."""
-    columns = min(4, max(2, len(values)))
-    rows = -(-len(values) // columns)
-    with mpl.rc_context(STYLE):
-        figure = new_figure(0.5 + 1.75 * rows)
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for panel in panels[len(values) :]:
-            panel.set_axis_off()
-        for panel, value in zip(panels, values, strict=False):
-            sizes = np.asarray(value.sizes)
-            middle, height = sizes.mean(), float(np.mean(value.gains))
-            span = np.linspace(sizes.min(), sizes.max(), 21)
-            panel.axhline(0, color=SOFT, linewidth=0.8)
-            _points(panel, sizes, np.asarray(value.gains))
-            if value.interval:
-                ends = [height + slope * (span - middle) for slope in value.interval]
-                low, high = np.minimum(*ends), np.maximum(*ends)
-                panel.fill_between(span, low, high, color=BLUE, alpha=0.18, linewidth=0)
-            panel.plot(span, height + value.slope * (span - middle), color=BLUE, linewidth=1.4)
-            panel.set_title(value.name, color=INK, pad=3)
-            panel.grid(color=LINE, linewidth=0.4)
-            panel.set_xticks([-2, -1, 0, 1, 2], ["0.01", "0.1", "1", "10", "100"])
-        figure.supxlabel("text in CC-100, GiB + 0.01", fontsize=8, color=SOFT)
-        figure.supylabel("gain, points", fontsize=8, color=SOFT)
-    return figure
-
-
-def _points(axis: Axes, xs: Floats, ys: Floats) -> None:
-    """Points in one path: lines of no length with round ends."""
-    gaps = np.full(len(xs), np.nan)
-    axis.plot(
-        np.column_stack([xs, xs, gaps]).ravel(),
-        np.column_stack([ys, ys, gaps]).ravel(),
-        color=SOFT,
-        alpha=0.55,
-        linewidth=3,
-        solid_capstyle="round",
-    )
-
-
-def profiles(values: Sequence[Profile]) -> Figure:
-    """For every size of gain, in how many of the pairs of target and language it is reached."""
-    with mpl.rc_context(STYLE):
-        figure = new_figure(3.2)
-        axis = figure.subplots()
-        axis.axvline(0, color=SOFT, linewidth=0.8)
-        for index, value in enumerate(values):
-            gains = np.asarray(value.gains)
-            if len(gains) > MOST_STEPS:
-                gains = np.quantile(gains, np.linspace(0, 1, MOST_STEPS))
-            axis.step(
-                gains,
-                100 * np.arange(len(gains), 0, -1) / len(gains),
-                where="pre",
-                color=LINES[index % len(LINES)],
-                linestyle=DASHES[index // len(LINES) % len(DASHES)],
-                linewidth=1.4,
-                label=value.name,
-            )
-        axis.set_xlabel("gain of at least so many points")
-        axis.set_ylabel("share of targets × languages, %")
-        axis.set_ylim(0, 100)
-        axis.grid(color=LINE, linewidth=0.4)
-        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
-    return figure
-
-
-def words(text: str) -> Figure:
-    """A figure that says why there is nothing to draw."""
-    with mpl.rc_context(STYLE):
-        figure = new_figure(0.6)
-        figure.text(0.01, 0.5, text, va="center", color=SOFT)
-    return figure
-
-
-def dots(rows: Sequence[tuple[str, Sequence[float]]], label: str) -> Figure:
-    """A row of dots for each name: how far single trainings lie from their mean, in points."""
-    with mpl.rc_context(STYLE):
-        figure = new_figure(0.6 + 0.28 * len(rows))
-        axis = figure.subplots()
-        axis.axvline(0, color=SOFT, linewidth=0.8)
-        for y, (_, values) in enumerate(rows):
-            axis.plot([min(values), max(values)], [y, y], color=LINE, linewidth=1.2, zorder=1)
-            axis.plot(values, [y] * len(values), "o", markersize=4, color=BLUE, alpha=0.75)
-        axis.set_yticks(range(len(rows)), [name for name, _ in rows])
-        axis.set_ylim(len(rows) - 0.5, -0.5)
-        axis.tick_params(axis="y", length=0, labelcolor=INK)
-        axis.set_xlabel(label)
-        axis.grid(axis="x", color=LINE, linewidth=0.4)
-    return figure

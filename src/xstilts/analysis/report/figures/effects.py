@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from xstilts.analysis.language_groups import ZERO_SHOT
 from xstilts.analysis.report import numbers
 from xstilts.analysis.report.data_table import Column
-from xstilts.analysis.report.figures import drawing
-from xstilts.analysis.report.figures.drawing import Categories
+from xstilts.analysis.report.figures import plots
+from xstilts.analysis.report.figures.plots import Categories
 from xstilts.analysis.report.figures.values import HeatCell, HeatMap, Mark, ReportFigure, Strip
 from xstilts.analysis.report.resources import level_of, ordered_by_level
 from xstilts.analysis.report.results import ALL_TARGETS, Effect
@@ -104,7 +104,7 @@ def overview(results: Results) -> ReportFigure:
         title=title,
         description="Mean gain over all zero-shot languages, conditions by targets. The colours of "
         "a column end at its largest effect; inconclusive effects are pale and grey.",
-        drawing=drawing.heat_map(HeatMap(results.conditions, targets, cells)) if cells else None,
+        drawing=plots.heat_map(HeatMap(results.conditions, targets, cells)) if cells else None,
     )
 
 
@@ -184,7 +184,7 @@ def _strips(
     for effect in effects:
         marks.setdefault(effect.condition, []).append(Mark.of(effect.contrast))
     shown = [Strip(name, marks[name]) for name in results.conditions if any(marks.get(name, ()))]
-    return drawing.strips(shown[:MOST_STRIPS], categories, label) if shown else None
+    return plots.strips(shown[:MOST_STRIPS], categories, label) if shown else None
 
 
 # --- findings ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from xstilts.analysis.gains import gains_by_language
 from xstilts.analysis.language_groups import ENGLISH
 from xstilts.analysis.report import numbers
 from xstilts.analysis.report.data_table import Column, DataTable
-from xstilts.analysis.report.figures import drawing
+from xstilts.analysis.report.figures import plots
 from xstilts.analysis.report.figures.values import Profile, ReportFigure, Slope
 from xstilts.analysis.report.tables import (
     CONDITION,
@@ -52,7 +52,7 @@ def gain_by_size(results: Results) -> ReportFigure:
         description="Gain of each target and language against the size of the language's text in "
         "CC-100, one panel for each condition; a point is shown without the difference between "
         "targets. The band is the 95 % interval of the slope for languages like these.",
-        drawing=drawing.slopes([_slope(e, gains, results) for e in effects[:12]])
+        drawing=plots.slopes([_slope(e, gains, results) for e in effects[:12]])
         if effects
         else None,
     )
@@ -89,7 +89,7 @@ def baseline_seeds(results: Results) -> ReportFigure:
         title=_spread_title(lines),
         description="Each dot is one training of the baseline: its mean score over the zero-shot "
         "languages of a target, minus the mean of all its trainings.",
-        drawing=drawing.dots(lines, "points from the mean of the baseline's trainings")
+        drawing=plots.dots(lines, "points from the mean of the baseline's trainings")
         if lines
         else None,
     )
@@ -121,7 +121,7 @@ def profile(results: Results) -> ReportFigure:
         title=_profile_title(above),
         description="For every size of gain, the share of pairs of target and language, means over "
         "seeds, that reach it. A description of these pairs: it holds the luck of the trainings.",
-        drawing=drawing.profiles(profiles) if profiles else None,
+        drawing=plots.profiles(profiles) if profiles else None,
     )
 
 
