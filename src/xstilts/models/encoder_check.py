@@ -7,6 +7,7 @@ here decides a result: an encoder is refused or left as it is.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,7 @@ from xstilts.models.network.weights import Weights
 from xstilts.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from xstilts.models.network.base import Encoder, Shape
@@ -50,7 +51,8 @@ def check(folder: Path, architecture: str) -> Shape:
         _check_types(folder, encoder, weights)
         _check_words(folder, encoder, weights)
         tokenizer = Tokenizer(folder)
-        _check_tokenizer(folder, tokenizer, weights.vocabulary)
+        with _explained_panics(folder / "tokenizer.json"):
+            _check_tokenizer(folder, tokenizer, weights.vocabulary)
         if architecture == registry.AUTOMODEL:
             _check_forward_pass_as_a_whole(folder, tokenizer)
         else:
@@ -121,6 +123,18 @@ def _zero(folder: Path, name: str) -> EncoderError:
 
 
 # --- tokenizer ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _explained_panics(path: Path) -> Iterator[None]:
+    """Make an `EncoderError` of what the tokenizers library raises while it reads a text."""
+    try:
+        yield
+    except BaseException as error:
+        # a panic of its Rust side is no Exception, and its class cannot be imported
+        if type(error) is Exception or type(error).__name__ == "PanicException":
+            raise EncoderError(f"{path}: cannot tokenise a text ({error})") from error
+        raise
 
 
 def _check_tokenizer(folder: Path, tokenizer: Tokenizer, vocabulary: int) -> None:

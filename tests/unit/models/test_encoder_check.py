@@ -207,6 +207,14 @@ class TestTokenizer:
         self.save(folder, pre_tokenizer=only)
         assert refused(folder) == "tokenizer.json: loses the letter 't' of 'a cat sat on a mat'"
 
+    def test_whose_library_panics(self, folder):
+        """A special token of the template that is nowhere described."""
+        path = folder / "tokenizer.json"
+        parts = json.loads(path.read_text())
+        del parts["post_processor"]["special_tokens"]["</s>"]
+        path.write_text(json.dumps(parts))
+        assert refused(folder).startswith("tokenizer.json: ")
+
     def test_that_is_none(self, folder):
         (folder / "tokenizer.json").write_text("{}")
         assert refused(folder).startswith("tokenizer.json: not a tokenizer (")
