@@ -69,6 +69,7 @@ def score_table(
                 "warnings": "majority_class" if score < 35 and math.isfinite(score) else "",
                 "spec": hash_of(key.encoder, key.condition, key.seed, key.target),
                 "digest": hash_of(key),
+                "other_version": "",
             }
         )
     return pd.DataFrame(rows)
