@@ -205,7 +205,10 @@ def squad_v2(
         raise ValueError(
             f"no prediction for question {missing[0]!r}" if missing else "no questions"
         )
-    p_no_answer = {question: (no_answer or {}).get(question, 0.0) for question in golds}
+    # the script walks the file of probabilities, or the predictions where there is none
+    listed = predictions if no_answer is None else no_answer
+    order = [*(question for question in listed if question in golds), *golds]
+    p_no_answer = {question: (no_answer or {}).get(question, 0.0) for question in order}
     report: dict[str, float] = {}
     best: dict[str, float] = {}
     for name, metric in (("exact", exact_match_v2), ("f1", token_f1_v2)):
@@ -252,7 +255,8 @@ def _best_threshold(
     """The best score over thresholds and the first threshold that gives it.
 
     It starts with all predictions empty and adds the questions' predictions one by one, by rising
-    probability of no answer. It may stop inside a group of equal probabilities, as the script does.
+    probability of no answer; equal ones stay in the order of ``p_no_answer``. It may stop inside a
+    group of equal probabilities, as the script does.
     """
     current = best = float(sum(not answers for answers in golds.values()))
     threshold = 0.0

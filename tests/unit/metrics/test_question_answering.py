@@ -237,6 +237,25 @@ def test_order_of_questions_does_not_matter_v2(order):
     assert other == pytest.approx(first)
 
 
+@pytest.mark.parametrize(
+    ("order", "best"), [("abcd", (100.0 * 3 / 4, 0.5)), ("cdab", (100.0 * 2 / 4, 0.0))]
+)
+def test_equal_doubts_are_walked_in_the_order_of_their_file_v2(order, best):
+    """Whatever the order of the questions: the official script may stop among equal doubts."""
+    golds = {"d": [], "c": [], "b": ["dog"], "a": ["cat"]}
+    predictions = {"a": "cat", "b": "wrong", "c": "x", "d": "x"}
+    report = squad_v2(golds, predictions, dict.fromkeys(order, 0.5))
+    assert (report["best_exact"], report["best_exact_thresh"]) == best
+
+
+def test_without_doubts_the_order_is_that_of_the_predictions_v2():
+    """All doubts are zero then, and the threshold stays 0."""
+    golds = {"c": [], "a": ["cat"]}
+    first = squad_v2(golds, {"a": "cat", "c": "x"})
+    other = squad_v2(golds, {"c": "x", "a": "cat"})
+    assert (first["best_exact"], other["best_exact"]) == (100.0, 50.0)
+
+
 def test_missing_prediction_v2():
     """A missing prediction is an error: the official script would drop the question."""
     with pytest.raises(ValueError, match=r"^no prediction for question 'b'$"):
