@@ -28,8 +28,8 @@ class TestSlips:
         assert world.problem(condition=["none"], conditions=["none"]) == (
             "study.yaml: condition: unknown key 'condition'; did you mean 'conditions'? Allowed: "
             "cards, claims, compute, conditions, encoders, evaluation, known_apart, "
-            "languages, mirror, mlm, multi, recipes, resources, results, seeds, study, "
-            "targets, training"
+            "languages, mirror, mlm, multi, other_versions, recipes, resources, results, seeds, "
+            "study, targets, training"
         )
 
     @pytest.mark.parametrize("scope", ["all", "intermediate", "recipe"])
@@ -84,7 +84,9 @@ class TestSlips:
     def test_a_missing_key(self, world):
         """With what it is for."""
         assert world.problem(encoders=...) == (
-            "study.yaml: encoders: is missing; it is: cards in config/encoders/"
+            "study.yaml: encoders: is missing; it is: cards in config/encoders/, or "
+            "hub:owner/name@commit for an encoder without one, which transformers' AutoModel "
+            "computes"
         )
 
     @pytest.mark.parametrize("name", ["a/b", "", ".hidden", "a b", "a\n", "ä", "x" * 65, "x" * 300])
