@@ -215,7 +215,7 @@ class TestWhatChangesSomething:
                 },
             ),
             ("xstilts.analysis.report.page", {"report"}),
-            ("xstilts.analysis.table", {"table", "claims", "submission"}),
+            ("xstilts.analysis.table", {"table", "claims", "report", "submission"}),
             ("xstilts.cli.main", set()),
             ("xstilts.workflow.progress", set()),
         ],
