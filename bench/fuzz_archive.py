@@ -1,15 +1,15 @@
 """How many randomly changed archives are refused, and whether any is unpacked to something else.
 
-    python bench/fuzz_archive.py [COUNT] [SEED]
+    python bench/fuzz_archive.py [--count N] [--seed N]
 
 Bytes of the file or of the tar within it are changed, cut out, inserted, or blocks of 512 swapped.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -83,4 +83,8 @@ def main(count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*[int(x) for x in (sys.argv[1:] + ["20000", "7"][len(sys.argv) - 1 :])])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=20_000, help="archives to try (20,000)")
+    parser.add_argument("--seed", type=int, default=7, help="of the changes (7)")
+    options = parser.parse_args()
+    main(options.count, options.seed)

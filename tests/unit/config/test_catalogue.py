@@ -39,7 +39,7 @@ class TestCatalogue:
     def test_a_code_that_leaves_the_folder_of_raw_files_is_refused(self, world):
         """With its split and language."""
         world.change_card("xqa", codes={"sw": "../../sw"})
-        with pytest.raises(StudyError, match=r"splits\.test\.files: in 'sw': .*stay inside"):
+        with pytest.raises(StudyError, match=r"splits\.test: sw: .*must stay inside"):
             world.cards.task("xqa")
 
     def test_an_option_that_the_reader_does_not_have_is_refused(self, world):

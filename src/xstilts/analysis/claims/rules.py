@@ -2,7 +2,9 @@
 
 ``all`` needs every comparison by itself: an intersection-union test, which needs no correction
 (Berger 1982). ``any``, ``at least N`` and ``more than half`` count comparisons after Holm's
-correction (Holm 1979), because one of many would be found by chance. ``mean`` judges the mean of
+correction (Holm 1979), because one of many would be found by chance; where all hold by themselves,
+so do these, as in Simes' test (1986), which is valid for comparisons that are positively
+correlated, and a shared baseline makes them so. ``mean`` judges the mean of
 the comparisons, whose shared baseline is counted once.
 """
 
@@ -60,8 +62,10 @@ def _holds(criterion: Criterion, facts: Facts) -> bool:
     if not facts.comparisons:
         return False
     ps = [_p(criterion, judged, facts.margin) for judged in facts.comparisons]
+    if max(ps) < level:
+        return True
     if criterion.quantifier == "all":
-        return max(ps) < level
+        return False
     return sum(p < level for p in holm(ps)) >= _needed(criterion, len(ps))
 
 
