@@ -61,20 +61,7 @@ STUDY = {
 def audited_grid(world: World) -> Grid:
     """Write the study and all that its run would leave; a copy of its folder is as good."""
     folder = world.folder
-    for name, (task_type, scorer, primary, splits, more) in TYPES.items():
-        languages = sorted({code for codes in splits.values() for code in codes})
-        card = {"task": name, **PROSE, "task_type": task_type, "languages": languages}
-        card |= {"scorer": scorer, "primary": primary, "splits": {}}
-        for split, codes in splits.items():
-            file = {"path": f"{name}/{split}.{{code}}.jsonl", "mirror": "none"}
-            card["splits"][split] = {
-                "reader": "jsonl_rows",
-                "files": {"rows": file},
-                "languages": codes,
-            }
-            for code in codes:
-                _write_raw(folder / "resources/raw" / name / f"{split}.{code}.jsonl", task_type)
-        world.write("tasks", card | more)
+    write_tasks(world)
     hub = {"hub": "some/encoder", "revision": "0" * 40}
     world.write("encoders", {k: v for k, v in ENCODER.items() if k != "folder"} | hub)
     world.study = STUDY | {"resources": str(folder / "resources")}
@@ -95,6 +82,25 @@ def audited_grid(world: World) -> Grid:
     page.write(grid, rows, grid.paths.report)
     save_snapshot(grid)
     return grid
+
+
+def write_tasks(world: World) -> None:
+    """Write the cards of `TYPES` and their raw files, to which no source leads."""
+    folder = world.folder / "resources/raw"
+    for name, (task_type, scorer, primary, splits, more) in TYPES.items():
+        languages = sorted({code for codes in splits.values() for code in codes})
+        card = {"task": name, **PROSE, "task_type": task_type, "languages": languages}
+        card |= {"scorer": scorer, "primary": primary, "splits": {}}
+        for split, codes in splits.items():
+            file = {"path": f"{name}/{split}.{{code}}.jsonl", "mirror": "none"}
+            card["splits"][split] = {
+                "reader": "jsonl_rows",
+                "files": {"rows": file},
+                "languages": codes,
+            }
+            for code in codes:
+                _write_raw(folder / name / f"{split}.{code}.jsonl", task_type)
+        world.write("tasks", card | more)
 
 
 def _write_raw(path: Path, task_type: str, count: int = 8) -> None:

@@ -159,3 +159,28 @@ rule archive_results:
     # asked for by name: `snakemake archive_results`
     input:
         lambda w: needs.archive(),
+
+
+rule audit_results:
+    # every kind of result is audited, so all are written first
+    input:
+        lambda w: [*needs.final(), *needs.claims()],
+    output:
+        mark=f"{RUN}/audit_results/study.json",
+    log:
+        f"{RESULTS}/logs/audit_results.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_results.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Checking every score back to the raw files"
+    script:
+        "../scripts/audit_results.py"
+
+
+rule audit:
+    # asked for by name: `snakemake audit`
+    input:
+        lambda w: needs.audit(),

@@ -56,14 +56,8 @@ def audit(
 
     Raises `LineageError` if the folder holds no snapshot of a study, or an edited one.
     """
-    snapshot = latest_snapshot(results)
-    if snapshot is None:
-        raise LineageError(
-            f"{results}: holds no snapshot of a study (.snapshots/latest); give the folder of a "
-            "study, results/<study>"
-        )
-    paths = Paths(results, resources or _resources(load_snapshot(snapshot), results))
-    grid = load_snapshot(snapshot, paths)
+    snapshot, grid = open_results(results, resources)
+    paths = grid.paths
     folder = cards or grid.cards.folder
     lineage = Lineage(grid, _options(folder, weights=weights))
     raw, score_files = (
@@ -98,6 +92,21 @@ def audit(
         results=[*found[0], *_contamination(lineage)],
         limits=_limits(lineage, folder),
     )
+
+
+def open_results(results: Path, resources: Path | None = None) -> tuple[Path, Grid]:
+    """The latest snapshot of a results folder, and its grid with the paths of this folder.
+
+    Raises `LineageError` if the folder holds no snapshot of a study, or an edited one.
+    """
+    snapshot = latest_snapshot(results)
+    if snapshot is None:
+        raise LineageError(
+            f"{results}: holds no snapshot of a study (.snapshots/latest); give the folder of a "
+            "study, results/<study>"
+        )
+    paths = Paths(results, resources or _resources(load_snapshot(snapshot), results))
+    return snapshot, load_snapshot(snapshot, paths)
 
 
 def score_file_check(lineage: Lineage, key: EvaluationKey) -> ScoreFileCheck:

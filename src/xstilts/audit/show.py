@@ -9,7 +9,9 @@ from xstilts.audit.verdict import Verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
+    from xstilts.audit.reexecution import ReexecutedScore, Reexecution
     from xstilts.audit.verdict import AuditReport
 
 _STYLES = {Verdict.VERIFIED: "green", Verdict.UNVERIFIABLE: "yellow", Verdict.ALTERED: "bold red"}
@@ -41,6 +43,28 @@ def as_json(report: AuditReport) -> dict[str, Any]:
             }
             for score in report.scores
         ],
+        "reexecution": _reexecution_as_json(report.reexecution) if report.reexecution else None,
+    }
+
+
+def _reexecution_as_json(found: Reexecution) -> dict[str, Any]:
+    """The scores that were computed again, each with its machine and its differences."""
+    return {
+        "draw_seed": found.draw_seed,
+        "drawn_from": found.drawn_from,
+        "scores": [
+            {
+                **asdict(score.key),
+                "outcome": score.outcome,
+                "other_machine": list(score.machine),
+                "n": score.n,
+                "differing_predictions": score.differing,
+                "metrics": [metric._asdict() for metric in score.metrics],
+                "other_differences": list(score.other),
+                "problem": score.problem,
+            }
+            for score in found.scores
+        ],
     }
 
 
@@ -63,8 +87,19 @@ def render(report: AuditReport) -> RenderableType:
         lines.append(Text(text, _STYLES[finding.verdict]))
     if len(findings) > _SHOWN:
         lines.append(f"... and {len(findings) - _SHOWN:,} more; --json and --html list all")
+    if report.reexecution:
+        lines += map(_reexecuted, report.reexecution.scores)
     lines += [Text(limit, "dim") for limit in report.limits]
     return Group(*lines)
+
+
+def _reexecuted(score: ReexecutedScore) -> Text:
+    from rich.text import Text
+
+    found = f"computed again: {score.place}: {score.outcome}"
+    details = [score.difference, *score.machine]
+    more = "; ".join(filter(None, details))
+    return Text(f"{found} ({more})" if more else found, _STYLES[score.verdict])
 
 
 def as_html(report: AuditReport) -> str:

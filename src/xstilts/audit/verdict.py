@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from xstilts.audit.reexecution import Reexecution
     from xstilts.config.resolve import ScoreKey
 
 
@@ -72,6 +73,7 @@ class AuditReport:
 
     ``grid``: the hash of the whole grid as the scores on disk give it. ``results``: findings about
     table, gains, claims and report. ``limits``: what this audit did not check, a sentence each.
+    ``reexecution``: the scores that were computed again, if any were asked for.
     """
 
     study: str
@@ -79,6 +81,7 @@ class AuditReport:
     scores: Sequence[ScoreVerdict]
     results: Sequence[Finding]
     limits: Sequence[str] = field(default_factory=tuple)
+    reexecution: Reexecution | None = None
 
     @property
     def counts(self) -> Counter[Verdict]:

@@ -169,3 +169,7 @@ class RuleInputs:
     def archive(self) -> list[str]:
         """What ``archive_results`` asks for: its job's mark; packing takes seconds."""
         return [self.run.mark("pack_archive", "study")]
+
+    def audit(self) -> list[str]:
+        """What ``audit`` asks for: its job's mark; files may have changed since the last one."""
+        return [self.run.mark("audit_results", "study")]

@@ -19,7 +19,7 @@ from xstilts.seeds import derive
 from xstilts.status.states import States
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
@@ -100,9 +100,12 @@ def _more_steps(grid: Grid, key: TrainingKey) -> StageSteps | None:
 
 
 def evaluation_job(
-    grid: Grid, key: EvaluationKey, redo_before: float | None = None
+    grid: Grid,
+    key: EvaluationKey,
+    redo_before: float | None = None,
+    languages: Collection[str] | None = None,
 ) -> EvaluationJob:
-    """Everything that one evaluation needs, in all languages of the target."""
+    """Everything that one evaluation needs, in all languages of the target or in some of them."""
     from xstilts.evaluation.job import EvaluationJob
 
     reads, target = grid.reads, key.target
@@ -112,7 +115,7 @@ def evaluation_job(
         grid.encoder(key.encoder),
     )
     card, read_as = grid.cards.task(target), grid.cards.task(reads.read_as(target))
-    languages, splits = grid.resolved.languages[target], reads.splits_read(target)
+    languages, splits = languages or grid.resolved.languages[target], reads.splits_read(target)
     examples = [ExamplesKey(target, split, code) for split in splits for code in languages]
     return EvaluationJob(
         spec=artefact.digest,
@@ -221,26 +224,28 @@ def prepare_examples(
     split: str,
     redo_before: float | None = None,
     log: Callable[[str], None] = print,
+    languages: Collection[str] | None = None,
+    checksums: Mapping[str, str] | None = None,
 ) -> None:
     """Prepare the examples of every language whose stamp is missing or stale.
 
     ``redo_before``: examples that are older than this (seconds since 1970) are prepared again.
+    ``languages``: only these. ``checksums``: of raw files, in place of those of the study's cards.
     """
-    from xstilts.data.checksums import read_checksums
     from xstilts.data.download_report import ProgressPrinter
     from xstilts.data.prepare import is_current, prepare
 
     card = grid.cards.task(task)
     mirror = Path(grid.study.mirror) if grid.study.mirror else None
-    known = grid.cards.folder / "downloads.tsv"  # a user's own folder of cards may have none
-    checksums = read_checksums(known) if known.is_file() else {}
-    (languages,) = (
+    if checksums is None:
+        checksums = known_checksums(grid.cards.folder)
+    (needed,) = (
         languages
         for name, part, languages in grid.reads.needed_examples()
         if (name, part) == (task, split)
     )
     printer = ProgressPrinter()
-    for language in languages:
+    for language in languages or needed:
         stamp = grid.examples_stamp(ExamplesKey(task, split, language))
         old = redo_before is not None and stamp.exists() and stamp.stat().st_mtime < redo_before
         if not old and is_current(stamp, artefact.digest):
@@ -260,6 +265,14 @@ def prepare_examples(
         )
         for line in prepared_lines(stamp):
             log(f"{language}: {line}")
+
+
+def known_checksums(cards: Path) -> dict[str, str]:
+    """The sha256 of raw files that a folder of cards lists; a user's own folder may have none."""
+    from xstilts.data.checksums import read_checksums
+
+    known = cards / "downloads.tsv"
+    return read_checksums(known) if known.is_file() else {}
 
 
 def prepared_lines(stamp: Path) -> Iterator[str]:

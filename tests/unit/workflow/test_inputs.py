@@ -173,6 +173,11 @@ def test_an_archive_is_packed_whenever_it_is_asked_for(finished):
     assert marks(needs(finished).archive()) == ["pack_archive/study"]
 
 
+def test_an_audit_is_made_whenever_it_is_asked_for(finished):
+    """Files may have been changed since the last one."""
+    assert marks(needs(finished).audit()) == ["audit_results/study"]
+
+
 class TestFinished:
     def test_nothing_is_asked_for(self, finished):
         """No mark: no job."""
