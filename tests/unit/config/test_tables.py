@@ -32,9 +32,8 @@ def test_cells_at_the_end_of_a_row_may_be_left_out(tmp_path):
     [
         (b"code\tname\nsw\tSwahili\tBantu\n", "the row of 'sw' has more cells than the header"),
         (b"code\tname\nsw\t\xff\n", "is no table in UTF-8"),
-        (b"code\tname\nsw\t" + b"x" * 200_000, "is no table in UTF-8 .field larger than"),
     ],
-    ids=["long", "bytes", "huge"],
+    ids=["long", "bytes"],
 )
 def test_what_is_no_table_is_refused(tmp_path, content, problem):
     (tmp_path / "a.tsv").write_bytes(content)

@@ -27,7 +27,7 @@ from xstilts.provenance.stamp import verify
 from xstilts_demo import e5s
 from xstilts_demo.e5s import read_e5s
 
-HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 32, 2, 2, 64, 3, 4
+HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 32, 2, 2, 64, 3, 40
 EPSILON = 1e-12
 
 
@@ -42,8 +42,8 @@ def f32(values):
 
 
 def blocks(count):
-    """A 4-bit tensor of ``count`` blocks, all of them 0."""
-    return q4_0(1.0, [8] * 32) * count
+    """A 4-bit tensor of ``count`` equal blocks of small numbers of both signs."""
+    return q4_0(0.125, [7, 8, 9, 10] * 8) * count
 
 
 def tensors():

@@ -72,6 +72,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "config/languages.tsv", folder / "config")
     context, added = CHANGE.splitlines(keepends=True)
     registry = folder / REGISTRY
     text = registry.read_text(encoding="utf-8")
