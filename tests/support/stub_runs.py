@@ -182,10 +182,10 @@ def _sha(*parts: object) -> str:
 
 class _Device:
     kind, precision = "cpu", "float32"
-    facts = staticmethod(dict)
+    describe = staticmethod(dict)
 
     @contextmanager
-    def threads(self) -> Iterator[None]:
+    def settings(self) -> Iterator[None]:
         yield
 
 
@@ -195,7 +195,9 @@ class StubTraining:
     def __init__(self, ledger: Ledger, job: TrainingJob) -> None:
         ledger.computing(("training", str(job.stamp)))
         self._job = job
-        self.trainer = SimpleNamespace(device=_Device(), outcomes=dict)
+        self.trainer = SimpleNamespace(
+            device=_Device(), outcomes=dict, encoder=SimpleNamespace(note="")
+        )
 
     def resume(self) -> int:
         return 0
@@ -216,7 +218,7 @@ class StubTraining:
 class StubPredictor:
     """In place of `xstilts.evaluation.predictor.Predictor`: metrics are digests of what is read."""
 
-    task_model = SimpleNamespace(schema=SimpleNamespace(is_classification=False))
+    scoring = SimpleNamespace(warnings=lambda predictions: [])
     device = _Device()
 
     def __init__(self, ledger: Ledger, job: EvaluationJob) -> None:
