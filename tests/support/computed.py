@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from support import tiny
 from support.audited import STUDY, write_tasks
 from support.world import ENCODER
+from xstilts.config.encoder_card import ENCODER_FILES
+from xstilts.data.checksums import LOCK, record
 from xstilts.evaluation import evaluate
 from xstilts.grid.snapshot import save_snapshot
 from xstilts.models import encoder
@@ -20,10 +22,8 @@ if TYPE_CHECKING:
 
 def computed_grid(world: World) -> Grid:
     """Compute all scores of a study of two conditions and three targets; a second or two."""
-    tiny.encoder(world.folder / "encoder")
+    _download_encoder(world)
     write_tasks(world)
-    card = {"folder": str(world.folder / "encoder")}
-    world.write("encoders", ENCODER | card)
     world.study = STUDY | {
         "resources": str(world.folder / "resources"),
         "training": {"all": {"epochs": 2, "batch_size": 4, "max_length": 64}},
@@ -39,3 +39,16 @@ def computed_grid(world: World) -> Grid:
         evaluate.run(evaluation_job(grid, evaluation))
     save_snapshot(grid)
     return grid
+
+
+def _download_encoder(world: World) -> None:
+    """Leave what a download from the Hub leaves: raw files, and their checksums."""
+    revision, raw = "0" * 40, world.folder / "resources/raw"
+    folder = raw / f"encoders/tiny@{revision[:12]}"
+    tiny.encoder(folder).unlink()
+    for name in ENCODER_FILES:
+        file = folder / name
+        source = f"hub some/encoder@{revision}/{name}"
+        record(raw / LOCK, str(file.relative_to(raw)), file, source)
+    hub = {"hub": "some/encoder", "revision": revision}
+    world.write("encoders", {k: v for k, v in ENCODER.items() if k != "folder"} | hub)
