@@ -85,13 +85,19 @@ class Device:
             torch.backends.cuda.enable_cudnn_sdp(cudnn)
 
     def describe(self) -> dict[str, Any]:
-        """Its kind, name and precision, for the record of the run."""
+        """Its kind, name and settings while a job computes, for the record of the run."""
         name = (
             torch.cuda.get_device_name()
             if self.kind == "cuda"
             else torch.backends.cpu.get_cpu_capability()
         )
-        return {"device": self.kind, "device_name": name, "precision": self.precision}
+        return {
+            "device": self.kind,
+            "device_name": name,
+            "precision": self.precision,
+            "threads": self.cpu_threads,
+            "deterministic_algorithms": self.kind == "cuda",  # a CPU's are deterministic anyway
+        }
 
 
 def uploaded(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:

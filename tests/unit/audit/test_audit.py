@@ -79,6 +79,13 @@ def test_it_needs_neither_torch_nor_snakemake(grid):
 class TestWhatIsMissing:
     """An incomplete folder is not a forged one."""
 
+    def test_a_study_whose_claims_nobody_asked_for_is_complete(self, grid):
+        """A plain run writes none."""
+        for path in (grid.paths.claims, grid.paths.claims_table, grid.claims.stamp):
+            path.unlink()
+        report = audit(grid.paths.results, resources=grid.paths.resources)
+        assert (report.findings, report.verdict) == ({}, Verdict.VERIFIED)
+
     @pytest.fixture(autouse=True)
     def _scores_alone(self, monkeypatch):
         monkeypatch.setattr(ResultsCheck, "run", lambda self: [])
