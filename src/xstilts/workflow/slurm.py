@@ -119,11 +119,24 @@ def submit(sbatch: list[str], script: str, patience: float = PATIENCE) -> int:
             sys.stdout.write(done.stdout)
             sys.stderr.write(done.stderr)
             return done.returncode
-        while (queued := _queued(sbatch)) is None and time.monotonic() < until:
-            time.sleep(PAUSE)
-        if queued:
+        if queued := _heard(sbatch, until):
             print(queued)
             return 0
+
+
+def _heard(sbatch: list[str], until: float) -> str | None:
+    """The id of the job that a scheduler made of an unanswered command; none if it made none.
+
+    It must say so twice: when it answers again, it may not yet have read a request that waited.
+    """
+    denials = 0
+    while denials < 2 and time.monotonic() < until:
+        queued = _queued(sbatch)
+        if queued:
+            return queued
+        denials += queued is not None
+        time.sleep(PAUSE)
+    return None
 
 
 def _queued(sbatch: list[str]) -> str | None:

@@ -93,11 +93,22 @@ def test_a_submission_that_was_not_heard_is_repeated(slurm, capsys):
     """After the scheduler answers again, and says that it has no such job."""
     (slurm / "sbatch.1").write_text(NO_ANSWER)
     (slurm / "squeue.1").write_text("exit 1")
-    (slurm / "squeue.2").write_text("echo '6 rule_evaluate'")
+    for number in (2, 3):
+        (slurm / f"squeue.{number}").write_text("echo '6 rule_evaluate'")
     (slurm / "sbatch.2").write_text("echo 7")
     assert submit(COMMAND, "") == 0
     assert capsys.readouterr().out == "7\n"
-    assert (calls(slurm, "sbatch"), calls(slurm, "squeue")) == (2, 2)
+    assert (calls(slurm, "sbatch"), calls(slurm, "squeue")) == (2, 3)
+
+
+def test_a_scheduler_that_answers_again_may_read_the_request_later(slurm, capsys):
+    """It denies the job at first; a second submission would be a second job."""
+    (slurm / "sbatch.1").write_text(NO_ANSWER)
+    (slurm / "squeue.1").write_text("")
+    (slurm / "squeue.2").write_text("echo '7 rule_train'")
+    assert submit(COMMAND, "") == 0
+    assert capsys.readouterr().out == "7\n"
+    assert calls(slurm, "sbatch") == 1
 
 
 def test_a_submission_that_was_heard_is_not_repeated(slurm, capsys):
