@@ -233,7 +233,8 @@ def test_test_data_without_gold_answers_are_refused(prepared, task_type, scorer,
     rows = [row]
     if task_type == "retrieval":
         rows.append({"id": "2", "side": "candidate", "text": "b", "relevant": []})
-    toy = card(task_type=task_type, scorer=scorer)
+    labels = {"labels": ["O", "B-PER"]} if task_type == "tagging" else {}
+    toy = card(task_type=task_type, scorer=scorer, **labels)
     with pytest.raises(DataError, match=r"toy/test/sw: example '1': has no gold answer to score"):
         prepared(rows, toy)
 
