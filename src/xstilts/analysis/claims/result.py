@@ -35,7 +35,7 @@ class Comparison:
         return contrast.these if estimand == "these_languages" else contrast.like_these
 
     def holds_published(self, estimand: Estimand) -> bool | None:
-        """Whether the 95 % interval holds the published size; None if there is none of both."""
+        """Whether the 95 % interval holds the published size; None without both of them."""
         uncertainty = self.uncertainty(estimand)
         if self.published is None or uncertainty is None:
             return None

@@ -46,13 +46,13 @@ class CellRow:
     language: str
     seeds: tuple[SeedScore, ...]
     baseline: float
-    """Mean over the seeds of ``none``; NaN if there is none."""
+    """Mean over the seeds of ``none`` that are scored; NaN if no seed is."""
     items: int
     warnings: str
 
     @property
     def score(self) -> float:
-        """Mean over the seeds with a defined score; NaN if there is none."""
+        """Mean over the seeds with a defined score; NaN if no seed has one."""
         return _mean([seed.score for seed in self.seeds])
 
     @property

@@ -1,4 +1,4 @@
-"""What was planned against what is there: scores by encoder and condition."""
+"""How many scores a study plans and how many exist, by encoder and condition."""
 
 from __future__ import annotations
 

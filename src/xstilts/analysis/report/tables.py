@@ -50,7 +50,7 @@ def effect_row(encoder: str, effect: Effect) -> dict[str, Any]:
 
 
 def effect_frame(encoder: str, effects: Iterable[Effect]) -> pd.DataFrame:
-    """A row for each effect, with all columns also if there is none."""
+    """A row for each effect; without effects the table still has all its columns."""
     return pd.DataFrame([effect_row(encoder, effect) for effect in effects], columns=_NAMES)
 
 

@@ -162,7 +162,7 @@ def why_empty(pair: Pair, condition: str, against: str) -> str:
 
 
 def _restricted(study: ScoredStudy, asked: Asked, question: Question, pair: Pair) -> Pair | str:
-    """The pair without languages at the floor if that is asked for, or why there is none."""
+    """The pair, without languages at the floor if the caller asks so; or why no pair is left."""
     if not asked.only_above_floor:
         return pair
     kept = _kept(study, asked.encoder, pair)

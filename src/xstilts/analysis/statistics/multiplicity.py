@@ -42,7 +42,7 @@ def holm(p: Sequence[float]) -> list[float]:
 def all_of(p: Sequence[float]) -> float:
     """The p-value of "all of these": the largest, without correction (Berger 1982).
 
-    NaN if there is none or one is undefined.
+    NaN without p-values, or if one of them is undefined.
 
     >>> all_of([0.01, 0.04])
     0.04
