@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scale import HOME, STUDY, a_score, grid_of
+from scale import HOME, a_score, grid_of, study_in
 
 from xstilts.analysis import table
 from xstilts.analysis.claims import files as claims
 from xstilts.analysis.report import page
 from xstilts.audit.audit import audit
 from xstilts.config.encoder_card import ENCODER_FILES
-from xstilts.config.yaml_models import read_yaml
 from xstilts.data.prepare import prepare
 from xstilts.evaluation import scores
 from xstilts.evaluation.archive import described
@@ -74,15 +73,7 @@ def main() -> None:
 
 def make(folder: Path, seeds: int, items: int) -> Grid:
     """A finished study with true lineage."""
-    study = folder / "study.yaml"
-    config = read_yaml(STUDY) | {
-        "seeds": list(range(1, seeds + 1)),
-        "results": str(folder / "results"),
-        "resources": str(folder / "resources"),
-        "cards": str(HOME / "bench/scale_cards"),
-    }
-    study.write_text(json.dumps(config))
-    grid = grid_of(study)
+    grid = grid_of(study_in(folder, seeds))
     for name in grid.study.encoders:
         artefact = grid.encoder(name)
         artefact.folder.mkdir(parents=True)

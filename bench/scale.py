@@ -73,15 +73,21 @@ def main() -> None:
 # --- dry runs ------------------------------------------------------------------------------------
 
 
-def study_of(number: int, folder: Path) -> Path:
-    """The study of 90,000 scores with as many seeds, or half of its targets, as give the number."""
+def study_in(folder: Path, seeds: int, targets: int = 10) -> Path:
+    """The study of 90,000 scores with these numbers of seeds and targets; its file."""
     study = read_yaml(STUDY)
-    targets = 10 if number >= A_SEED else 10 * number // A_SEED
     study |= {"targets": study["targets"][:targets], "cards": str(HOME / "bench/scale_cards")}
-    study |= {"seeds": list(range(1, max(1, number // A_SEED) + 1))}
+    study |= {"seeds": list(range(1, seeds + 1))}
     study |= {"results": str(folder / "results"), "resources": str(folder / "resources")}
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(study))
+    return path
+
+
+def study_of(number: int, folder: Path) -> Path:
+    """The study of 90,000 scores with as many seeds, or half of its targets, as give the number."""
+    targets = 10 if number >= A_SEED else 10 * number // A_SEED
+    path = study_in(folder, max(1, number // A_SEED), targets)
     assert len(grid_of(path).resolved.score_keys()) == number, f"no study of {number} scores"
     return path
 

@@ -17,21 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from scale import HOME, STUDY, finish, grid_of
-
-from xstilts.config.yaml_models import read_yaml
+from scale import HOME, finish, grid_of, study_in
 
 
 def make(folder: Path, seeds: int) -> tuple[Path, int]:
     """Write a grid of which some scores are stale and some missing; a study file and a count."""
-    study = folder / "study.yaml"
-    config = read_yaml(STUDY) | {
-        "seeds": list(range(1, seeds + 1)),
-        "results": str(folder / "results"),
-        "resources": str(folder / "resources"),
-        "cards": str(HOME / "bench/scale_cards"),
-    }
-    study.write_text(json.dumps(config))
+    study = study_in(folder, seeds)
     grid = grid_of(study)
     finish(grid, lambda number, codes: codes[: len(codes) - number % 3])  # up to two are missing
     for key in grid.reads.evaluations()[::10]:

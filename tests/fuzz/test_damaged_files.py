@@ -96,12 +96,17 @@ def test_language_tables(tmp_path):
     )
 
 
+def card_in(folder: Path, kind: str, name: str) -> tuple[str, Path]:
+    """A folder of cards for one damaged card: the whole card's text, and where to write."""
+    path = folder / kind / f"{name}.yaml"
+    path.parent.mkdir()
+    shutil.copy(ROOT / "config" / "languages.tsv", folder)
+    return (ROOT / "config" / kind / f"{name}.yaml").read_text(encoding="utf-8"), path
+
+
 @pytest.mark.parametrize("name", CARDS)
 def test_cards(tmp_path, name):
-    text = (ROOT / "config" / "tasks" / f"{name}.yaml").read_text(encoding="utf-8")
-    path = tmp_path / "tasks" / f"{name}.yaml"
-    path.parent.mkdir()
-    shutil.copy(ROOT / "config" / "languages.tsv", tmp_path)
+    text, path = card_in(tmp_path, "tasks", name)
     try_all(
         name,
         150,
@@ -121,10 +126,7 @@ def use_card(cards: Catalogue, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["e5-small", "xlm-r-large"])
 def test_encoder_cards(tmp_path, name):
-    text = (ROOT / "config" / "encoders" / f"{name}.yaml").read_text(encoding="utf-8")
-    path = tmp_path / "encoders" / f"{name}.yaml"
-    path.parent.mkdir()
-    shutil.copy(ROOT / "config" / "languages.tsv", tmp_path)
+    text, path = card_in(tmp_path, "encoders", name)
     try_all(
         name,
         150,

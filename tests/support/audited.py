@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from support.stored import train
-from support.world import ENCODER, PROSE
+from support.world import ENCODER, LANGUAGES, PROSE, World
 from xstilts.analysis import table
 from xstilts.analysis.claims import files as claims
 from xstilts.analysis.report import page
@@ -22,7 +24,8 @@ from xstilts.evaluation import scores
 from xstilts.evaluation.archive import described
 from xstilts.evaluation.score_line import VERSION
 from xstilts.grid.keys import ExamplesKey
-from xstilts.grid.snapshot import save_snapshot
+from xstilts.grid.paths import Paths
+from xstilts.grid.snapshot import latest_snapshot, load_snapshot, save_snapshot
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import write_stamp
 from xstilts.tasks.scoring import load_scoring
@@ -32,7 +35,6 @@ from xstilts.workflow.jobs import check_contamination
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.world import World
     from xstilts.data.examples import Example
     from xstilts.grid.artefacts import Grid
     from xstilts.grid.keys import EvaluationKey
@@ -56,6 +58,24 @@ STUDY = {
     "targets": ["xnli", "xqa", "mined"],
     "seeds": [1],
 }
+
+
+def empty_world(folder: Path) -> World:
+    """A project in a new folder, with the study and no card."""
+    world = World(folder, deepcopy(STUDY))
+    world.config.mkdir(parents=True)
+    (world.config / "languages.tsv").write_text(LANGUAGES, encoding="utf-8")
+    (folder / "lock.txt").write_text("torch==2.13.0\n")
+    return world
+
+
+def copy_of(finished: Path, folder: Path) -> Grid:
+    """Copy a finished study; give its grid, whose paths are those of the copy."""
+    shutil.copytree(finished, folder, symlinks=True)
+    results = folder / "results/small"
+    snapshot = latest_snapshot(results)
+    assert snapshot
+    return load_snapshot(snapshot, Paths(results, folder / "resources"))
 
 
 def audited_grid(world: World) -> Grid:

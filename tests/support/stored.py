@@ -6,6 +6,8 @@ import os
 import random
 from typing import TYPE_CHECKING
 
+import yaml
+
 from support.world import ENCODER
 from xstilts.evaluation import scores
 from xstilts.evaluation.archive import described
@@ -98,6 +100,18 @@ def evaluate(
             "predictions": described(empty),
         }
     scores.write(grid.paths.scores(key), made, dict.fromkeys(made, empty))
+
+
+def project_of(world: World, folder: Path) -> tuple[Path, Grid]:
+    """Make the world a project with a lock file; give the file of its study, and its grid."""
+    lock = world.folder / "envs" / "lock.txt"
+    lock.parent.mkdir()
+    lock.write_bytes((world.folder / "lock.txt").read_bytes())
+    grid = grid_in(world, folder)
+    path = folder / "study.yaml"
+    folders = {"results": grid.study.results, "resources": grid.study.resources}
+    path.write_text(yaml.safe_dump(world.study | folders))
+    return path, grid
 
 
 def put_inputs(grid: Grid) -> None:

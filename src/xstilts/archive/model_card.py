@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCardData
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xstilts.errors import LineageError
 from xstilts.evaluation import scores
 from xstilts.grid.snapshot import latest_snapshot, load_snapshot
 from xstilts.provenance.digests import file_sha256
+from xstilts.runtime import templates
 from xstilts.status.states import States
 
 if TYPE_CHECKING:
@@ -83,17 +83,10 @@ def model_card(stamp: Path, study: Path, head: str | None = None) -> str:
             "the study that did"
         )
     encoder = grid.cards.encoder(key.encoder)
-    template = Environment(
-        loader=PackageLoader("xstilts", "archive"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    template.filters["text"] = _escaped
+    environment = templates.environment("archive", html=False)
+    environment.filters["text"] = _escaped
     lineage = list(_lineage(states, key))
-    return template.get_template("model_card.md").render(
+    return environment.get_template("model_card.md").render(
         header=_header(encoder, key, lineage).to_yaml(),
         study=grid.study.study,
         snapshot=snapshot.stem,

@@ -104,19 +104,13 @@ def _reexecuted(score: ReexecutedScore) -> Text:
 
 def as_html(report: AuditReport) -> str:
     """One page without scripts; above 2,000 scores it lists those alone that are not verified."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from xstilts.runtime import templates
 
-    environment = Environment(
-        loader=PackageLoader("xstilts", "audit"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     numbers = {finding: number for number, finding in enumerate(report.findings, 1)}
     failed = [score for score in report.scores if score.verdict != Verdict.VERIFIED]
     listed = report.scores if len(report.scores) <= _LISTED else failed
-    return environment.get_template("audit.html").render(
-        report=report, verdicts=list(Verdict), numbers=numbers, listed=listed[:_LISTED]
+    return (
+        templates.environment("audit", html=True)
+        .get_template("audit.html")
+        .render(report=report, verdicts=list(Verdict), numbers=numbers, listed=listed[:_LISTED])
     )

@@ -15,10 +15,7 @@ def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
     about = "pack study, scores, predictions, stamps and report into one file for others"
     parser = commands.add_parser("archive", help=about)
-    parser.add_argument(
-        "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: ./{options.STUDY}"
-    )
-    options.add_study_options(parser)
+    options.add_study(parser)
     parser.add_argument(
         "--output",
         "-o",
@@ -34,9 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from xstilts.archive.contents import pack, path_of_archive
     from xstilts.runtime.format import format_bytes
 
-    args.studies = [args.study] if args.study else []
-    (files,) = options.study_files(args, [options.STUDY])
-    grid = options.open_grid(options.load(files, args), args.cards)
+    grid = options.open_grid(options.load(options.one_study(args), args), args.cards)
     target = args.output or path_of_archive(grid)
     packed, of = pack(grid, args.cards.parent, target)
     size = format_bytes(target.stat().st_size)

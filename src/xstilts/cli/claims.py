@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts.cli import options
@@ -16,17 +15,14 @@ def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
     about = "judge the claims of a study by the scores that exist, finished or not"
     parser = commands.add_parser("claims", help=about)
-    parser.add_argument(
-        "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: {options.STUDY}"
-    )
-    options.add_study_options(parser)
+    options.add_study(parser)
     parser.add_argument("--json", action="store_true", help="print JSON with every number")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a verdict for each claim."""
-    files = args.configfile or [args.study or options.STUDY]
+    files = options.one_study(args)
     grid = options.open_grid(options.load(files, args), args.cards)
     from xstilts.analysis.claims import show
     from xstilts.analysis.claims.evaluate import evaluate_claims

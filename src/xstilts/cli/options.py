@@ -44,6 +44,14 @@ def add_studies(parser: argparse.ArgumentParser, default: str) -> None:
     add_study_options(parser)
 
 
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """The argument for one study, and the options of `add_study_options`."""
+    parser.add_argument(
+        "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: {STUDY}"
+    )
+    add_study_options(parser)
+
+
 def add_study_options(parser: argparse.ArgumentParser) -> None:
     """``--configfile``, ``--config`` and ``--cards``."""
     parser.add_argument(
@@ -68,6 +76,12 @@ def study_files(args: argparse.Namespace, default: Sequence[Path]) -> list[list[
     """The files of each study that the arguments name."""
     merged = [args.configfile] if args.configfile else []
     return [*([path] for path in args.studies), *merged] or [[path] for path in default]
+
+
+def one_study(args: argparse.Namespace) -> list[Path]:
+    """The files of the study that the arguments of `add_study` name."""
+    files: list[Path] = args.configfile or [args.study or STUDY]
+    return files
 
 
 def load(files: Sequence[Path], args: argparse.Namespace) -> LoadedStudy:

@@ -20,10 +20,7 @@ def add(commands: options.Commands) -> None:
     parser = commands.add_parser(
         "report", help="write the report of a study from the scores that exist, finished or not"
     )
-    parser.add_argument(
-        "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: {options.STUDY}"
-    )
-    options.add_study_options(parser)
+    options.add_study(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -35,8 +32,7 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page and its files, print the gains, and say what is missing."""
-    files = args.configfile or [args.study or options.STUDY]
-    grid = options.open_grid(options.load(files, args), args.cards)
+    grid = options.open_grid(options.load(options.one_study(args), args), args.cards)
     from xstilts.analysis.report import page, terminal
     from xstilts.analysis.report.results import analysis_of
     from xstilts.analysis.table import collect_done

@@ -25,10 +25,7 @@ def add(commands: options.Commands) -> None:
         description="Write the scores that are done, a row each, for example: "
         "xstilts results my.yaml --output scores.csv",
     )
-    parser.add_argument(
-        "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: {options.STUDY}"
-    )
-    options.add_study_options(parser)
+    options.add_study(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -45,9 +42,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--output: {args.output.name} ends in none of {', '.join(f'.{n}' for n in FORMATS)}"
         )
-    grid = options.open_grid(
-        options.load(args.configfile or [args.study or options.STUDY], args), args.cards
-    )
+    grid = options.open_grid(options.load(options.one_study(args), args), args.cards)
     from xstilts.analysis.table import collect_done
 
     found = collect_done(grid)

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from support.stored import evaluate, finish, grid_in
+from support.stored import evaluate, finish, project_of
 from xstilts.cli.main import main
 from xstilts.grid.keys import EvaluationKey
 
@@ -30,13 +30,7 @@ CLAIMS = {
 def study(world, tmp_path):
     """The file of a study with two claims, and its grid."""
     (world.config / "claims.yaml").write_text(yaml.safe_dump(CLAIMS))
-    (world.folder / "envs").mkdir()
-    (world.folder / "envs" / "lock.txt").write_text((world.folder / "lock.txt").read_text())
-    grid = grid_in(world, tmp_path)
-    path = tmp_path / "study.yaml"
-    folders = {"results": grid.study.results, "resources": grid.study.resources}
-    path.write_text(yaml.safe_dump(world.study | folders))
-    return path, grid
+    return project_of(world, tmp_path)
 
 
 def run(world, path, *options):

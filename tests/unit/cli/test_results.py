@@ -6,10 +6,9 @@ import io
 
 import pandas as pd
 import pytest
-import yaml
 
 import xstilts
-from support.stored import finish, grid_in
+from support.stored import finish, project_of
 from xstilts.analysis import table
 from xstilts.cli.main import main
 from xstilts.errors import UsageError
@@ -18,13 +17,7 @@ from xstilts.errors import UsageError
 @pytest.fixture
 def study(world, tmp_path):
     """The file of a study, and its grid."""
-    (world.folder / "envs").mkdir()
-    (world.folder / "envs" / "lock.txt").write_text((world.folder / "lock.txt").read_text())
-    grid = grid_in(world, tmp_path)
-    path = tmp_path / "study.yaml"
-    folders = {"results": grid.study.results, "resources": grid.study.resources}
-    path.write_text(yaml.safe_dump(world.study | folders))
-    return path, grid
+    return project_of(world, tmp_path)
 
 
 def run(world, path, *options):

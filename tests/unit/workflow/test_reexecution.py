@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from copy import deepcopy
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support.audited import STUDY
+from support.audited import copy_of, empty_world
 from support.computed import computed_grid
-from support.world import LANGUAGES, World
 from xstilts.audit.reexecution import Outcome, draw
 from xstilts.audit.results import ResultsCheck
 from xstilts.audit.verdict import Verdict
@@ -23,8 +20,7 @@ from xstilts.errors import LineageError
 from xstilts.evaluation import scores
 from xstilts.evaluation.archive import described
 from xstilts.grid.keys import EvaluationKey, ExamplesKey
-from xstilts.grid.paths import Paths
-from xstilts.grid.snapshot import latest_snapshot, load_snapshot
+from xstilts.grid.snapshot import latest_snapshot
 from xstilts.tasks.scoring import load_scoring
 from xstilts.workflow import reexecution
 from xstilts.workflow.reexecution import by_evaluation, reexecute
@@ -37,21 +33,14 @@ SCORE = ScoreKey(*KEY, "sw")
 def computed(tmp_path_factory):
     """The folder of a study that was computed; not to be changed."""
     folder = tmp_path_factory.mktemp("computed") / "project"
-    world = World(folder, deepcopy(STUDY))
-    world.config.mkdir(parents=True)
-    (world.config / "languages.tsv").write_text(LANGUAGES, encoding="utf-8")
-    (folder / "lock.txt").write_text("torch==2.13.0\n")
-    computed_grid(world)
+    computed_grid(empty_world(folder))
     return folder
 
 
 @pytest.fixture
 def grid(computed, tmp_path):
     """The grid of a copy of the study."""
-    folder = tmp_path / "copy"
-    shutil.copytree(computed, folder, symlinks=True)
-    results = folder / "results/small"
-    return load_snapshot(latest_snapshot(results), Paths(results, folder / "resources"))
+    return copy_of(computed, tmp_path / "copy")
 
 
 def again(grid, *drawn):

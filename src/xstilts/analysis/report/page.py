@@ -11,7 +11,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from xstilts.analysis.claims.evaluate import evaluate_claims
@@ -32,12 +31,14 @@ from xstilts.evaluation.score_line import grid_digest
 from xstilts.provenance import files
 from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.stamp import write_stamp
+from xstilts.runtime import templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
+    from jinja2 import Environment
 
     from xstilts.analysis.claims.result import ClaimResult
     from xstilts.analysis.report.answer import Answer
@@ -191,15 +192,7 @@ def render(page: Page, languages: Mapping[str, Language]) -> str:
 
 def _templates() -> Environment:
     """The templates. They escape everything, because anyone may write the cards that they show."""
-    loader = PackageLoader("xstilts", "analysis/report/templates")
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates.environment("analysis/report/templates", html=True)
     environment.filters |= {
         "signed": numbers.signed,
         "plain": numbers.plain,
@@ -213,8 +206,9 @@ def _templates() -> Environment:
         "anchor": effect_anchor,
         "claim_anchor": lambda claim: f"claim.{claim.id}.{claim.encoder}".removesuffix("."),
     }
+    assert environment.loader is not None
     for name in ("style.css", "script.js"):
-        source, _, _ = loader.get_source(environment, name)
+        source, _, _ = environment.loader.get_source(environment, name)
         key = name.partition(".")[0]
         environment.globals |= {key: Markup(source), f"{key}_hash": _csp_hash(source)}
     return environment
