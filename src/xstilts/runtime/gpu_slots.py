@@ -35,18 +35,22 @@ def gpu_slot() -> Iterator[None]:
     """Let this process, and those that it starts, see one GPU: the one with the fewest jobs.
 
     Enter this before CUDA is used. Where at most one GPU is visible, nothing changes: a scheduler
-    has chosen, or there is no choice.
+    has chosen, or there is no choice. Afterwards the environment is as it was before.
     """
     devices = visible_devices(torch.cuda.device_count())
     if len(devices) <= 1:
         yield
         return
+    before = os.environ.get(VISIBLE)
     slot = acquire(devices, shared_folder())
     os.environ[VISIBLE] = slot.device
     try:
         yield
     finally:
-        os.environ[VISIBLE] = ",".join(devices)
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before
         slot.lock.release()
 
 
