@@ -8,4 +8,5 @@ with job(snakemake) as this:
     name = snakemake.wildcards.encoder
     artefact = verified(this.grid, this.grid.encoder(name))
     card, resources = this.grid.cards.encoder(name), this.grid.paths.resources
-    encoder.fetch(card, artefact.stamp, artefact.digest, resources)
+    files = this.grid.sources.get(name)
+    encoder.fetch(card, artefact.stamp, artefact.digest, resources, files)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from xstilts.audit.verdict import Finding
+    from xstilts.config.encoder_card import EncoderCard
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.grid.keys import EvaluationKey, TrainingKey
 
@@ -36,6 +37,13 @@ class Options(NamedTuple):
     weights: bool
     checksums: Mapping[str, str]
     environment: str | None
+
+
+def _rewritten(card: EncoderCard) -> Collection[str]:
+    """The files of a local folder that fetching writes in another form."""
+    if card.layers is not None:
+        return "model.safetensors", "config.json"
+    return ("model.safetensors",) if card.architecture == "automodel" else ()
 
 
 class Lineage:
@@ -72,7 +80,7 @@ class Lineage:
 
     def _encoder(self, name: str) -> list[Finding]:
         artefact, card = self.grid.encoder(name), self.grid.cards.encoder(name)
-        found = [*self._of_stamp(artefact, ENCODER_FILES)]
+        found = [*self._of_stamp(artefact, [*ENCODER_FILES, *card.code])]
         if found:
             return found
         outcomes = self.stamps.outcomes(artefact.stamp)
@@ -80,10 +88,9 @@ class Lineage:
         if card.hub and pinned(revision) and outcomes.get("commit") != revision:
             found.append(altered(artefact.stamp, f"is of another commit than {revision}"))
         kept = {path.name: sha for path, sha in self.stamps.files(artefact.stamp).items()}
-        if card.layers is None:
-            for file, sha256 in self.grid.sources.get(name, {}).items():
-                if kept.get(file) != sha256:
-                    found.append(altered(artefact.folder / file, "is not that of the card"))
+        for file, sha256 in self.grid.sources.get(name, {}).items():
+            if file not in _rewritten(card) and kept.get(file) != sha256:
+                found.append(altered(artefact.folder / file, "is not that of the card"))
         return found
 
     def _examples(self, key: ExamplesKey) -> list[Finding]:

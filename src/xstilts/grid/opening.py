@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from xstilts.config.resolve import resolve
 from xstilts.data.reading import source_problems
 from xstilts.grid.artefacts import Grid
 from xstilts.provenance.digests import digest, file_sha256
-from xstilts.provenance.stamp import known_sha256
+from xstilts.provenance.files import read_json_object, write_json
 from xstilts.tasks.registry import SCHEMAS
 
 if TYPE_CHECKING:
@@ -36,16 +37,43 @@ def local_encoders(resolved: ResolvedStudy) -> dict[str, dict[str, str]]:
     """
     found = {}
     for name in resolved.study.encoders:
-        folder = resolved.cards.encoder(name).folder
-        if folder is not None:
-            files = (Path(folder).expanduser() / file for file in ENCODER_FILES)
-            found[name] = {
-                file.name: known_sha256(file, _note(file)) for file in files if file.is_file()
-            }
+        card = resolved.cards.encoder(name)
+        if card.folder is not None:
+            files = (Path(card.folder).expanduser() / file for file in (*ENCODER_FILES, *card.code))
+            found[name] = {file.name: _remembered_sha256(file) for file in files if file.is_file()}
     return found
 
 
+_LARGE = 32 * 2**20
+
+
+def _remembered_sha256(file: Path) -> str:
+    """The sha256 of a file; of a large one it is remembered as long as size, place and times hold.
+
+    Every command of a study would read gigabytes otherwise. The memory lies in the user's cache,
+    not beside the file. It decides only what is asked for: the job that fetches the encoder hashes
+    what it copies (`xstilts.models.encoder.fetch`).
+    """
+    status = file.stat()
+    if status.st_size < _LARGE:
+        return file_sha256(file)
+    known = {
+        "device": status.st_dev,
+        "inode": status.st_ino,
+        "bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+    }
+    note = _note(file)
+    remembered = read_json_object(note)
+    if remembered.get("file") == known and isinstance(remembered.get("sha256"), str):
+        return str(remembered["sha256"])
+    sha256 = file_sha256(file)
+    with suppress(OSError):
+        write_json(note, {"file": known, "sha256": sha256})
+    return sha256
+
+
 def _note(file: Path) -> Path:
-    """Where the sha256 of a large file is kept: in the user's cache, not beside the user's file."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "xstilts" / "sha256" / f"{digest(str(file.absolute()))[:32]}.json"

@@ -21,15 +21,16 @@ from xstilts.config.raw_file import HubFile, RawFile
 from xstilts.data import sources
 from xstilts.data.checksums import LOCK, read_lock
 from xstilts.data.hub import NotInRepository
-from xstilts.errors import EncoderError, MissingFile
+from xstilts.errors import ChecksumMismatch, EncoderError, MissingFile
 from xstilts.models import encoder_check
 from xstilts.models.network import registry
 from xstilts.provenance import plugins
+from xstilts.provenance.digests import file_sha256
 from xstilts.provenance.files import read_json, write_atomically, write_json
 from xstilts.provenance.stamp import write_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -37,8 +38,16 @@ if TYPE_CHECKING:
     from xstilts.models.network.base import Shape
 
 
-def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
+def fetch(
+    card: EncoderCard,
+    stamp: Path,
+    spec: str,
+    resources: Path,
+    expected: Mapping[str, str] | None = None,
+) -> None:
     """Make the folder of an encoder and stamp it.
+
+    ``expected``: the sha256 of each file of a local folder, by name, as the spec holds it.
 
     Raises `MissingFile` where no source can give the encoder, `ChecksumMismatch` where its bytes
     are not those that the card promises, `EncoderError` where its content cannot be used, and
@@ -53,7 +62,7 @@ def fetch(card: EncoderCard, stamp: Path, spec: str, resources: Path) -> None:
     elif card.hub:
         commit["commit"] = _from_hub(card, folder, resources)
     else:
-        _copy_folder(Path(str(card.folder)), folder, _files(card))
+        _copy_folder(Path(str(card.folder)).expanduser(), folder, _files(card), expected or {})
     shape = _prepare(card, folder)
     if (card.retrieval_layer or 0) > shape.layers:
         raise EncoderError(
@@ -142,7 +151,9 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _copy_folder(source: Path, folder: Path, files: Sequence[str]) -> None:
+def _copy_folder(
+    source: Path, folder: Path, files: Sequence[str], expected: Mapping[str, str]
+) -> None:
     for name in files:
         if not (source / name).is_file():
             raise EncoderError(
@@ -150,6 +161,11 @@ def _copy_folder(source: Path, folder: Path, files: Sequence[str]) -> None:
             )
         with write_atomically(folder / name) as temporary:
             shutil.copyfile(source / name, temporary)
+            if name in expected and file_sha256(temporary) != expected[name]:
+                raise ChecksumMismatch(
+                    f"{source / name}: its bytes are not those that this run was planned with; "
+                    f"run `touch {source / name}`, then snakemake again"
+                )
 
 
 def _keep_layers(folder: Path, layers: int, shape: Shape) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +63,9 @@ def write_stamp(
 
 
 def verify(stamp_path: Path, spec: str | None = None) -> Json:
-    """Read a stamp and check every file it lists; return the stamp.
+    """Read a stamp and hash every file it lists; return the stamp.
 
+    No checksum is remembered between jobs: whoever may write the files could write the memory too.
     Raises `LineageError` that names the file whose bytes are not the stamped ones, or the stamp if
     its digest is not ``spec`` (None accepts any digest).
     """
@@ -84,45 +84,12 @@ def verify(stamp_path: Path, spec: str | None = None) -> Json:
         path = stamp_path.parent / name
         if not os.path.isfile(path):  # noqa: PTH113 (a Path raises for a name that is too long)
             raise LineageError(f"{path}: missing, though {stamp_path.name} lists it")
-        if path.stat().st_size != recorded["bytes"] or _known_sha256(path) != recorded["sha256"]:
+        if path.stat().st_size != recorded["bytes"] or file_sha256(path) != recorded["sha256"]:
             raise LineageError(
                 f"{path}: its bytes are not the ones that {stamp_path} records; "
                 f"delete {stamp_path} and run snakemake again"
             )
     return stamp
-
-
-_LARGE = 32 * 2**20
-
-
-def _known_sha256(path: Path) -> str:
-    """A file's sha256; for a large file, remembered beside it as long as its size and times hold.
-
-    Every job of a grid verifies its encoder. Reading gigabytes each time would cost more than some
-    of the jobs; a file that was written to has another time and is read again.
-    """
-    return known_sha256(path, path.with_name(f".{path.name}.seen"))
-
-
-def known_sha256(path: Path, note: Path) -> str:
-    """The sha256 of a file; for a large file, kept in ``note`` as long as its size and times hold.
-
-    A note that cannot be written (a folder that only others may write to) is left out.
-    """
-    status = path.stat()
-    if status.st_size < _LARGE:
-        return file_sha256(path)
-    seen = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-    try:
-        remembered = parse_json(read_bytes(note))
-        if remembered["seen"] == seen:
-            return str(remembered["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    sha256 = file_sha256(path)
-    with suppress(OSError):
-        write_json(note, {"seen": seen, "sha256": sha256})
-    return sha256
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,9 @@ class Rebuild:
         self._once(
             artefact,
             artefact.stamp,
-            lambda: encoder.fetch(card, artefact.stamp, artefact.digest, self._new),
+            lambda: encoder.fetch(
+                card, artefact.stamp, artefact.digest, self._new, self.again.sources.get(name)
+            ),
         )
 
     def _prepare(self, key: ExamplesKey) -> None:

@@ -79,10 +79,10 @@ class TestLargeFiles:
         read = []
         sha256 = digests.file_sha256
         monkeypatch.setattr(
-            "xstilts.provenance.stamp.file_sha256", lambda path: read.append(path) or sha256(path)
+            "xstilts.grid.opening.file_sha256", lambda path: read.append(path) or sha256(path)
         )
         assert world.grid().sources == first
-        assert [path.name for path in read] == ["config.json"]
+        assert [path.name for path in read] == ["lock.txt", "config.json"]
 
     def test_a_file_that_was_written_to_is_read_again(self, world, folder):
         """Although its size is the same."""
@@ -92,6 +92,26 @@ class TestLargeFiles:
             stream.write(b"changed")
         os.utime(path, ns=(1, 1))
         assert world.grid().encoder("tiny").stamp != before
+
+    @pytest.mark.parametrize("note", ["", "[]", "{}", '{"file": {}, "sha256": "0"}', None])
+    def test_a_damaged_note_is_ignored(self, world, folder, note):
+        """Also one whose sha256 is no text."""
+        before = world.grid().sources
+        (path,) = files_below(world.folder / "cache")
+        path.write_text(path.read_text().replace('"sha256": "', '"sha256": 1, "was": "'))
+        if note is not None:
+            path.write_text(note)
+        assert world.grid().sources == before
+
+
+def test_the_code_of_a_trusted_author_is_a_part_of_a_local_encoder(world, folder):
+    """It runs, so it decides results."""
+    (folder / "modeling.py").write_text("one")
+    changes = {"architecture": "automodel", "trust_remote_code": True, "code": ["modeling.py"]}
+    world.write("encoders", ENCODER | {"folder": str(folder)} | changes)
+    before = world.grid().encoder("tiny")
+    (folder / "modeling.py").write_text("two")
+    assert world.grid().encoder("tiny").digest != before.digest
 
 
 def test_a_problem_of_the_study_names_it(world):

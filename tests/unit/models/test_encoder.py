@@ -52,6 +52,21 @@ class TestFolders:
         with pytest.raises(EncoderError, match=f"source: has no {name}; an encoder folder needs"):
             self.fetched(source)
 
+    def test_a_file_with_other_bytes_than_planned_is_refused(self, source):
+        """The plan may rest on a remembered checksum; the job hashes what it copies."""
+        said = load(EncoderCard, ENCODER | {"folder": str(source)}, "tiny.yaml")
+        stamp, planned = source.parent / "made/stamp.json", {"tokenizer.json": "0" * 64}
+        with pytest.raises(ChecksumMismatch, match=r"tokenizer\.json: its bytes are not those"):
+            encoder.fetch(said, stamp, "spec", source.parent, planned)
+        assert not stamp.exists()
+
+    def test_a_folder_below_the_users_home_is_found(self, source, monkeypatch):
+        """As it is when the study is planned."""
+        monkeypatch.setenv("HOME", str(source.parent))
+        said = load(EncoderCard, ENCODER | {"folder": "~/source"}, "tiny.yaml")
+        encoder.fetch(said, source.parent / "made/stamp.json", "spec", source.parent)
+        assert verify(source.parent / "made/stamp.json")
+
     def test_layers_are_cut_from_the_top(self, source):
         """In the weights and in the configuration; what is no layer stays."""
         whole = load_file(source / "model.safetensors")

@@ -58,6 +58,24 @@ class TestStamps:
         assert message.startswith(f"{stamped.parent / 'weights'}: its bytes are not the ones")
         assert message.endswith(f"delete {stamped} and run snakemake again")
 
+    def test_no_note_beside_a_large_file_replaces_its_bytes(self, stamped):
+        """Who can change weights can write a note about them as well, and set their times."""
+        weights = stamped.parent / "weights"
+        with weights.open("r+b") as stream:
+            stream.truncate(40 * 2**20)
+        stamp_them(stamped, [weights])
+        verify(stamped)
+        recorded, times = file_sha256(weights), weights.stat()
+        with weights.open("r+b") as stream:
+            stream.write(b"forged")
+        os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
+        now = weights.stat()
+        seen = [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino]
+        note = {"seen": seen, "sha256": recorded}
+        weights.with_name(".weights.seen").write_text(json.dumps(note))
+        with pytest.raises(LineageError, match="weights: its bytes are not the ones"):
+            verify(stamped)
+
     def test_files_may_lie_beside_the_folder_of_stamps(self, stamped, tmp_path):
         """As the table and the report do."""
         stamp = tmp_path / ".stamps" / "table.json"
