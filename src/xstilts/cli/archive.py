@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    about = "pack study, scores, predictions, stamps and report into one file for others"
-    parser = commands.add_parser("archive", help=about)
+    parser = options.add_command(
+        commands,
+        "archive",
+        "pack study, scores, predictions, stamps and report into one file for others",
+        "xstilts archive my.yaml --output my-study.tar.zst",
+    )
     options.add_study(parser)
     parser.add_argument(
         "--output",

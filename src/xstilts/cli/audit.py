@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.cli import options
 from xstilts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,18 +17,19 @@ if TYPE_CHECKING:
 
     from xstilts.audit.audit import Progress
     from xstilts.audit.reexecution import Reexecution
-    from xstilts.cli.options import Commands
 
 NOTHING_ALTERED = 3
 """Exit status where nothing contradicts the records, but something that the check needs is gone."""
 
 
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "audit",
-        help="check a results folder from the raw files to the report",
-        description="Exit status: 0 if all is verified, 1 if something was altered, 3 if nothing "
+        "check a results folder from the raw files to the report",
+        "xstilts audit results/my-study",
+        details="Exit status: 0 if all is verified, 1 if something was altered, 3 if nothing "
         "was altered but something that the check needs is missing.",
     )
     parser.add_argument("results", type=Path, metavar="RESULTS", help="results/<study>")

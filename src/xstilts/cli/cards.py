@@ -46,10 +46,11 @@ class EncoderRow:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "cards",
-        help="list the tasks and encoders that a study can name",
-        description="List task cards and encoder cards, for example: xstilts cards --type span_qa",
+        "list the tasks and encoders that a study can name",
+        "xstilts cards --type span_qa",
     )
     parser.add_argument("--type", metavar="TYPE", help="only tasks of this type, no encoders")
     parser.add_argument("--language", metavar="CODE", help="only tasks that have this language")

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    about = "judge the claims of a study by the scores that exist, finished or not"
-    parser = commands.add_parser("claims", help=about)
+    parser = options.add_command(
+        commands,
+        "claims",
+        "judge the claims of a study by the scores that exist, finished or not",
+        "xstilts claims my.yaml",
+    )
     options.add_study(parser)
     parser.add_argument("--json", action="store_true", help="print JSON with every number")
     parser.set_defaults(run=run)

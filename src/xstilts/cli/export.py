@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("export", help="write a checkpoint as a Hugging Face folder")
+    parser = options.add_command(
+        commands,
+        "export",
+        "write a checkpoint as a Hugging Face folder",
+        "xstilts export results/my-study/checkpoints/e5-small/none/seed1/squad/stamp.json model",
+    )
     parser.add_argument("stamp", type=Path, metavar="STAMP", help="stamp.json of the checkpoint")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="new folder to write")
     parser.add_argument("--head", metavar="TASK", help="write the head of this task as well")

@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.cli import options
 from xstilts.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from xstilts.cli.options import Commands
 
-
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    about = "delete raw files and their recorded checksums, to download them again"
-    parser = commands.add_parser("forget", help=about)
+    parser = options.add_command(
+        commands,
+        "forget",
+        "delete raw files and their recorded checksums, to download them again",
+        "xstilts forget xquad/xquad.de.json",
+    )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="as in resources/raw/lock.tsv")
     parser.add_argument(
         "--resources",

@@ -6,16 +6,19 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.cli import options
+
 if TYPE_CHECKING:
     import argparse
 
-    from xstilts.cli.options import Commands
 
-
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser(
-        "gc", help="remove encoders, examples and checkpoints that no study needs any more"
+    parser = options.add_command(
+        commands,
+        "gc",
+        "remove encoders, examples and checkpoints that no study needs any more",
+        "xstilts gc results --dry-run",
     )
     parser.add_argument(
         "results",

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.cli import options
 from xstilts.errors import XstiltsError
 
 if TYPE_CHECKING:
     import argparse
 
-    from xstilts.cli.options import Commands
 
-
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("import", help="restore or merge the results that archives hold")
+    parser = options.add_command(
+        commands,
+        "import",
+        "restore or merge the results that archives hold",
+        "xstilts import my-study.tar.zst",
+    )
     parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results"

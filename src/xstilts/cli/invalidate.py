@@ -5,18 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.cli import options
 from xstilts.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
 
-    from xstilts.cli.options import Commands
 
-
-def add(commands: Commands) -> None:
+def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    about = "delete cached scores so that the next run recomputes them"
-    parser = commands.add_parser("invalidate", help=about)
+    parser = options.add_command(
+        commands,
+        "invalidate",
+        "delete cached scores so that the next run recomputes them",
+        "xstilts invalidate results/my-study/scores/e5-small/none/seed1/xquad.jsonl de",
+    )
     parser.add_argument("scores", type=Path, metavar="SCORES.jsonl", help="file of scores")
     parser.add_argument("languages", nargs="+", metavar="LANGUAGE", help="whose scores to delete")
     parser.set_defaults(run=run)

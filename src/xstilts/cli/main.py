@@ -3,13 +3,16 @@
 Snakemake runs a study: ``snakemake --configfile STUDY.yaml``.
 
 Exit status: 0; 1 where something cannot be done, with one line on stderr for each problem; 2 where
-the command was called wrongly.
+the command was called wrongly; 3 where an audit lacks something that it needs.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import shtab
 
 from xstilts import __version__
 from xstilts.cli import (
@@ -71,9 +74,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose arguments of type `Path` a shell completes with names of files."""
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        action = super().add_argument(*args, **kwargs)
+        if kwargs.get("type") is Path:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab reads it
+        return action
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="xstilts", description=__doc__.partition("\n")[0])
+    """The parser of the whole command; those of the subcommands are of its class."""
+    parser = _Parser(
+        prog="xstilts",
+        description="Check, plan and watch studies; judge, pack and audit their results. "
+        "Snakemake runs a study: snakemake --configfile STUDY.yaml.",
+        epilog="Example: xstilts validate my.yaml",
+    )
     parser.add_argument("--version", action="version", version=f"xstilts {__version__}")
+    shtab.add_argument_to(
+        parser, "--print-completion", help="print a script by which a shell completes the command"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for subcommand in SUBCOMMANDS:
         subcommand.add(commands)

@@ -25,6 +25,20 @@ CARDS = Path("config")
 STUDY = Path("config/config.yaml")
 
 
+def add_command(
+    commands: Commands, name: str, about: str, example: str, details: str = ""
+) -> argparse.ArgumentParser:
+    """The parser of a subcommand.
+
+    ``about``: what it does, for the list of commands and its own help. ``example``: a call of it.
+    """
+    description = f"{about[0].upper()}{about[1:]}. {details}".rstrip()
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=description, epilog=f"Example: {example}"
+    )
+    return parser
+
+
 def add_cards(parser: argparse.ArgumentParser) -> None:
     """The option ``--cards``."""
     parser.add_argument(

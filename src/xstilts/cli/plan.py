@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("plan", help="estimate what studies cost; run nothing")
+    parser = options.add_command(
+        commands, "plan", "estimate what studies cost; run nothing", "xstilts plan my.yaml --gpus 8"
+    )
     options.add_studies(parser, str(options.STUDY))
     parser.add_argument("--gpus", type=int, default=1, metavar="N", help="GPUs at once (1)")
     parser.add_argument("--device", metavar="NAME", help="a row of config/costs/devices.tsv")

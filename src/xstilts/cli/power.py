@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser(
-        "power", help="say how many seeds and items a gain of a given size needs"
+    parser = options.add_command(
+        commands,
+        "power",
+        "say how many seeds and items a gain of a given size needs",
+        "xstilts power my.yaml --gain 1",
     )
     parser.add_argument(
         "study",

@@ -17,8 +17,11 @@ FOLDER = "so-far"
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser(
-        "report", help="write the report of a study from the scores that exist, finished or not"
+    parser = options.add_command(
+        commands,
+        "report",
+        "write the report of a study from the scores that exist, finished or not",
+        "xstilts report my.yaml",
     )
     options.add_study(parser)
     parser.add_argument(

@@ -19,10 +19,10 @@ FORMATS = ("csv", "json", "parquet")
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "results",
-        help="write the scores of a study as csv, json or parquet, finished or not",
-        description="Write the scores that are done, a row each, for example: "
+        "write the scores of a study as csv, json or parquet, finished or not",
         "xstilts results my.yaml --output scores.csv",
     )
     options.add_study(parser)

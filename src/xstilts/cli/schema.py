@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("schema", help="print the JSON schema of study files")
+    parser = options.add_command(
+        commands, "schema", "print the JSON schema of study files", "xstilts schema > study.json"
+    )
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--claims", action="store_true", help="that of claims files instead")
     other.add_argument("--tasks", action="store_true", help="that of task cards instead")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from xstilts.cli import options
 
 if TYPE_CHECKING:
     import argparse
 
 
-def add(commands: Any) -> None:
-    """Add the command to those of ``xstilts``."""
-    parser = commands.add_parser("score", help="score a folder of predictions")
+def add(commands: options.Commands) -> None:
+    """Add the subcommand's parser."""
+    parser = options.add_command(
+        commands,
+        "score",
+        "score a folder of predictions",
+        "xstilts score labels predictions --task xquad",
+    )
     parser.add_argument("labels", type=Path, help="folder with <task>/test-<language>.*")
     parser.add_argument("predictions", type=Path, help="folder with the same file names")
     parser.add_argument("--benchmark", default="xtreme", help="xtreme (default) or xtreme-r")

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("status", help="show what of a study is done, running or failed")
+    parser = options.add_command(
+        commands,
+        "status",
+        "show what of a study is done, running or failed",
+        "xstilts status my.yaml --watch",
+    )
     parser.add_argument(
         "study", nargs="?", type=Path, metavar="STUDY.yaml", help=f"default: {options.STUDY}"
     )

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def add(commands: options.Commands) -> None:
     """Add the subcommand's parser."""
-    parser = commands.add_parser("validate", help="check study and claims files; run nothing")
+    parser = options.add_command(
+        commands,
+        "validate",
+        "check study and claims files; run nothing",
+        "xstilts validate my.yaml",
+    )
     options.add_studies(parser, "all studies and claims in the folder of cards")
     parser.set_defaults(run=run)
 

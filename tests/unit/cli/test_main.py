@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 from support.places import ROOT
-from xstilts.cli.main import main
+from xstilts.cli.main import SUBCOMMANDS, main
 
 COMMANDS = ("validate", "plan", "status", "export", "score", "invalidate", "schema")
 
@@ -28,6 +30,41 @@ def test_every_subcommand_explains_itself(command, capsys):
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"usage: xstilts {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", SUBCOMMANDS, ids=lambda module: module.__name__)
+def test_the_help_of_a_subcommand_ends_in_an_example_that_it_accepts(module):
+    """The example is a call of the command itself, with arguments that its parser knows."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    module.add(commands := parser.add_subparsers())
+    for name, subparser in commands.choices.items():
+        example = shlex.split(subparser.epilog.removeprefix("Example: ").partition(" > ")[0])
+        assert example[:2] == ["xstilts", name]
+        assert callable(parser.parse_args(example[1:]).run)
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [(["pla"], "plan"), (["plan", "--gp"], "--gpus"), (["plan", "READ"], "README.md")],
+)
+def test_bash_completes_commands_options_and_files(words, completed, capsys):
+    """With the script that --print-completion prints."""
+    with pytest.raises(SystemExit):
+        main(["--print-completion", "bash"])
+    line = ["xstilts", *words]
+    ask = (
+        f"COMP_WORDS=({' '.join(line)}); COMP_CWORD={len(words)}\n"
+        f'_shtab_xstilts xstilts {line[-1]} {line[-2]}; echo "${{COMPREPLY[@]}}"\n'
+    )
+    bash = subprocess.run(
+        ["bash"],
+        input=capsys.readouterr().out + ask,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert bash.stdout.strip() == completed
 
 
 def test_help_imports_nothing_heavy():
