@@ -8,6 +8,7 @@ import json
 import re
 import threading
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -86,6 +87,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self._answer()
 
+    def do_POST(self):
+        """Which of the asked paths a commit has: the API that `datasets` calls."""
+        length = int(self.headers.get("Content-Length", 0))
+        asked = json.loads(self.rfile.read(length) or b"{}").get("paths", [])
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        self.site.requests.append(Request("POST", f"/{path}"))
+        found = re.fullmatch(r"api/(datasets/[^/]+/[^/]+)/paths-info/([^/]+)", path)
+        files = self._files(*found.groups()) if found else None
+        if files is None:
+            self._send(404, {"X-Error-Code": "RepoNotFound"}, b"")
+        else:
+            self._send(200, {}, json.dumps(_entries(files, asked)).encode())
+
+    def _files(self, repository: str, revision: str) -> dict[str, bytes] | None:
+        """The files of a repository at a revision, None where there is no such one."""
+        commit = self.site.commits.get(repository, "") if revision == "main" else revision
+        return self.site.repositories.get(repository, {}).get(commit)
+
     def _answer(self):
         site, path = self.site, unquote(urlsplit(self.path).path).lstrip("/")
         token = self.headers.get("Authorization")
@@ -121,6 +140,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if commit not in site.repositories[repository]:
             return 404, {"X-Error-Code": "RevisionNotFound"}, None
         files = site.repositories[repository][commit]
+        if action == "tree":
+            below = f"{name[0]}/" if name else ""
+            listed = [each for each in _folders(files) if each.startswith(below)]
+            return 200, {}, json.dumps(_entries(files, listed)).encode()
         if action == "revision":
             siblings = [{"rfilename": each} for each in files]
             about = {
@@ -141,12 +164,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'} | headers
         same = self.headers.get("If-Range", headers.get("ETag")) == headers.get("ETag")
         if wanted and self.site.ranges and same:
-            start, status = int(wanted.removeprefix("bytes=").rstrip("-")), 206
-            start -= self.site.starts_wrongly
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, status = int(first) - self.site.starts_wrongly, 206
             if start >= len(content):
                 self._send(416, headers, b"")
                 return
-            headers = headers | {"Content-Range": f"bytes {start}-/{len(content)}"}
+            headers = headers | {"Content-Range": f"bytes {start}-{last}/{len(content)}"}
+            content = content[: int(last) + 1] if last else content
         self._send(status, headers, content[start:])
 
     def _send(self, status: int, headers: dict[str, str], body: bytes):
@@ -155,12 +179,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body[: self.site.cut.pop(0)] if self.site.cut and body else body)
         self.close_connection = True
 
     def log_message(self, *_):
         """Stay silent."""
+
+
+def _folders(files: dict[str, bytes]) -> list[str]:
+    """The paths of a repository: its folders and its files."""
+    parents = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    return sorted((parents - {"."}) | set(files))
+
+
+def _entries(files: dict[str, bytes], paths: list[str]) -> list[dict[str, object]]:
+    """What the Hub's API says of those of the paths that a repository has."""
+    about = []
+    for path in paths:
+        if (content := files.get(path)) is not None:
+            oid = hashlib.sha1(content).hexdigest()
+            about.append({"type": "file", "path": path, "size": len(content), "oid": oid})
+        elif path in _folders(files):
+            about.append({"type": "directory", "path": path, "oid": "0" * 40})
+    return about
 
 
 @pytest.fixture
@@ -181,8 +223,13 @@ def site(monkeypatch):
 
 @pytest.fixture
 def hub(site, monkeypatch, tmp_path):
-    """The server as the Hub for the real client; the cache is empty, retries do not wait."""
+    """The server as the Hub for the real clients; their caches are empty, retries do not wait."""
     monkeypatch.setenv("HF_ENDPOINT", site.url)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", site.url)
+    resolved = f"{site.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", resolved)
+    monkeypatch.setattr("datasets.config.HF_ENDPOINT", site.url)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "datasets"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     for name, value in {
         "HF_HUB_CACHE": str(tmp_path / "cache"),

@@ -131,13 +131,13 @@ def _scores(states: States, key: TrainingKey) -> Iterator[ListedScore]:
 def _header(encoder: EncoderCard, key: TrainingKey, lineage: list[Stage]) -> ModelCardData:
     licence = _LICENCES.get(encoder.licence.strip().lower())
     repositories = {
-        file.hub.repo
+        repo
         for stage in lineage
         for task in stage.tasks
         for split in task.splits.values()
         for source in split.sources
         for file in source.files.values()
-        if file.hub and file.hub.kind == "dataset" and "{" not in file.hub.repo
+        if (repo := file.dataset_repository) and "{" not in repo
     }
     languages = {task.training_language for stage in lineage for task in stage.tasks}
     return ModelCardData(

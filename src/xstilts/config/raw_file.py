@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOVING = ("main", "refs/convert/parquet")
-SourceName = Literal["mirror", "hub", "url"]
+SourceName = Literal["mirror", "hub", "dataset", "url"]
 
 
 def pinned(revision: str) -> bool:
@@ -49,6 +49,28 @@ class HubFile(Model):
         return self.revision in MOVING
 
 
+class HubDataset(Model):
+    """Rows of a data set on the Hub, which the library `datasets` reads in whatever form they are.
+
+    The raw file holds them as JSON lines, with the names of class labels in place of their numbers.
+    """
+
+    repo: Name
+    revision: Name = Field(description="a commit")
+    config: Name | None = Field(None, description="configuration; needed where there are several")
+    split: Name = Field(description="as the Hub calls it, such as validation")
+    data_files: Name | None = Field(
+        None, description="pattern of the files to read, where the data set has no configuration"
+    )
+    columns: list[Name] | None = Field(None, description="columns to keep; default: all")
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if not pinned(self.revision) and "{" not in self.revision:
+            raise ValueError(f"revision: {self.revision!r} is not a commit (40 hex digits)")
+        return self
+
+
 class PackageFile(Model):
     """A file that an installed package builds, found by its entry point (`xstilts.sources`)."""
 
@@ -57,7 +79,7 @@ class PackageFile(Model):
 
 
 class RawFile(Model):
-    """One raw file and the sources it may come from, tried in the order mirror, hub, url.
+    """One raw file and the sources it may come from, tried in the order mirror, hub, dataset, url.
 
     In every text ``{language}`` stands for our language code and ``{code}`` for the task's own;
     of a code with slashes, ``{folder}`` is what precedes the last one and ``{name}`` what follows.
@@ -67,6 +89,7 @@ class RawFile(Model):
     path: Name = Field(description="where it is kept under resources/raw; its key in the lock")
     mirror: Name | None = Field(None, description="path in the study's mirror folder (.gz as well)")
     hub: HubFile | None = None
+    dataset: HubDataset | None = None
     url: Name | None = None
     member: Name | None = Field(
         None, description="the file's name in the archive that hub or url gives"
@@ -107,8 +130,8 @@ class RawFile(Model):
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
-        if not (self.mirror or self.hub or self.url or self.package):
-            raise ValueError("needs at least one source: mirror, hub, url or package")
+        if not (self._given() or self.package):
+            raise ValueError("needs at least one source: mirror, hub, dataset, url or package")
         if self.member and not (self.url or self.hub):
             raise ValueError(
                 "member: names a file in the archive behind hub: or url:, both missing"
@@ -122,8 +145,15 @@ class RawFile(Model):
         """The sources that the file has, in the order in which they are tried."""
         return self.order or self._given()
 
+    @property
+    def dataset_repository(self) -> str | None:
+        """The data set of the Hub that the file comes from, if it does."""
+        if self.hub and self.hub.kind == "dataset":
+            return self.hub.repo
+        return self.dataset.repo if self.dataset else None
+
     def _given(self) -> list[SourceName]:
-        names: tuple[SourceName, ...] = ("mirror", "hub", "url")
+        names: tuple[SourceName, ...] = ("mirror", "hub", "dataset", "url")
         return [name for name in names if getattr(self, name)]
 
     def of(self, language: str, code: str) -> RawFile:
@@ -191,4 +221,6 @@ def _check_braces(text: str) -> None:
 def _fill(value: Any, values: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _fill(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, values) for item in value]
     return value.format(**values) if isinstance(value, str) else value

@@ -1,7 +1,8 @@
 """Verified downloads: a raw file comes from the first of its sources that gives the right bytes.
 
 Sources in order: the file that already exists, then, unless its card gives another order, the
-study's mirror folder, the Hugging Face Hub at a pinned commit, a URL. Whatever the source,
+study's mirror folder, a file of the Hugging Face Hub at a pinned commit, the rows of a data set
+there, a URL. Whatever the source,
 ``resources/raw`` keeps the file uncompressed, and its sha256 is the one in
 ``config/downloads.tsv``; for a file that is not listed there, the one that
 ``resources/raw/lock.tsv`` recorded at the first download. The lock also records the commit that a
@@ -22,7 +23,7 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from xstilts.data import http, hub
+from xstilts.data import http, hub, hub_datasets
 from xstilts.data.archives import DamagedFile, extract_member, unpack
 from xstilts.data.checksums import LOCK, SOURCES, Download, read_lock, record
 from xstilts.data.content import check_content
@@ -33,7 +34,7 @@ from xstilts.provenance.files import explain_write_errors, write_atomically
 from xstilts.runtime.file_lock import file_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from xstilts.config.raw_file import HubFile, PackageFile, RawFile
@@ -85,9 +86,8 @@ def available_offline(file: RawFile, resources: Path, mirror: Path | None) -> bo
 def _build(package: PackageFile, split: str, language: str, target: Path) -> None:
     """Write the rows that another package builds, one JSON object a line."""
     build = plugins.load(plugins.SOURCES, package.source)
-    with write_atomically(target) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        for row in build(package.name, split, language):
-            stream.write(canonical(row) + "\n")
+    with write_atomically(target) as temporary:
+        _write_lines(temporary, build(package.name, split, language))
 
 
 # --- files with a checksum -----------------------------------------------------------------------
@@ -217,6 +217,19 @@ def _hub_file(request: _Request) -> HubFile:
     return request.file.hub
 
 
+def _from_dataset(request: _Request, path: Path) -> str:
+    """Write the rows of a data set, one JSON object a line: the same rows give the same bytes."""
+    assert request.file.dataset
+    _write_lines(path, hub_datasets.rows(request.file.dataset))
+    return hub_datasets.name(request.file.dataset)
+
+
+def _write_lines(path: Path, rows: Iterable[object]) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        for row in rows:
+            stream.write(canonical(row) + "\n")
+
+
 def _from_url(request: _Request, path: Path) -> str:
     url, target = str(request.file.url), request.target
     if request.file.member:
@@ -273,5 +286,6 @@ def _copy(source: Path, request: _Request, path: Path) -> None:
 _SOURCES: dict[str, Callable[[_Request, Path], str]] = {
     "mirror": _from_mirror,
     "hub": _from_hub,
+    "dataset": _from_dataset,
     "url": _from_url,
 }

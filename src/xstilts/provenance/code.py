@@ -28,6 +28,7 @@ OPERATIONAL = (
     # how raw files are brought: a sha256 pins their bytes, and the stamp of the examples holds it
     "xstilts.data.sources",
     "xstilts.data.hub",
+    "xstilts.data.hub_datasets",
     "xstilts.data.http",
     "xstilts.data.archives",
     "xstilts.data.checksums",

@@ -13,7 +13,7 @@ COMMIT = "0" * 40
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ({}, "needs at least one source: mirror, hub, url or package"),
+        ({}, "needs at least one source: mirror, hub, dataset, url or package"),
         ({"mirror": "m", "member": "x"}, "member: names a file in the archive behind hub: or url:"),
         (
             {"mirror": "m", "url": "https://x.org", "order": ["url"]},

@@ -22,7 +22,7 @@ from support import tiny
 from support.website import COMMIT, hub, site
 from support.world import ENCODER, ROOT
 from xstilts.config.encoder_card import EncoderCard
-from xstilts.config.raw_file import HubFile, RawFile
+from xstilts.config.raw_file import HubDataset, HubFile, RawFile
 from xstilts.config.yaml_models import load
 from xstilts.data import sources
 from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, TrainingKey
@@ -370,6 +370,20 @@ class TestOperational:
         monkeypatch.setattr(train, "artefact_lock", lambda _: nullcontext())
         train.run(job)
         assert tiny.weights(job) == weights
+
+    def test_data_hub_datasets(self, tmp_path, hub):
+        """The same rows of a data set of the Hub, and of a file in the mirror."""
+        hub.publish("datasets/o/r", COMMIT, {"a.csv": b"text,label\nhello,yes\n"})
+        (tmp_path / "a.jsonl").write_text('{"label":"yes","text":"hello"}\n')
+        dataset = HubDataset(repo="o/r", revision=COMMIT, split="train")
+        first, second = (
+            sources.fetch(file, resources=tmp_path / file.path, mirror=tmp_path, checksums={})
+            for file in (
+                RawFile(path="mirrored", mirror="a.jsonl"),
+                RawFile(path="loaded", dataset=dataset),
+            )
+        )
+        assert first.read_bytes() == second.read_bytes()
 
     @pytest.mark.parametrize("packed", [False, True])
     def test_data_sources_hub_http_archives_checksums_content(self, tmp_path, hub, packed):
