@@ -28,7 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy import stats
 
-from xstilts.analysis.statistics.best import best_components, cross_fitted
+from xstilts.analysis.statistics.best import best_components, choices
 from xstilts.analysis.statistics.design import mean_over_targets, within_targets
 from xstilts.analysis.statistics.variance import components
 
@@ -139,13 +139,17 @@ def simulate(setting: Setting, grids: int, seed: int = 0) -> Row:
 
 
 def _best(world: World) -> Row:
-    conditions = [world.trainings() + world.language_gains()[..., None] for _ in range(CONDITIONS)]
+    conditions = np.stack(
+        [world.trainings() + world.language_gains()[..., None] for _ in range(CONDITIONS)]
+    )
     truth = np.zeros(world.grids)
-    if world.setting.question.endswith("better"):
+    one_is_better = world.setting.question.endswith("better")
+    if one_is_better:
         conditions[0] += BETTER
-        chosen = cross_fitted(world.design, np.stack(conditions)) == conditions[0]
-        truth = BETTER * (chosen.mean(-1) @ world.design.weights)
-    parts = best_components(world.design, conditions, world.trainings())
+    choice = choices(world.design, conditions)
+    if one_is_better:
+        truth = BETTER * ((choice == 0).mean(-1) @ world.design.weights)
+    parts = best_components(world.design, conditions, world.trainings(), choice)
     excluded = _excluded(parts.estimate - truth, *parts.like_these())
     return Row(world.setting, world.grids, excluded, None)
 

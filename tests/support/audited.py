@@ -80,11 +80,23 @@ def copy_of(finished: Path, folder: Path) -> Grid:
 
 def audited_grid(world: World) -> Grid:
     """Write the study and all that its run would leave; a copy of its folder is as good."""
+    grid = scored_grid(world)
+    check_contamination(grid, grid.contamination, log=lambda line: None)
+    table.write(grid, grid.paths.table)
+    rows = pd.read_parquet(grid.paths.table)
+    claims.write(grid, rows)
+    page.write(grid, rows, grid.paths.report)
+    save_snapshot(grid)
+    return grid
+
+
+def scored_grid(world: World, seeds: tuple[int, ...] = (1,)) -> Grid:
+    """Write the study and its scores, with predictions by chance."""
     folder = world.folder
     write_tasks(world)
     hub = {"hub": "some/encoder", "revision": "0" * 40}
     world.write("encoders", {k: v for k, v in ENCODER.items() if k != "folder"} | hub)
-    world.study = STUDY | {"resources": str(folder / "resources")}
+    world.study = STUDY | {"resources": str(folder / "resources"), "seeds": [*seeds]}
     _list_downloads(folder, "xqa")
     grid = world.grid()
     _fetch_encoder(grid)
@@ -95,12 +107,6 @@ def audited_grid(world: World) -> Grid:
         train(grid, key)
     for number, scored in enumerate(grid.reads.evaluations()):
         _evaluate(grid, scored, random.Random(number))
-    check_contamination(grid, grid.contamination, log=lambda line: None)
-    table.write(grid, grid.paths.table)
-    rows = pd.read_parquet(grid.paths.table)
-    claims.write(grid, rows)
-    page.write(grid, rows, grid.paths.report)
-    save_snapshot(grid)
     return grid
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from xstilts.audit.verdict import altered, unverifiable
 from xstilts.data.examples import first
 from xstilts.errors import LineageError
+from xstilts.evaluation import predictions as stored
 from xstilts.evaluation import scores
-from xstilts.evaluation.archive import member_name
 from xstilts.tasks.scoring import load_scoring
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -70,7 +68,7 @@ class ScoreFileCheck:
         except LineageError as error:
             return Checked({code: [altered(self.path, str(error))] for code in self.gold}, [])
         found: dict[str, list[Finding]] = {}
-        with _opened(scores.archive(self.path)) as whole:
+        with stored.opened(self.path) as whole:
             for code in self.gold:
                 place = f"{self.path}: {code}"
                 if code in content.faults:
@@ -85,10 +83,10 @@ class ScoreFileCheck:
     def _check(self, place: str, score: Score, whole: zipfile.ZipFile | None) -> list[Finding]:
         try:
             found = [*self._check_record(place, score)]
-            predictions = _predictions(whole, score)
+            predictions = stored.read(whole, score)
             if predictions is None:
                 return [*found, altered(place, scores.OTHER_PREDICTIONS)]
-            return found or [*self._check_metrics(place, score, predictions)]
+            return found or [*self._check_metrics(place, score, predictions.to_pylist())]
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             return [altered(place, f"cannot be scored again: {error!r:.200}")]
 
@@ -162,37 +160,6 @@ class ScoreFileCheck:
             chosen = scoring.choose_threshold(examples, predictions)
             if chosen != threshold["value"]:
                 yield altered(place, f"its threshold is not {chosen}, the best for its predictions")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile | None]:
-    """The archive of predictions; None if it cannot be opened."""
-    try:
-        whole = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError):
-        yield None
-        return
-    with whole:
-        yield whole
-
-
-def _predictions(whole: zipfile.ZipFile | None, score: Score) -> list[PredictionRow] | None:
-    """The predictions of a score; None if their bytes are not those that it records."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if whole is None:
-        return None
-    try:
-        content = whole.read(member_name(score["language"]))
-    except (OSError, zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError):
-        return None
-    if hashlib.sha256(content).hexdigest() != score["predictions"]["sha256"]:
-        return None
-    # `pq.read_table` hands a file to other threads: eight times the CPU time for a small one
-    table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-    rows: list[PredictionRow] = table.to_pylist()
-    return rows
 
 
 @lru_cache(maxsize=128)

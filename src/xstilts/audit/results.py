@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _READ = ("scores", ".snapshots")
 """The parts of the results folder that table and report are made of."""
+_NOT_RESULTS = (".stamps", ".items")
+"""What is written beside the files that people read."""
 _NO_STAMP = Stamp(b"{}")
 _SHOWN = 160
 """Characters of a line that a finding quotes."""
@@ -114,7 +116,7 @@ def _write_again(grid: Grid) -> list[str]:
     return sorted(
         str(path)
         for path in written
-        if (paths.results / path).is_file() and path.parts[0] not in (".stamps", *_READ)
+        if (paths.results / path).is_file() and path.parts[0] not in (*_NOT_RESULTS, *_READ)
     )
 
 

@@ -62,6 +62,11 @@ class Paths:
         """The score file of one evaluation, a line a language (`xstilts.evaluation.scores`)."""
         return self.results / "scores" / f"{key}.jsonl"
 
+    def items(self, encoder: str, target: str, metric: str | None = None) -> Path:
+        """Kept covariances of test items, for a metric (`xstilts.analysis.stored_items`)."""
+        name = target if metric is None else f"{target}.{metric}"
+        return self.results / ".items" / encoder / f"{name}.npz"
+
     @property
     def contamination(self) -> Path:
         """Stamp of the search for test items in the training data; ``overlaps.tsv`` beside it."""

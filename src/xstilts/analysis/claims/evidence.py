@@ -11,6 +11,7 @@ from xstilts.analysis.claims import sentences
 from xstilts.analysis.language_groups import is_low
 from xstilts.analysis.report.results import analysis_of
 from xstilts.analysis.statistics.questions import Analysis
+from xstilts.analysis.stored_items import StoredItems
 from xstilts.analysis.table import METRIC_PREFIX
 from xstilts.config.checks import problems
 from xstilts.config.claims import EVERY
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from xstilts.analysis.claims.result import ClaimResult
     from xstilts.analysis.language_groups import Definition
     from xstilts.analysis.statistics.floor import Floor
+    from xstilts.analysis.statistics.items import NoiseOfItems
     from xstilts.config.claims import Claim
     from xstilts.config.languages import Language
     from xstilts.config.resolve import ScoreKey
@@ -71,17 +73,20 @@ class Evidence:
         return analysis_of(self.grid, self.table)
 
     def analysis_of(
-        self, table: pd.DataFrame, untrained: Collection[tuple[str, str, str]] | None = None
+        self,
+        table: pd.DataFrame,
+        untrained: Collection[tuple[str, str, str]],
+        noise: NoiseOfItems | None,
     ) -> Analysis:
-        """Other scores of the grid's targets; ``untrained`` as for `Analysis`, if it differs."""
+        """Other scores of the grid's targets; ``untrained`` and ``noise`` as for `Analysis`."""
         whole = self.analysis
-        if untrained is None:
-            untrained = whole.scores.untrained
-        return Analysis(table, whole.languages, whole.chance, untrained, whole.pretraining)
+        return Analysis(table, whole.languages, whole.chance, untrained, whole.pretraining, noise)
 
     def by_metric(self, metric: str) -> Analysis:
         """All scores, by another metric than the primary one."""
-        return self.analysis_of(self.table.assign(score=self.table[METRIC_PREFIX + metric]))
+        table = self.table.assign(score=self.table[METRIC_PREFIX + metric])
+        noise = StoredItems(self.grid, self.table, metric)
+        return self.analysis_of(table, self.analysis.scores.untrained, noise)
 
     def guessing(self, encoder: str) -> set[tuple[str, str]]:
         """The (target, language) whose baseline only guesses."""
@@ -98,7 +103,9 @@ class Evidence:
         cells = zip(self.table["target"], self.table["language"], strict=True)
         guesses = self.guessing(encoder)
         rows = self.table[[cell not in guesses for cell in cells]]
-        return self.analysis_of(rows[rows["encoder"] == encoder])
+        whole = self.analysis
+        rows = rows[rows["encoder"] == encoder]
+        return self.analysis_of(rows, whole.scores.untrained, whole.noise)
 
     @cached_property
     def states(self) -> States:

@@ -81,6 +81,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "languages": contrast.languages,
         "families": contrast.families,
         "items": contrast.items,
+        "item_noise": contrast.has_item_noise,
         "published": comparison.published,
     }
 

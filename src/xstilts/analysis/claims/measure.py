@@ -92,7 +92,9 @@ def measure_scores(
     mean = None
     if len(asked) > 1:
         whole = union(asked)
-        among = evidence.analysis_of(*pooled(analysis.scores, encoder, asked))
+        means = pooled(analysis.scores, encoder, asked)
+        noise = means.noise(analysis.noise) if analysis.noise else None
+        among = evidence.analysis_of(means.table, means.untrained, noise)
         mean = Comparison(*whole[:3], compared(whole, among))
     return Measured(comparisons, mean, margin, measure.test)
 

@@ -7,9 +7,11 @@ uncertainty is estimated as that of any other condition.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from xstilts.analysis.statistics.score_table import Unit
@@ -17,6 +19,9 @@ from xstilts.analysis.statistics.score_table import Unit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from xstilts.analysis.statistics.contrast import ItemNoise
+    from xstilts.analysis.statistics.design import Floats
+    from xstilts.analysis.statistics.items import NoiseOfItems, WeightedScores
     from xstilts.analysis.statistics.score_table import ScoreTable
     from xstilts.config.resolve import ScoreKey
 
@@ -40,6 +45,23 @@ class Pooled(NamedTuple):
 
     table: pd.DataFrame
     untrained: list[tuple[str, str, str]]
+    members: Mapping[str, Mapping[Unit, Sequence[str]]]
+    """The conditions that a score of `MEAN` or `MEAN_AGAINST` is the mean of, by unit."""
+
+    def noise(self, of_members: NoiseOfItems) -> NoiseOfItems:
+        """The noise of test items in these means, from that in their members' scores."""
+
+        def noise(effect: WeightedScores) -> ItemNoise | None:
+            conditions: dict[str, Floats] = {}
+            for name, weights in effect.conditions.items():
+                for place, unit in enumerate(effect.units):
+                    members = self.members[name][unit]
+                    for member in members:
+                        own = conditions.setdefault(member, np.zeros(len(effect.units)))
+                        own[place] += weights[place] / len(members)
+            return of_members(replace(effect, conditions=conditions))
+
+        return noise
 
 
 def is_of(cells: Cells, key: ScoreKey) -> bool:
@@ -66,12 +88,13 @@ def pooled(scores: ScoreTable, encoder: str, comparisons: Sequence[Cells]) -> Po
     """
     rows: list[tuple[object, ...]] = []
     untrained: list[tuple[str, str, str]] = []
+    by_side: dict[str, dict[Unit, list[str]]] = {}
     sides = (
         (MEAN, [cells.condition for cells in comparisons]),
         (MEAN_AGAINST, [cells.against for cells in comparisons]),
     )
     for name, conditions in sides:
-        members = _members(scores, comparisons, conditions)
+        members = by_side[name] = _members(scores, comparisons, conditions)
         shared = _without_training(scores, encoder, members)
         untrained += [(encoder, name, target) for target in sorted(shared)]
         items = scores.items(encoder, members)
@@ -81,7 +104,8 @@ def pooled(scores: ScoreTable, encoder: str, comparisons: Sequence[Cells]) -> Po
                 rows.append((encoder, name, seed, *unit, score, items[unit], spec))
     table = pd.DataFrame(rows, columns=[*_KEY, "score", "n", "spec"]).astype({"score": "float64"})
     task_types = table["target"].map(scores.task_types)
-    return Pooled(table.assign(task_type=task_types, metric="mean", warnings=""), untrained)
+    table = table.assign(task_type=task_types, metric="mean", warnings="")
+    return Pooled(table, untrained, by_side)
 
 
 def _members(

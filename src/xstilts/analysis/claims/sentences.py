@@ -86,11 +86,22 @@ def _basis(result: ClaimResult) -> str:
     baseline = sorted({contrast.baseline_seeds for contrast in contrasts})
     languages = sorted({contrast.languages for contrast in contrasts})
     families = sorted({contrast.families for contrast in contrasts})
-    return (
+    basis = (
         f"{_range(seeds, 'training')} of a condition and {_range(baseline, 'training')} of what it "
         f"is compared with, {_range(languages, 'language')} of "
         f"{_range(families, 'family', 'families')}."
     )
+    return basis + _without_items(result)
+
+
+def _without_items(result: ClaimResult) -> str:
+    """That the intervals lack the noise of test items; empty where they have it or are none."""
+    lacking = [
+        comparison
+        for comparison in result.contrasts
+        if comparison.uncertainty(result.estimand) and not comparison.contrast.has_item_noise
+    ]
+    return " The noise of test items is not in the intervals." if lacking else ""
 
 
 def _range(numbers: Sequence[int], one: str, many: str | None = None) -> str:

@@ -72,6 +72,8 @@ class Answer:
     """Conditions against their controls, where the study has them."""
     best: Contrast | None
     """The best condition over the zero-shot languages, chosen on other trainings."""
+    item_noise: bool
+    """Whether the intervals hold the noise of test items: predictions could be read."""
 
 
 def _controlled(results: Results) -> list[ControlledEffect]:
@@ -119,4 +121,5 @@ def answer_of(results: Results, card: EncoderCard) -> Answer:
         ),
         controls=_controlled(results),
         best=results.best.get(ZERO_SHOT),
+        item_noise=all(e.contrast.has_item_noise for e in zero_shot if e.contrast.these),
     )

@@ -10,6 +10,7 @@ from xstilts.analysis.language_groups import LOW, OTHER, SMALL_GIB, ZERO_SHOT
 from xstilts.analysis.statistics.contrast import MARGIN
 from xstilts.analysis.statistics.multiplicity import false_discovery
 from xstilts.analysis.statistics.questions import Analysis
+from xstilts.analysis.stored_items import StoredItems
 from xstilts.config.conditions import NONE, is_intermediate
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ def analysis_of(grid: Grid, table: pd.DataFrame) -> Analysis:
             if grid.reads.evaluated_training(key) is None
         },
         {name: grid.cards.encoder(name).pretraining for name in grid.study.encoders},
+        StoredItems(grid, table),
     )
 
 

@@ -12,6 +12,7 @@ from xstilts.analysis.statistics.best import best_of
 from xstilts.analysis.statistics.contrast import Contrast, contrast
 from xstilts.analysis.statistics.design import TOLERANCE, mean_over_targets, within_targets
 from xstilts.analysis.statistics.floor import above_chance, above_floor, kept_by_seed
+from xstilts.analysis.statistics.items import WeightedScores
 from xstilts.analysis.statistics.scales import (
     Scale,
     between_languages,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from xstilts.analysis.statistics.contrast import ItemNoise
     from xstilts.analysis.statistics.design import Design
     from xstilts.analysis.statistics.score_table import Pair, Unit
     from xstilts.analysis.statistics.scored_study import ScoredStudy
@@ -104,12 +106,14 @@ def answer(study: ScoredStudy, asked: Asked, question: Question) -> Contrast:
     if isinstance(changed, str):
         return Contrast(math.nan, reason=changed, notes=pair.notes)
     design = question.design(study, changed.units)
+    sides = {asked.condition: design.weights, asked.against: -design.weights}
+    scores = WeightedScores(asked.encoder, changed.units, design.weights, sides)
     found = contrast(
         design,
         changed.condition,
         changed.baseline,
         sides=question.families_by_side(study, changed.units),
-        items=study.item_noise(asked, changed, design),
+        items=study.item_noise(asked, scores),
     )
     return counted(study, asked.encoder, found, changed)
 
@@ -135,7 +139,17 @@ def best(
         return Contrast(math.nan, reason=f"there is no condition but {against}")
     runs = [pair.condition for pair in pairs]
     design = question.design(study, shared)
-    found = best_of(design, runs, pairs[0].baseline, each_target=each_target)
+
+    def noise(shares: NDArray[np.float64]) -> ItemNoise | None:
+        sides = {
+            name: design.weights * share for name, share in zip(conditions, shares, strict=True)
+        }
+        scores = WeightedScores(
+            encoder, tuple(shared), design.weights, sides | {against: -design.weights}
+        )
+        return study.noise(scores) if study.noise else None
+
+    found = best_of(design, runs, pairs[0].baseline, each_target=each_target, noise=noise)
     return counted(study, encoder, found, replace(pairs[0], notes=notes))
 
 

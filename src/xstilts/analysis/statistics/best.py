@@ -17,45 +17,70 @@ from xstilts.analysis.statistics.contrast import Contrast, contrast_of
 from xstilts.analysis.statistics.variance import components
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from xstilts.analysis.statistics.contrast import Runs
+    from numpy.typing import NDArray
+
+    from xstilts.analysis.statistics.contrast import ItemNoise, Runs
     from xstilts.analysis.statistics.design import Design, Floats
     from xstilts.analysis.statistics.variance import Components
 
 
 def best_of(
-    design: Design, conditions: Sequence[Runs], baseline: Runs, *, each_target: bool = False
+    design: Design,
+    conditions: Sequence[Runs],
+    baseline: Runs,
+    *,
+    each_target: bool = False,
+    noise: Callable[[Floats], ItemNoise | None] = lambda shares: None,
 ) -> Contrast:
     """The gain of the best of ``conditions`` in languages like these; see `best_components`.
 
     It has no interval for exactly these languages, because it is chosen without the one it counts
-    in.
+    in. ``noise`` tells the noise of test items from the share of the seeds in which a unit's score
+    is that of a condition, shape (C, U).
     """
     fewest = min(conditions, key=lambda runs: runs.trainings)
     if fewest.trainings < 2:
         reason = "one training of a condition: choosing needs another one than scoring"
         return Contrast(np.nan, reason=reason, baseline_seeds=baseline.trainings, seeds=1)
-    scores = [runs.distinct for runs in conditions]
-    parts = best_components(design, scores, baseline.distinct, each_target=each_target)
-    return replace(contrast_of(parts, design, fewest, baseline), these=None)
+    scores = _of_equal_seeds([runs.distinct for runs in conditions])
+    choice = choices(design, scores, each_target)
+    items = noise(np.stack([np.mean(choice == c, axis=-1) for c in range(len(conditions))]))
+    parts = best_components(
+        design,
+        scores,
+        baseline.distinct,
+        choice,
+        items=items.shared if items else 0.0,
+    )
+    return replace(contrast_of(parts, design, fewest, baseline, items=items), these=None)
+
+
+def _of_equal_seeds(conditions: Sequence[Floats]) -> Floats:
+    """The scores of all conditions, shape (C, ..., U, S), with as many seeds as the fewest."""
+    seeds = min(scores.shape[-1] for scores in conditions)
+    return np.stack([scores[..., :seeds] for scores in conditions])
 
 
 def best_components(
-    design: Design, conditions: Sequence[Floats], baseline: Floats, *, each_target: bool = False
+    design: Design,
+    conditions: Floats,
+    baseline: Floats,
+    choice: NDArray[np.intp],
+    *,
+    items: Floats | float = 0.0,
 ) -> Components:
     """The parts of the variance of the best condition's gain.
 
-    ``conditions``: scores of each, shape (..., U, S), with at least two seeds; of unequal numbers
-    of seeds the smallest counts. ``baseline``: shape (..., U, S'). ``each_target``: choose a
-    condition for each target instead of one for all.
+    ``conditions``: scores of each, shape (C, ..., U, S), with at least two seeds. ``baseline``:
+    shape (..., U, S'). ``choice``: that of `choices`. ``items``: as for `components`.
 
     The folds overlap, so that the variance between them is too small (Nadeau and Bengio 2003):
     `widening` makes up for it, for trainings and for families.
     """
-    seeds = min(scores.shape[-1] for scores in conditions)
-    chosen = cross_fitted(design, np.stack([y[..., :seeds] for y in conditions]), each_target)
-    parts = components(design, chosen, baseline)
+    seeds = conditions.shape[-1]
+    parts = components(design, chosen(conditions, choice), baseline, items)
     first, second = parts.trainings
     wider = widening(seeds)
     first = replace(first, variance=first.variance * wider, overlap=first.overlap * wider)
@@ -73,15 +98,16 @@ def widening(folds: int) -> float:
     return 3 - 1.5 / folds
 
 
-def cross_fitted(design: Design, scores: Floats, each_target: bool = False) -> Floats:
-    """The scores of the chosen conditions, shape (..., U, S), from (C, ..., U, S).
+def choices(design: Design, scores: Floats, each_target: bool = False) -> NDArray[np.intp]:
+    """The condition that each unit is scored with in each seed, shape (..., U, S).
 
-    The entry of a unit and a seed is that of the condition with the highest weighted mean over the
-    other seeds and the other families; with a single family, over the other seeds.
+    ``scores``: of each condition, shape (C, ..., U, S). The choice is the condition with the
+    highest weighted mean over the other seeds and the other families; with a single family, over
+    the other seeds. ``each_target``: choose a condition for each target instead of one for all.
     """
     seeds = scores.shape[-1]
     others = (scores.sum(-1, keepdims=True) - scores) / (seeds - 1)
-    found = np.empty(scores.shape[1:])
+    found = np.empty(scores.shape[1:], np.intp)
     scopes = np.unique(design.targets) if each_target else [None]
     families = np.unique(design.families)
     for scope in scopes:
@@ -92,6 +118,10 @@ def cross_fitted(design: Design, scores: Floats, each_target: bool = False) -> F
             if not read.any():
                 read = inside
             means = np.einsum("u,c...us->c...s", design.weights[read], others[..., read, :])
-            winner = means.argmax(0)[None, ..., None, :]
-            found[..., scored, :] = np.take_along_axis(scores[..., scored, :], winner, 0)[0]
+            found[..., scored, :] = means.argmax(0)[..., None, :]
     return found
+
+
+def chosen(scores: Floats, choice: NDArray[np.intp]) -> Floats:
+    """The scores of the chosen conditions, shape (..., U, S), from those of all, (C, ..., U, S)."""
+    return np.asarray(np.take_along_axis(scores, choice[None], 0)[0])

@@ -156,6 +156,11 @@ class Contrast:
     notes: tuple[str, ...] = ()
     """What was left out, and why: a clause for each."""
 
+    @property
+    def has_item_noise(self) -> bool:
+        """Whether the intervals hold the noise of test items, as far as their estimand asks."""
+        return self.spread is not None and not math.isnan(self.spread.items)
+
     def verdict(self, margin: float = MARGIN) -> Verdict:
         """The word for the effect in languages like these; inconclusive without an interval."""
         return self.like_these.verdict(margin) if self.like_these else "inconclusive"

@@ -1,105 +1,183 @@
-"""Noise of test items, from the scores of single items.
+"""Noise of test items: how far an effect may be one of these test items only.
 
-A gain that repeats with every training may still be one of these test items only. Items of a
-language's own test set average out over languages; items that all languages share, as in parallel
-test sets, do not.
+Items of a language's own test set average out over languages; items that several languages share,
+as in parallel test sets, do not. Two languages of a target share an item if it has the same id in
+both. (Files that only number their lines have equal ids too; the covariance of their languages is
+then zero but for chance.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from xstilts.analysis.statistics.contrast import ItemNoise
+from xstilts.analysis.statistics.design import TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from xstilts.analysis.statistics.answers import Asked
-    from xstilts.analysis.statistics.design import Design, Floats
-    from xstilts.analysis.statistics.score_table import Pair, Unit
+    from numpy.typing import NDArray
 
-    Metric = Callable[[Floats], float]
+    from xstilts.analysis.statistics.design import Floats
+    from xstilts.analysis.statistics.score_table import Unit
 
-DRAWS = 1_000
-"""Of the bootstrap."""
+Cell = tuple[str, str]
+"""A condition and a language of one target."""
 
 
 @dataclass(frozen=True)
-class ItemScores:
-    """The scores of single test items, where a score is their mean.
+class WeightedScores:
+    """An effect as a weighted sum of mean scores over seeds.
 
-    ``scores``: by encoder, condition and unit, in points, shape (items, seeds). ``parallel``:
-    targets whose languages have the same items in the same order. It is the ``noise`` of an
-    `Analysis`.
+    ``weights``: of each unit in the question (`Design.weights`), shape (U,). ``conditions``: of
+    each condition's scores, shape (U,) each; those of a baseline are negative.
     """
 
-    scores: Mapping[tuple[str, str, Unit], Floats]
-    parallel: Collection[str] = ()
+    encoder: str
+    units: tuple[Unit, ...]
+    weights: Floats
+    conditions: Mapping[str, Floats]
 
-    def __call__(self, asked: Asked, pair: Pair, design: Design) -> ItemNoise | None:
-        """The noise of items in an answer; None if a unit's items are not known."""
-        keys = {
-            unit: [(asked.encoder, name, unit) for name in (asked.condition, asked.against)]
-            for unit in pair.units
-        }
-        if not all(key in self.scores for both in keys.values() for key in both):
-            return None
-        weights = dict(zip(pair.units, design.weights.tolist(), strict=True))
-        own = shared = 0.0
-        for target in dict.fromkeys(unit.target for unit in pair.units):
-            units = [unit for unit in pair.units if unit.target == target]
-            if target in self.parallel:
-                condition, baseline = (
-                    np.sum([weights[u] * self.scores[keys[u][side]] for u in units], axis=0)
-                    for side in (0, 1)
-                )
-                shared += persistent_variance(condition, baseline)
-                continue
-            for unit in units:
-                condition, baseline = (self.scores[key] for key in keys[unit])
-                own += weights[unit] ** 2 * persistent_variance(condition, baseline)
-        return ItemNoise(all=own + shared, shared=shared)
+    def of_target(self, target: str) -> WeightedScores:
+        """The part of one target."""
+        inside = np.array([unit.target == target for unit in self.units])
+        units = tuple(unit for unit in self.units if unit.target == target)
+        conditions = {name: weights[inside] for name, weights in self.conditions.items()}
+        return WeightedScores(self.encoder, units, self.weights[inside], conditions)
 
 
-def persistent_variance(condition: Floats, baseline: Floats) -> float:
-    """The variance of a mean gain over items by the choice of the items, in squared points.
+NoiseOfItems = Callable[[WeightedScores], ItemNoise | None]
+"""What reads the noise of items in an effect; None where it is not known."""
 
-    ``condition`` and ``baseline``: scores of the same items in points, shape (items, seeds). What
-    an item gains in single trainings only is taken out, because the variance between trainings
-    holds it; with one training it cannot be told apart and stays in.
+
+class Influences(NamedTuple):
+    """What the items of a language add to the scores of a condition.
+
+    ``items``: numbers of the items, shape (n,), sorted; ``points``: shape (S, n), of each seed.
     """
-    items = len(condition)
-    gains = condition.mean(axis=1) - baseline.mean(axis=1)
-    variance = float(np.var(gains, ddof=1))
-    for scores in (condition, baseline):
-        seeds = scores.shape[1]
-        if seeds > 1:
-            deviations = scores - scores.mean(axis=0)
-            variance -= float(np.var(deviations, axis=1, ddof=1).mean()) / seeds
-    return max(0.0, variance) / items
+
+    items: NDArray[np.intp]
+    points: Floats
 
 
-def bootstrap_variance(
-    condition: Sequence[Floats], baseline: Sequence[Floats], metric: Metric, seed: int = 1
-) -> float:
-    """The variance of a gain by the choice of the items, where the metric is no mean of items.
+@dataclass(frozen=True)
+class ItemCovariance:
+    """The covariance of mean scores over seeds by the choice of test items, of one target.
 
-    ``condition`` and ``baseline``: for each training the statistics of each item that the metric is
-    computed from, shape (items, statistics), such as right, predicted and gold spans. ``metric``
-    computes the score in points from their sums, shape (statistics,). Items are drawn again, the
-    same for all trainings, `DRAWS` times.
+    ``cells``: a row and a column each of ``matrix``, in squared points. What an item adds in single
+    trainings only is taken out, because the variance between trainings holds it; with one training
+    it cannot be told apart and stays in.
     """
-    rng = np.random.default_rng(seed)
-    items = len(condition[0])
-    gains = []
-    for _ in range(DRAWS):
-        times = np.bincount(rng.integers(items, size=items), minlength=items)
-        first, second = (
-            np.mean([metric(times @ training) for training in side])
-            for side in (condition, baseline)
+
+    cells: tuple[Cell, ...]
+    matrix: Floats
+
+    def noise(self, scores: WeightedScores) -> ItemNoise | None:
+        """The noise of items in the part of an effect that is of this target.
+
+        None if a score that has a weight is not known here.
+        """
+        places = {cell: place for place, cell in enumerate(self.cells)}
+        weights = np.stack([*scores.conditions.values()])
+        rows = np.array(
+            [
+                [places.get((condition, unit.language), -1) for unit in scores.units]
+                for condition in scores.conditions
+            ]
         )
-        gains.append(first - second)
-    return float(np.var(gains, ddof=1))
+        if np.any(weights[rows < 0] != 0):
+            return None
+        rows = rows.ravel()
+        matrix = self.matrix[np.ix_(rows, rows)].reshape(*weights.shape, *weights.shape)
+        between = np.einsum("cu,cudv,dv->uv", weights, matrix, weights)
+        return _noise(between, scores.weights)
+
+
+def _noise(between: Floats, weights: Floats) -> ItemNoise:
+    """The noise from its covariance between languages, shape (U, U), which holds their weights.
+
+    Languages share what lies beside the diagonal. What they share in full moves the effect by the
+    sum of the weights, which is zero for a difference between languages.
+    """
+    whole = float(between.sum())
+    beside = float(between[~np.eye(len(between), dtype=bool)].sum())
+    square, squares = float(weights.sum()) ** 2, float(np.sum(weights**2))
+    shared = 0.0
+    if square > TOLERANCE and abs(square - squares) > TOLERANCE:
+        shared = beside * square / (square - squares)
+    return ItemNoise(all=max(0.0, whole), shared=min(max(0.0, shared), max(0.0, whole)))
+
+
+def item_covariance(influences: Mapping[Cell, Influences]) -> ItemCovariance:
+    """The covariance of the mean scores of all conditions and languages of a target.
+
+    The seeds of a condition must be the same, in the same order, in all its languages.
+    """
+    cells = tuple(influences)
+    by_language: dict[str, list[int]] = {}
+    for place, (_, language) in enumerate(cells):
+        by_language.setdefault(language, []).append(place)
+    blocks = {
+        language: _Block.of(places, [influences[cells[place]] for place in places])
+        for language, places in by_language.items()
+    }
+    matrix = np.zeros((len(cells), len(cells)))
+    names = list(blocks)
+    for number, one in enumerate(names):
+        for other in names[: number + 1]:
+            rows, columns = blocks[one], blocks[other]
+            found = rows.covariance(columns, cells)
+            matrix[np.ix_(rows.places, columns.places)] = found
+            matrix[np.ix_(columns.places, rows.places)] = found.T
+    return ItemCovariance(cells, matrix)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The conditions of one language over all items that any of them has."""
+
+    places: list[int]
+    items: NDArray[np.intp]
+    means: Floats
+    """Over seeds, shape (conditions, items)."""
+    deviations: tuple[Floats, ...]
+    """From these means, shape (seeds, items) for each condition."""
+
+    @staticmethod
+    def of(places: list[int], found: Sequence[Influences]) -> _Block:
+        items = np.unique(np.concatenate([one.items for one in found]))
+        # influences are around a mean that is estimated from the same items
+        scale = np.sqrt(len(items) / max(1, len(items) - 1))
+        means = np.zeros((len(found), len(items)))
+        deviations = []
+        for mean, one in zip(means, found, strict=True):
+            points = np.zeros((len(one.points), len(items)))
+            points[:, np.searchsorted(items, one.items)] = scale * one.points
+            mean[:] = points.mean(axis=0)
+            deviations.append(points - mean)
+        return _Block(places, items, means, tuple(deviations))
+
+    def covariance(self, other: _Block, cells: Sequence[Cell]) -> Floats:
+        """The covariance by the shared items, shape (conditions, conditions of the other)."""
+        if np.array_equal(self.items, other.items):
+            mine: slice | NDArray[np.intp] = slice(None)
+            its: slice | NDArray[np.intp] = slice(None)
+        else:
+            _, mine, its = np.intersect1d(
+                self.items, other.items, assume_unique=True, return_indices=True
+            )
+        found = self.means[:, mine] @ other.means[:, its].T
+        conditions = [cells[place][0] for place in other.places]
+        for row, place in enumerate(self.places):
+            if (condition := cells[place][0]) not in conditions:
+                continue
+            column = conditions.index(condition)
+            first, second = self.deviations[row], other.deviations[column]
+            if (seeds := len(first)) > 1:
+                product = np.einsum("sn,sn->", first[:, mine], second[:, its])
+                found[row, column] -= product / (seeds - 1) / seeds
+        return np.asarray(found)

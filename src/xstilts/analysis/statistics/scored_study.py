@@ -11,17 +11,14 @@ from xstilts.analysis.statistics.score_table import ScoreTable, Unit
 from xstilts.errors import StudyError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
     from xstilts.analysis.statistics.answers import Asked
     from xstilts.analysis.statistics.contrast import ItemNoise
-    from xstilts.analysis.statistics.design import Design
-    from xstilts.analysis.statistics.score_table import Pair
+    from xstilts.analysis.statistics.items import NoiseOfItems, WeightedScores
     from xstilts.config.languages import Language
-
-    NoiseOfItems = Callable[[Asked, Pair, Design], ItemNoise | None]
 
 
 class ScoredStudy:
@@ -31,7 +28,8 @@ class ScoredStudy:
     ``config/languages.tsv`` by code; ``chance`` the score of guessing by target, in per cent, None
     where it is not known; ``untrained`` as for `ScoreTable`; ``pretraining`` the family of each
     encoder, of which the language table says which languages it has seen;
-    ``noise`` reads predictions for the noise of test items, which is left out without it.
+    ``noise`` tells the noise of test items (`xstilts.analysis.stored_items`), which is left out
+    without it.
     """
 
     def __init__(
@@ -46,7 +44,7 @@ class ScoredStudy:
         self.scores = ScoreTable(table, untrained)
         self.languages = languages
         self.chance, self.pretraining = chance or {}, pretraining or {}
-        self._noise = noise
+        self.noise = noise
 
     def units(self, targets: str | Sequence[str], group: str | Collection[str]) -> list[Unit]:
         """The languages of a group in each target, in the order of the table."""
@@ -88,8 +86,8 @@ class ScoredStudy:
             found[unit] = floor_of(above)
         return found
 
-    def item_noise(self, asked: Asked, pair: Pair, design: Design) -> ItemNoise | None:
+    def item_noise(self, asked: Asked, scores: WeightedScores) -> ItemNoise | None:
         """The noise of test items in an answer; None if it is not known, or on other scales."""
-        if self._noise is None or asked.scale != "points" or asked.only_above_floor:
+        if self.noise is None or asked.scale != "points" or asked.only_above_floor:
             return None
-        return self._noise(asked, pair, design)
+        return self.noise(scores)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from support.score_tables import CODES, ENCODER, LANGUAGES, noisy, table
 from xstilts.analysis.claims.pooled import MEAN, MEAN_AGAINST, Cells, pooled, union
+from xstilts.analysis.statistics.items import Influences, WeightedScores, item_covariance
 from xstilts.analysis.statistics.questions import Analysis
-from xstilts.analysis.statistics.score_table import ScoreTable
+from xstilts.analysis.statistics.score_table import ScoreTable, Unit
 
 ALL = frozenset(CODES)
 CONDITIONS = ("none", "mnli", "squad", "ccg")
@@ -29,8 +31,8 @@ def mean_of(rows, comparisons):
 
 
 def _analysed(rows, comparisons, untrained=()):
-    made, without_training = pooled(ScoreTable(rows, untrained), ENCODER, comparisons)
-    return made, LANGUAGES, None, without_training
+    made = pooled(ScoreTable(rows, untrained), ENCODER, comparisons)
+    return made.table, LANGUAGES, None, made.untrained
 
 
 def test_the_estimate_is_the_mean_of_the_estimates():
@@ -105,3 +107,29 @@ def test_an_encoder_that_no_seed_trains_stays_one_training():
     made, _, _, without_training = _analysed(rows, comparisons, untrained)
     assert without_training == [(ENCODER, MEAN_AGAINST, "xnli")]
     assert made.loc[made["condition"] == MEAN_AGAINST, "spec"].nunique() == 1
+
+
+def test_the_noise_of_items_of_a_mean_is_that_of_the_items_of_mean_scores():
+    """By brute force: the members' influences are averaged, item by item."""
+    rng = np.random.default_rng(1)
+    codes = CODES[:3]
+    points = {(name, code): rng.normal(0, 1, (3, 50)) for name in CONDITIONS for code in codes}
+    for code in codes:
+        members = [points[name, code] for name in CONDITIONS[1:]]
+        points[MEAN, code], points[MEAN_AGAINST, code] = np.mean(members, 0), points["none", code]
+    covariance = item_covariance(
+        {cell: Influences(np.arange(50), of_seeds) for cell, of_seeds in points.items()}
+    )
+    weights = np.full(3, 1 / 3)
+    units = tuple(Unit("xnli", code) for code in codes)
+    effect = WeightedScores(ENCODER, units, weights, {MEAN: weights, MEAN_AGAINST: -weights})
+    comparisons = [Cells(name, "none", ("xnli",), ALL) for name in CONDITIONS[1:]]
+    rows = table(noisy(), conditions=CONDITIONS, codes=codes)
+    made = pooled(ScoreTable(rows), ENCODER, comparisons)
+    found = made.noise(covariance.noise)(effect)
+    assert found.all > 0
+    # trainings of different conditions share no noise of single trainings, which is taken out
+    means_only = {cell: Influences(np.arange(50), p.mean(0)[None]) for cell, p in points.items()}
+    assert made.noise(item_covariance(means_only).noise)(effect) == pytest.approx(
+        item_covariance(means_only).noise(effect)
+    )

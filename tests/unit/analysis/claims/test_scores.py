@@ -293,6 +293,7 @@ class TestSentences:
             r"squad \+3\.\d \[\+\d\.\d, \+\d\.\d\], mnli .*, hellaswag .*; "
             r"on average .*, in points\. 4 trainings of a condition and 4 trainings of what it is "
             r"compared with, 9 languages of 7 families\. "
+            r"The noise of test items is not in the intervals\. "
             r"Published: squad 8\.2 \(outside the interval\), mnli 7\.5 .*\.",
             result.sentence,
         )
