@@ -60,10 +60,11 @@ def python(tmp_path_factory) -> Path:
     wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     source = folder / "source"
     source.mkdir()
-    for part in ("pyproject.toml", "README.md", "LICENSE"):
+    for part in ("pyproject.toml", "README.md", "LICENSE", "Snakefile"):
         shutil.copy2(ROOT / part, source)
-    no_builds = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    shutil.copytree(ROOT / "src", source / "src", ignore=no_builds)
+    for part in ("config", "envs", "profiles", "src", "workflow"):
+        no_builds = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / part, source / part, ignore=no_builds)
     subprocess.run([*wheel, "--wheel-dir", str(folder), str(source)], check=True)
     (built,) = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=False, symlinks=True)
@@ -85,12 +86,15 @@ def python(tmp_path_factory) -> Path:
     return folder / "env" / "bin" / "python"
 
 
-def run(python: Path, script: str) -> subprocess.CompletedProcess[str]:
+def run(
+    python: Path, *command: str, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the interpreter with these arguments in a folder, by default its own."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.run(
-        [str(python), "-c", script],
+        [str(python), *command],
         env=environment,
-        cwd=python.parent,
+        cwd=folder or python.parent,
         capture_output=True,
         text=True,
         check=False,
@@ -98,20 +102,20 @@ def run(python: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_training_imports(python):
-    done = run(python, "import xstilts.training.train")
+    done = run(python, "-c", "import xstilts.training.train")
     assert done.returncode == 0, done.stderr
 
 
 def test_every_module_imports(python):
     """Each package that a module imports is declared."""
-    done = run(python, IMPORT_ALL)
+    done = run(python, "-c", IMPORT_ALL)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_embedded_benchmark_asks_for_its_extra(python):
     """Babel is not installed; the error says how to install it."""
     script = "from xstilts.provenance import plugins; plugins.load(plugins.SOURCES, 'embedded')"
-    done = run(python, script)
+    done = run(python, "-c", script)
     assert done.stderr.splitlines()[-1] == (
         "xstilts.errors.MissingPlugin: xstilts.sources: 'embedded' cannot be used: "
         'the embedded tasks need the package babel: pip install "xstilts[demo]"'
@@ -120,5 +124,25 @@ def test_the_embedded_benchmark_asks_for_its_extra(python):
 
 def test_an_undeclared_package_is_not_there(python):
     """The environment is as bare as this file says it is."""
-    assert "No module named 'babel'" in run(python, "import babel").stderr
-    assert "No module named 'pytest'" in run(python, "import pytest").stderr
+    assert "No module named 'babel'" in run(python, "-c", "import babel").stderr
+    assert "No module named 'pytest'" in run(python, "-c", "import pytest").stderr
+
+
+def test_an_installed_command_finds_the_cards_of_its_package(python, tmp_path):
+    """In a folder without any."""
+    done = run(python, "-m", "xstilts.cli.main", "cards", "--type", "mlm", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "wikipedia" in done.stdout
+
+
+def test_a_new_project_is_valid_and_can_be_planned(python, tmp_path):
+    """With what `xstilts init` writes and nothing else beside the installed package."""
+    command = ["-m", "xstilts.cli.main"]
+    made = run(python, *command, "init", "new", folder=tmp_path)
+    assert made.returncode == 0, made.stderr
+    project = tmp_path / "new"
+    checked = run(python, *command, "validate", folder=project)
+    assert checked.stdout.startswith("config/config.yaml: ok, "), checked.stderr
+    planned = run(python, "-m", "snakemake", "-n", "--quiet", "rules", folder=project)
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert re.search(r"^evaluate +12$", planned.stdout + planned.stderr, re.MULTILINE)

@@ -24,6 +24,7 @@ from xstilts.cli import (
     forget,
     gc,
     import_archive,
+    init,
     invalidate,
     options,
     plan,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SUBCOMMANDS = (
+    init,
     cards,
     validate,
     power,

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xstilts.config.home import HOME
 from xstilts.config.study_file import load_study, parse_overrides
 from xstilts.errors import UsageError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Commands = Any
 """What `argparse.ArgumentParser.add_subparsers` returns; argparse gives its type no public name."""
 CARDS = Path("config")
+PACKAGED_CARDS = HOME / "config"
+"""The cards that are read where the folder that a command runs in has none."""
 STUDY = Path("config/config.yaml")
 
 
@@ -44,9 +47,10 @@ def add_cards(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cards",
         type=Path,
-        default=CARDS,
+        default=CARDS if (CARDS / "tasks").is_dir() else PACKAGED_CARDS,
         metavar="FOLDER",
-        help=f"folder with tasks/, encoders/ and languages.tsv (default: ./{CARDS})",
+        help=f"folder with tasks/, encoders/ and languages.tsv (default: ./{CARDS}, or else those "
+        "of the package)",
     )
 
 
@@ -133,8 +137,8 @@ def open_cards(folder: Path) -> Catalogue:
     cards = Catalogue(folder, SCHEMAS, source_problems)
     if missing := cards.missing_parts():
         raise UsageError(
-            f"no cards in {folder.absolute()}: it has no {', '.join(missing)}; run xstilts in the "
-            f"folder of the project, or name the folder of cards with --cards (default: ./{CARDS})"
+            f"no cards in {folder.absolute()}: it has no {', '.join(missing)}; name a folder of "
+            "cards with --cards, or leave the option out to use the cards of the package"
         )
     return cards
 

@@ -27,10 +27,11 @@ def add(commands: options.Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each valid file; return 1 if one of the files has a problem."""
-    studies = options.study_files(args, sorted(args.cards.glob("*.yaml")))
+    folder = options.CARDS if args.cards == options.PACKAGED_CARDS else args.cards
+    studies = options.study_files(args, sorted(folder.glob("*.yaml")))
     if not studies:
         options.open_cards(args.cards)
-        raise UsageError(f"{args.cards}: holds no study (*.yaml); name the files of studies")
+        raise UsageError(f"{folder}: holds no study (*.yaml); name the files of studies")
     status = 0
     for files in studies:
         try:

@@ -91,12 +91,18 @@ class TestOutsideTheProject:
 
     def test_it_says_where_it_looked_for_cards(self, write, elsewhere, capsys):
         """And how to name them; not that no encoder is known."""
-        assert main(["validate", write()]) == 2
+        assert main(["validate", write(), "--cards", "config"]) == 2
         assert capsys.readouterr().err == (
             f"xstilts: no cards in {elsewhere}/config: it has no tasks, encoders, languages.tsv; "
-            "run xstilts in the folder of the project, or name the folder of cards with --cards "
-            "(default: ./config)\n"
+            "name a folder of cards with --cards, or leave the option out to use the cards of the "
+            "package\n"
         )
+
+    def test_it_reads_the_cards_of_the_package(self, write, capsys):
+        """Where neither the folder nor the command names others."""
+        known = {"encoders": ["xlm-r-base"], "conditions": ["none", "mnli"], "targets": ["xnli"]}
+        assert main(["validate", write(**known)]) == 0
+        assert "mine.yaml: ok, " in capsys.readouterr().out
 
     def test_a_study_with_cards_of_its_own_needs_no_others(self, world, write, capsys):
         """Its folder of cards is named in it."""
