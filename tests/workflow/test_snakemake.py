@@ -37,6 +37,16 @@ def test_commands_that_run_nothing_write_nothing(command, project):
     assert project.files() == before
 
 
+def test_deleting_all_output_says_what_stays(project):
+    """Snakemake deletes table and report; the scores, which it does not know, are named."""
+    scores, checkpoints = project.scores(), project.checkpoints()
+    said = project.snakemake("--delete-all").stdout  # an abbreviation, as Snakemake allows
+    assert not (project.folder / "results/tiny/grid.parquet").exists()
+    assert "scores and predictions stay in results/tiny" in said
+    assert "'xstilts gc results'" in said
+    assert (project.scores(), project.checkpoints()) == (scores, checkpoints)
+
+
 def test_touching_changes_times_and_no_content(project):
     """``--touch`` marks files as new, as it should; a missing score stays missing."""
     project.drop("results/tiny/scores/tiny/none/seed1/cldr_region.jsonl", "sw")

@@ -24,6 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from snakemake.cli import get_argument_parser
+
 from xstilts.cost import planned_vs_actual
 from xstilts.errors import LineageError, StudyError, XstiltsError
 from xstilts.grid.opening import open_grid
@@ -175,6 +177,7 @@ def _open(workflow: Any, config: dict[str, Any], home: Path) -> Run:
         folder = Path(workflow.config_settings.config[RUN])
         grid, forced, _ = read_run(folder)
         return Run(grid, folder, home, workflow, main=False, _forced=forced)
+    _check_storage(workflow.storage_settings.default_storage_provider)
     loaded = study_config(workflow, config)
     where = loaded.where
     lock = home / "envs" / "lock.txt"
@@ -184,6 +187,8 @@ def _open(workflow: Any, config: dict[str, Any], home: Path) -> Run:
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     folder = grid.paths.results / RUNS / name
     workflow.config_settings.config_args.append(f"{RUN}={folder}")
+    if _deletes_all_output(sys.argv[1:]):
+        atexit.register(print, _what_stays(grid), file=sys.stderr)
     return Run(grid, folder, home, workflow, main=True)
 
 
@@ -248,6 +253,35 @@ def _check_writable(key: str, folder: Path) -> None:
         raise StudyError(
             f"{key}: {present} cannot be written; choose another folder with the key {key!r}"
         )
+
+
+def _check_storage(provider: str | None) -> None:
+    """Refuse a storage provider for all paths: it would copy marks, and no score or checkpoint."""
+    if provider is not None:
+        raise StudyError(
+            f"--default-storage-provider {provider} cannot be used: Snakemake would copy the marks "
+            "of jobs to the storage, but not the scores and checkpoints, which no rule declares. "
+            "Leave it out and set 'results:' and 'resources:' to shared folders, or copy both with "
+            "'aws s3 sync' or rclone (docs/cluster.md, 'Sharing checkpoints')"
+        )
+
+
+def _deletes_all_output(arguments: list[str]) -> bool:
+    """Whether Snakemake was started to delete outputs; it tells a Snakefile so nowhere else."""
+    if not any(argument.startswith("--delete") for argument in arguments):
+        return False
+    parsed, _ = get_argument_parser().parse_known_args(arguments)
+    return bool(parsed.delete_all_output)
+
+
+def _what_stays(grid: Grid) -> str:
+    """What `--delete-all-output` leaves, and how to remove it."""
+    results, resources = grid.paths.results, grid.paths.resources
+    return (
+        f"xstilts: scores and predictions stay in {results}, encoders, examples and checkpoints in "
+        f"{resources}: no rule declares them. Delete {results} to remove the scores, then run "
+        f"'xstilts gc {results.parent}' to remove what no other study needs"
+    )
 
 
 def _check_mirror(grid: Grid, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from xstilts.workflow.run import (
     RUN_FILE,
     exit_on_error,
     folder_of_run,
+    open_run,
     read_run,
 )
 
@@ -142,3 +144,15 @@ def test_an_expected_error_ends_the_process_with_a_line_for_each_problem():
     with pytest.raises(SystemExit) as ended:
         exit_on_error(fail)
     assert str(ended.value) == "xstilts: one problem\nxstilts: another"
+
+
+def test_a_storage_provider_for_all_paths_is_refused(monkeypatch, tmp_path):
+    """Scores and checkpoints, which no rule declares, would never reach it."""
+    monkeypatch.setenv("PYTHONPATH", "")
+    workflow = SimpleNamespace(
+        is_main_process=True,
+        output_settings=SimpleNamespace(dryrun=True),
+        storage_settings=SimpleNamespace(default_storage_provider="gcs"),
+    )
+    with pytest.raises(SystemExit, match=r"--default-storage-provider gcs cannot .* 'resources:'"):
+        open_run(workflow, {}, tmp_path)
