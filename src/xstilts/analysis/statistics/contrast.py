@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from xstilts.analysis.statistics.variance import components
 
@@ -66,7 +67,7 @@ class Uncertainty:
     df: float
     """Degrees of freedom; infinite for the normal distribution."""
 
-    @property
+    @cached_property
     def interval(self) -> Interval:
         """The 95 % interval."""
         return self.interval_at(LEVEL)
@@ -78,16 +79,16 @@ class Uncertainty:
 
     def interval_at(self, level: float) -> Interval:
         """The interval that holds the truth in a share ``level`` of all grids."""
-        reach = float(stats.t.ppf((1 + level) / 2, self.df)) * self.standard_error
+        reach = float(special.stdtrit(self.df, (1 + level) / 2)) * self.standard_error
         return Interval(self.estimate - reach, self.estimate + reach)
 
     def p_above(self, value: float) -> float:
         """One-sided p-value: small if the effect is above ``value``."""
-        return float(stats.t.sf((self.estimate - value) / self.standard_error, self.df))
+        return float(special.stdtr(self.df, (value - self.estimate) / self.standard_error))
 
     def p_below(self, value: float) -> float:
         """One-sided p-value: small if the effect is below ``value``."""
-        return float(stats.t.cdf((self.estimate - value) / self.standard_error, self.df))
+        return float(special.stdtr(self.df, (self.estimate - value) / self.standard_error))
 
     def verdict(self, margin: float = MARGIN) -> Verdict:
         """The word for the effect.

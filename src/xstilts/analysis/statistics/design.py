@@ -43,14 +43,19 @@ class Design:
     targets: NDArray[np.intp]
 
     @cached_property
+    def _inverse(self) -> Floats:
+        """The pseudoinverse of X, shape (P, U)."""
+        return np.asarray(np.linalg.pinv(self.regressors), dtype=np.float64)
+
+    @cached_property
     def weights(self) -> Floats:
         """h, shape (U,): the estimate is the sum of h times the gains."""
-        return np.asarray(self.asked @ np.linalg.pinv(self.regressors), dtype=np.float64)
+        return np.asarray(self.asked @ self._inverse, dtype=np.float64)
 
     @cached_property
     def residual_maker(self) -> Floats:
         """I - H, shape (U, U): it maps gains to their residuals around the regressors."""
-        hat = self.regressors @ np.linalg.pinv(self.regressors)
+        hat = self.regressors @ self._inverse
         return np.asarray(np.eye(len(hat)) - hat, dtype=np.float64)
 
     @cached_property
@@ -104,10 +109,10 @@ class Design:
                 squares += float(self.weights[units].sum()) ** 2
         return squares
 
-    @property
+    @cached_property
     def spans(self) -> bool:
         """Whether the units can answer the question: X has full rank for what is asked."""
-        projected = self.asked @ np.linalg.pinv(self.regressors) @ self.regressors
+        projected = self.asked @ self._inverse @ self.regressors
         return bool(np.allclose(projected, self.asked, atol=1e-8))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from xstilts.analysis.statistics.contrast import Runs
 from xstilts.errors import LineageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 class Unit(NamedTuple):
@@ -32,6 +34,24 @@ class Scores:
     """In points; undefined scores are left out."""
     one_training: frozenset[str]
     """Targets whose scores of all seeds come from one checkpoint."""
+
+    @cached_property
+    def rows(self) -> dict[Unit, int]:
+        """The row of each unit in `matrix`."""
+        return {unit: row for row, unit in enumerate(self.by_seed)}
+
+    @cached_property
+    def seeds(self) -> NDArray[np.int64]:
+        """The seed of each column of `matrix`, ascending."""
+        seeds = {seed for of_unit in self.by_seed.values() for seed in of_unit}
+        return np.array(sorted(seeds), dtype=np.int64)
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float64]:
+        """`by_seed` with a row for each unit and a column for each seed; NaN where none is."""
+        seeds = self.seeds.tolist()
+        rows = [[found.get(seed, math.nan) for seed in seeds] for found in self.by_seed.values()]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(seeds))
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,8 @@ class ScoreTable:
     @cached_property
     def task_types(self) -> dict[str, str]:
         """The task type of each target."""
-        return dict(zip(self.table["target"], self.table["task_type"], strict=True))
+        pairs = self.table[["target", "task_type"]].drop_duplicates()
+        return dict(pairs.itertuples(index=False))
 
     def scores(self, encoder: str, condition: str) -> Scores:
         """The scores of an encoder in a condition; empty if there are none."""
@@ -106,10 +127,10 @@ class ScoreTable:
                 notes.append(f"no score of {name}: {_listed(lacking)}")
         runs = []
         for name, scores in ((condition, first), (against, second)):
-            seeds, left_out = _complete_seeds(scores, kept)
+            complete, left_out = _runs(scores, kept)
             if left_out:
                 notes.append(f"incomplete seeds of {name}: {', '.join(map(str, left_out))}")
-            runs.append(_runs(scores, kept, seeds))
+            runs.append(complete)
         return Pair(kept, runs[0], runs[1], tuple(notes))
 
     @cached_property
@@ -119,30 +140,24 @@ class ScoreTable:
             encoder, condition = map(str, cast("tuple[str, str]", key))
             by_seed: dict[Unit, dict[int, float]] = {}
             specs: dict[str, dict[int, str]] = {}
-            for target, language, seed, score, spec in zip(
-                *(rows[name] for name in ("target", "language", "seed", "score", "spec")),
-                strict=True,
-            ):
+            columns = ("target", "language", "seed", "score", "spec")
+            for target, language, seed, score, spec in _tuples(rows, columns):
                 specs.setdefault(target, {})[seed] = spec
-                if not np.isnan(score):
+                if not math.isnan(score):
                     by_seed.setdefault(Unit(target, language), {})[seed] = score
             one = {
                 target
                 for target, of_seeds in specs.items()
-                if (encoder, condition, target) in self.untrained
-                or (
-                    len(of_seeds) > 1
-                    and len(set(of_seeds.values())) == 1
-                    and all(of_seeds.values())
-                )
+                if (encoder, condition, target) in self.untrained or _same(of_seeds.values())
             }
             found[encoder, condition] = Scores(by_seed, frozenset(one))
         return found
 
     @cached_property
     def _items(self) -> dict[tuple[str, str, str], int]:
-        keys = zip(*(self.table[k] for k in ("encoder", "target", "language")), strict=True)
-        return dict(zip(keys, self.table["n"], strict=True))
+        columns = ["encoder", "target", "language", "n"]
+        items = _tuples(self.table[columns].drop_duplicates(columns[:3]), columns)
+        return {(encoder, target, language): n for encoder, target, language, n in items}
 
     def _check_items(self) -> None:
         keys = ["encoder", "target", "language"]
@@ -156,22 +171,23 @@ class ScoreTable:
             )
 
 
+def _tuples(rows: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of plain values; pandas' own iterators take ten times as long for strings."""
+    return zip(*(rows[name].to_numpy(dtype=object) for name in columns), strict=True)
+
+
 def _same(specs: Collection[str]) -> bool:
     """Whether several seeds were scored by one spec, which names the checkpoint."""
     return len(specs) > 1 and len(set(specs)) == 1 and all(specs)
 
 
-def _complete_seeds(scores: Scores, units: Sequence[Unit]) -> tuple[list[int], list[int]]:
-    """The seeds with a score in every unit, and the others; both sorted."""
-    seeds = sorted({seed for unit in units for seed in scores.by_seed[unit]})
-    complete = [seed for seed in seeds if all(seed in scores.by_seed[unit] for unit in units)]
-    return complete, [seed for seed in seeds if seed not in complete]
-
-
-def _runs(scores: Scores, units: Sequence[Unit], seeds: Sequence[int]) -> Runs:
-    values = np.array([[scores.by_seed[unit][seed] for seed in seeds] for unit in units])
+def _runs(scores: Scores, units: Sequence[Unit]) -> tuple[Runs, list[int]]:
+    """The seeds with a score in every unit, and the numbers of those that lack some."""
+    values = scores.matrix[[scores.rows[unit] for unit in units]]
+    known = ~np.isnan(values)
+    complete, partly = known.all(axis=0), known.any(axis=0)
     one = bool(units) and all(unit.target in scores.one_training for unit in units)
-    return Runs(values.reshape(len(units), len(seeds)), one)
+    return Runs(values[:, complete & partly], one), scores.seeds[partly & ~complete].tolist()
 
 
 def _listed(units: Sequence[Unit], most: int = 5) -> str:

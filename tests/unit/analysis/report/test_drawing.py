@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from xstilts.analysis.report.figures import drawing, plots
 from xstilts.analysis.report.figures.values import HeatCell, HeatMap, Mark, Slope, Strip
 from xstilts.analysis.statistics.contrast import Interval
@@ -35,6 +37,38 @@ def test_a_drawing_in_a_page_has_no_style_attribute():
     text = inlined("one")
     assert "style=" not in text
     assert "A &lt;finding&gt;" in text
+
+
+def test_numbers_in_text_keep_their_digits():
+    """Only places are rounded: a tick at 0.01 is not called 0.0."""
+    slope = Slope("mnli", [-2.0, 0.0, 2.0], [1.0, 3.0, 2.0], 0.5, Interval(0.0, 1.0))
+    text = drawing.inline(drawing.svg(plots.slopes([slope])), "one", "title", "what")
+    assert ">0.01</text>" in text
+    assert 'fill-opacity="0.18"' in text
+
+
+def test_a_drawing_in_a_page_holds_nothing_that_draws_nothing():
+    """No empty group and no id that nothing names: they are half of matplotlib's bytes."""
+    text = inlined("one")
+    assert "<g />" not in text
+    assert "<metadata" not in text
+    ids = set(re.findall(r'\bid="([^"]*)"', text))
+    named = {
+        first or second for first, second in re.findall(r'href="#([^"]*)"|url\(#([^)]*)', text)
+    }
+    assert ids == named | {"one-title", "one-desc"}
+
+
+def test_a_strip_ends_with_the_widest_mark_and_clips_the_intervals():
+    """An interval of 1,000 points does not flatten all the others."""
+    narrow = [Mark(1.0, outer=Interval(0.5, 1.5))] * 19
+    wide = Mark(1.0, outer=Interval(-1000.0, 1000.0))
+    figure = plots.strips([Strip("mnli", [*narrow, wide])], plots.Categories(["sw"] * 20), "points")
+    (axis,) = figure.axes
+    low, high = axis.get_ylim()
+    assert (low, high) == (-high, pytest.approx(1.65))
+    drawn = [y for line in axis.lines for y in line.get_ydata() if y == y]
+    assert max(map(abs, drawn)) <= high
 
 
 def test_text_stays_text():

@@ -24,7 +24,7 @@ from xstilts.analysis.report.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from matplotlib.figure import Figure
 
@@ -46,11 +46,7 @@ def gain_by_language(results: Results) -> ReportFigure:
     """The gain of each zero-shot language, mean over targets, by resource level."""
     languages = results.analysis.languages
     codes = ordered_by_level(results.languages, languages)
-    effects = [
-        Effect(condition, "", code, results.of_languages(condition, [code]))
-        for condition in results.conditions
-        for code in codes
-    ]
+    effects = _effects(results, {code: [code] for code in codes})
     table = effect_table(
         f"{results.encoder}/gain_by_language",
         "Gain by language, mean over targets, the least resourced language first",
@@ -136,11 +132,7 @@ def family_and_script(results: Results) -> ReportFigure:
     families = _grouped(results, lambda code: results.analysis.languages[code].family)
     scripts = _grouped(results, lambda code: results.analysis.languages[code].script)
     groups = {**families, **scripts}
-    effects = [
-        Effect(condition, "", group, results.of_languages(condition, codes))
-        for condition in results.conditions
-        for group, codes in groups.items()
-    ]
+    effects = _effects(results, groups)
     return ReportFigure(
         table=effect_table(
             f"{results.encoder}/family_and_script",
@@ -172,6 +164,20 @@ def _grouped(results: Results, name_of: Callable[[str], str | None]) -> dict[str
         if name:
             found.setdefault(name, []).append(code)
     return dict(sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0])))
+
+
+def _effects(results: Results, groups: Mapping[str, Sequence[str]]) -> list[Effect]:
+    """The mean gains over groups of languages: all groups of a condition, then of the next."""
+    found = {
+        (condition, group): results.of_languages(condition, codes)
+        for group, codes in groups.items()  # all conditions of a group share its design
+        for condition in results.conditions
+    }
+    return [
+        Effect(condition, "", group, found[condition, group])
+        for condition in results.conditions
+        for group in groups
+    ]
 
 
 def _strips(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from xstilts.analysis.report import colours, numbers
 from xstilts.analysis.report.figures.drawing import INK, LINE, SOFT, STYLE, new_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, BAND = "#08519c", "#b45309", "#eef2f6"
 LINES = ("#08519c", "#b45309", "#117733", "#882255", "#5a5f66", "#1b8a9e", "#7a5c00", "#5b3fa0")
 """Colours of lines, all of at least 4.5 : 1 on white."""
+STRIP_STEP = 2.6
+"""From the zero of a strip to that of the next, in units of a strip's half height."""
 MOST_STEPS = 200
 """A profile of more gains is drawn through so many of their quantiles."""
 DASHES = ("-", "--", ":", "-.")
@@ -54,18 +57,24 @@ class Categories:
 def strips(strips: Sequence[Strip], categories: Categories, label: str) -> Figure:
     """One strip a condition: a mark over every category, with its two intervals.
 
-    The thick interval is about these languages, the thin one about languages like these. A mark
-    that is firm is filled, others are hollow.
+    The thick interval is about these languages, the thin one about languages like these; both end
+    with the strip. A mark that is firm is filled, others are hollow.
     """
     long = max(map(len, categories.names), default=0) > 4
-    with mpl.rc_context(STYLE):
+    reach = _reach(strips)
+    # all strips share one axis, because matplotlib takes as long for an axis as for all its marks
+    zeros = [-STRIP_STEP * reach * index for index in range(len(strips))]
+    with mpl.rc_context(STYLE | {"axes.spines.left": False, "axes.spines.bottom": False}):
         figure = new_figure(0.55 + 0.95 * len(strips) + (0.5 if long else 0.1))
-        axes = figure.subplots(len(strips), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for axis, strip in zip(axes, strips, strict=True):
-            _strip(axis, strip, categories)
-        _clip_outliers(axes[0], strips)
-        _group_titles(axes[0], categories)
-        axes[-1].set_xticks(
+        axis = figure.subplots()
+        axis.set_xlim(-0.6, len(categories.names) - 0.4)
+        axis.set_ylim(zeros[-1] - reach, reach)
+        _bands(axis, categories)
+        _frames(axis, zeros, reach)
+        _marks(axis, strips, zeros, reach)
+        for zero, strip in zip(zeros, strips, strict=True):
+            axis.text(-0.6, zero + 1.06 * reach, strip.name, fontsize=8.5, color=INK)
+        axis.set_xticks(
             range(len(categories.names)),
             categories.names,
             rotation=35 if long else 90 if len(categories.names) > 30 else 0,
@@ -76,67 +85,86 @@ def strips(strips: Sequence[Strip], categories: Categories, label: str) -> Figur
     return figure
 
 
-def _strip(axis: Axes, strip: Strip, categories: Categories) -> None:
-    start = 0
-    for index, (_, size) in enumerate(categories.groups):
-        if index % 2 == 0:
-            axis.axvspan(start - 0.5, start + size - 0.5, color=BAND, linewidth=0)
-        start += size
-    axis.axhline(0, color=SOFT, linewidth=0.8)
-    _marks(axis, {x: mark for x, mark in enumerate(strip.marks) if mark is not None})
-    axis.set_title(strip.name, color=INK, pad=3)
-    axis.set_xlim(-0.6, len(strip.marks) - 0.4)
-    axis.grid(axis="y", color=LINE, linewidth=0.4)
-    axis.locator_params(axis="y", nbins=4)
+def _reach(strips: Sequence[Strip]) -> float:
+    """Points from zero to the end of a strip: a little beyond the marks.
+
+    A very wide interval would flatten all others, so the widest tenth may end with the strip.
+    """
+    marks = [mark for strip in strips for mark in strip.marks if mark is not None]
+    values = [abs(mark.value) for mark in marks]
+    ends = sorted(abs(end) for mark in marks for end in (mark.outer or mark.inner or ()))
+    return max([*values, ends[int(len(ends) * 0.9)] if ends else 0.0, 1.0]) * 1.1
 
 
-def _marks(axis: Axes, marks: Mapping[int, Mark]) -> None:
+def _frames(axis: Axes, zeros: Sequence[float], reach: float) -> None:
+    """The left and lower edge of every strip, its line of zero, its ticks and their grid."""
+    left, right = axis.get_xlim()
+    ticks = [t for t in MaxNLocator(4).tick_values(-reach, reach) if abs(t) <= reach]
+    rules = [zero + tick for zero in zeros for tick in ticks]
+    axis.set_yticks(rules, [f"{t:g}".replace("-", numbers.MINUS) for _ in zeros for t in ticks])
+    axis.hlines(rules, left, right, color=LINE, linewidth=0.4)
+    axis.hlines(zeros, left, right, color=SOFT, linewidth=0.8)
+    edges = [end - reach for end in zeros]
+    axis.hlines(edges, left, right, color=LINE, linewidth=0.8)
+    axis.vlines([left] * len(zeros), edges, np.add(zeros, reach), color=LINE, linewidth=0.8)
+
+
+def _marks(axis: Axes, strips: Sequence[Strip], zeros: Sequence[float], reach: float) -> None:
     """Draw all marks of a colour at once: a file of few long paths is a third of the size."""
+    placed = [
+        (x, zero, mark)
+        for zero, strip in zip(zeros, strips, strict=True)
+        for x, mark in enumerate(strip.marks)
+        if mark is not None
+    ]
     for colour in (BLUE, ORANGE):
-        mine = {x: mark for x, mark in marks.items() if _colour(mark) == colour}
-        outer = {x: mark.outer for x, mark in mine.items() if mark.outer}
-        inner = {x: mark.inner for x, mark in mine.items() if mark.inner}
-        _segments(axis, outer, color=colour, linewidth=0.8)
-        _segments(axis, inner, color=colour, linewidth=2.6, alpha=0.5)
-        for firm, fill in ((True, colour), (False, "white")):
-            points = {x: mark.value for x, mark in mine.items() if mark.firm == firm}
-            axis.plot(
-                list(points),
-                list(points.values()),
-                "o",
-                color=colour,
-                markersize=3.6,
-                markerfacecolor=fill,
-            )
+        mine = [each for each in placed if _colour(each[2]) == colour]
+        outer = [(x, zero, mark.outer) for x, zero, mark in mine if mark.outer]
+        inner = [(x, zero, mark.inner) for x, zero, mark in mine if mark.inner]
+        _segments(axis, outer, reach, color=colour, linewidth=0.8)
+        _segments(axis, inner, reach, color=colour, linewidth=2.6, alpha=0.5)
+        _points(axis, [(x, zero + mark.value) for x, zero, mark in mine], colour, 4.6)
+        hollow = [(x, zero + mark.value) for x, zero, mark in mine if not mark.firm]
+        _points(axis, hollow, "white", 2.6)
 
 
 def _segments(
-    axis: Axes, ends: Mapping[int, Interval], color: str, linewidth: float, alpha: float = 1.0
+    axis: Axes,
+    intervals: Sequence[tuple[int, float, Interval]],
+    reach: float,
+    color: str,
+    linewidth: float,
+    alpha: float = 1.0,
 ) -> None:
-    """Vertical lines in one path, which gaps part."""
-    xs = [x for place in ends for x in (place, place, np.nan)]
-    ys = [y for low, high in ends.values() for y in (low, high, np.nan)]
+    """Vertical lines in one path, which gaps part; ``intervals``: place, zero and ends."""
+    xs = [x for place, _, _ in intervals for x in (place, place, np.nan)]
+    ys = [zero + y for _, zero, ends in intervals for y in (*np.clip(ends, -reach, reach), np.nan)]
     axis.plot(xs, ys, color=color, linewidth=linewidth, alpha=alpha, solid_capstyle="butt")
+
+
+def _points(
+    axis: Axes,
+    points: Sequence[tuple[float, float]],
+    color: str,
+    width: float,
+    alpha: float = 1.0,
+) -> None:
+    """Points in one path: lines of no length with round ends, ``width`` wide."""
+    places = np.asarray(points, dtype=np.float64).reshape(-1, 1, 2)
+    path = np.concatenate([places, places, np.full_like(places, np.nan)], axis=1).reshape(-1, 2)
+    axis.plot(*path.T, color=color, alpha=alpha, linewidth=width, solid_capstyle="round")
 
 
 def _colour(mark: Mark) -> str:
     return BLUE if mark.value >= 0 else ORANGE
 
 
-def _clip_outliers(axis: Axes, strips: Sequence[Strip]) -> None:
-    """End the axis a little beyond the marks: a very wide interval would flatten all others."""
-    marks = [mark for strip in strips for mark in strip.marks if mark is not None]
-    if not marks:
-        return
-    values = [abs(mark.value) for mark in marks]
-    ends = sorted(abs(end) for mark in marks for end in (mark.outer or mark.inner or ()))
-    reach = max([*values, ends[int(len(ends) * 0.9)] if ends else 0.0, 1.0]) * 1.1
-    axis.set_ylim(-reach, reach)
-
-
-def _group_titles(axis: Axes, categories: Categories) -> None:
+def _bands(axis: Axes, categories: Categories) -> None:
+    """The groups of categories: every second one on a band, the titles on top."""
     start = 0
-    for title, size in categories.groups:
+    for index, (title, size) in enumerate(categories.groups):
+        if index % 2 == 0:
+            axis.axvspan(start - 0.5, start + size - 0.5, color=BAND, linewidth=0)
         axis.annotate(
             title,
             (start + size / 2 - 0.5, 1),
@@ -219,7 +247,7 @@ def slopes(values: Sequence[Slope]) -> Figure:
             middle, height = sizes.mean(), float(np.mean(value.gains))
             span = np.linspace(sizes.min(), sizes.max(), 21)
             panel.axhline(0, color=SOFT, linewidth=0.8)
-            _points(panel, sizes, np.asarray(value.gains))
+            _points(panel, list(zip(sizes, value.gains, strict=True)), SOFT, 3, alpha=0.55)
             if value.interval:
                 ends = [height + slope * (span - middle) for slope in value.interval]
                 low, high = np.minimum(*ends), np.maximum(*ends)
@@ -231,19 +259,6 @@ def slopes(values: Sequence[Slope]) -> Figure:
         figure.supxlabel("text in CC-100, GiB + 0.01", fontsize=8, color=SOFT)
         figure.supylabel("gain, points", fontsize=8, color=SOFT)
     return figure
-
-
-def _points(axis: Axes, xs: Floats, ys: Floats) -> None:
-    """Points in one path: lines of no length with round ends."""
-    gaps = np.full(len(xs), np.nan)
-    axis.plot(
-        np.column_stack([xs, xs, gaps]).ravel(),
-        np.column_stack([ys, ys, gaps]).ravel(),
-        color=SOFT,
-        alpha=0.55,
-        linewidth=3,
-        solid_capstyle="round",
-    )
 
 
 def profiles(values: Sequence[Profile]) -> Figure:

@@ -98,10 +98,7 @@ function addCell(row, text, value, tag = "td") {
   const cell = document.createElement(tag);
   cell.textContent = text;
   if (tag === "th") cell.scope = "row";
-  if (value !== undefined) {
-    cell.dataset.v = value ?? "";
-    cell.className = "num";
-  }
+  if (value !== undefined) cell.dataset.v = value ?? "";
   row.append(cell);
   return cell;
 }
