@@ -18,6 +18,7 @@ from xstilts import __version__
 from xstilts.cli import (
     archive,
     audit,
+    card,
     cards,
     claims,
     export,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 SUBCOMMANDS = (
     init,
     cards,
+    card,
     validate,
     power,
     plan,

@@ -12,6 +12,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xstilts.config.raw_file import HubFile
+from xstilts.data import hub
 from xstilts.errors import SourceUnavailable
 
 if TYPE_CHECKING:
@@ -60,6 +62,27 @@ def split_names(repo: str, revision: str) -> dict[str, list[str]]:
             config: datasets.get_dataset_split_names(repo, config, revision=revision)
             for config in configurations
         }
+
+
+def commit_of(repo: str, revision: str) -> str:
+    """The commit that a branch or a commit of a data set stands for.
+
+    Raises `SourceUnavailable`.
+    """
+    return hub.pin(HubFile(repo=repo, revision=revision, file="*")).commit
+
+
+def licence_of(repo: str, commit: str) -> str | None:
+    """The licence that the README of a data set states; None where it states none."""
+    from huggingface_hub import DatasetCard
+
+    try:
+        readme = hub.download(hub.PinnedFile(repo, "dataset", commit, "README.md"), None)
+    except hub.NotInRepository:
+        return None
+    card = DatasetCard(readme.read_text("utf-8"), ignore_metadata_errors=True)
+    stated = getattr(card.data, "license", None)
+    return ", ".join(stated) if isinstance(stated, list) else stated and str(stated)
 
 
 def _load(source: HubDataset, *, streaming: bool) -> Dataset | IterableDataset:

@@ -1,0 +1,191 @@
+"""The tables of a data set: a split and a language each, with the source that a card names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from xstilts.config.raw_file import HubDataset
+from xstilts.data import hub_datasets
+from xstilts.data.proposal.names import LanguageNames, split_of, with_place
+from xstilts.data.readers.records import records
+from xstilts.errors import StudyError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from xstilts.data.hub_datasets import Row
+    from xstilts.data.readers.options import Table
+
+FORMS: dict[str, Table] = {
+    ".csv": {"form": "csv"},
+    ".tsv": {"form": "tsv"},
+    ".jsonl": {"form": "jsonl"},
+    ".ndjson": {"form": "jsonl"},
+    ".json": {"form": "jsonl"},
+    ".parquet": {"form": "parquet"},
+}
+"""The form of a local file by the end of its name; a ``.json`` must have one object a line."""
+FIRST = 100
+"""Rows that are looked at to propose a card."""
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """One split in one language."""
+
+    split: str
+    language: str
+    code: str
+    """What the data set calls the language."""
+    file: dict[str, Any]
+    """The keys of a `RawFile`, with ``{code}`` in place of the code."""
+    form: Table
+    first: Callable[[], list[Row]]
+    """Reads at most `FIRST` rows."""
+    rows: Callable[[], Iterator[Row]]
+    """Reads all rows."""
+    path: Path | None = None
+    """The file itself, if it is a local one."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says of a data set that its names do not say."""
+
+    language: str | None = None
+    """Language of tables whose name says none."""
+    split: str | None = None
+    """Split of tables whose name says none."""
+    configuration: str | None = None
+    """The only configuration of a data set on the Hub to be read."""
+
+
+def in_folder(source: Path, name: str, names: LanguageNames, asked: Asked) -> list[FoundTable]:
+    """The tables of a file, or of all files below a folder, whose form is one of `FORMS`.
+
+    Their ``mirror`` is relative to the folder that holds ``source``. ``name``: the task's. Raises
+    `UsageError` where there is none, or where a split or language is not known and not asked for.
+    """
+    paths = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
+    tables = [_local(path, source, name, names, asked) for path in paths if path.suffix in FORMS]
+    if not tables:
+        raise UsageError(f"{source}: has no file whose name ends in {', '.join(FORMS)}")
+    return tables
+
+
+def _local(path: Path, source: Path, name: str, names: LanguageNames, asked: Asked) -> FoundTable:
+    inside = path.name if path == source else path.relative_to(source).as_posix()
+    mirror = path.relative_to(source.parent).as_posix()
+    stem = inside.removesuffix(path.suffix)
+    piece = names.piece_of(stem)
+    split = split_of(stem) or asked.split
+    if split is None:
+        raise UsageError(
+            f"{path}: its name says neither train, dev nor test; rename it, or give --split"
+        )
+    form = FORMS[path.suffix]
+
+    def rows() -> Iterator[Row]:
+        return (record.values for record in records(path, form, ""))
+
+    language = _language(piece, names, asked, str(path))
+    place = (lambda text: with_place(text, piece)) if piece else str
+    folder = "" if mirror == inside else f"{source.name}/"
+    file = {"path": f"{name}/{place(inside)}", "mirror": f"{folder}{place(inside)}"}
+    return FoundTable(
+        split,
+        language,
+        piece or language,
+        file,
+        form,
+        lambda: list(islice(rows(), FIRST)),
+        rows,
+        path,
+    )
+
+
+def _language(piece: str | None, names: LanguageNames, asked: Asked, where: str) -> str:
+    code = names.code_of(piece) if piece else asked.language
+    if code is None:
+        raise UsageError(f"{where}: its name says no language; give --language CODE")
+    return code
+
+
+def on_hub(
+    repo: str, commit: str, name: str, names: LanguageNames, asked: Asked
+) -> list[FoundTable]:
+    """The tables of a data set on the Hub; languages are its configurations, or its splits.
+
+    Raises `UsageError` as `in_folder`, and `SourceUnavailable` where the Hub does not have it.
+    """
+    found = hub_datasets.split_names(repo, commit)
+    if asked.configuration is not None:
+        if asked.configuration not in found:
+            raise StudyError(unknown("configuration", asked.configuration, found))
+        found = {asked.configuration: found[asked.configuration]}
+    by_language = {config: names.code_of(config) for config in found}
+    if len(found) > 1:
+        found = {config: splits for config, splits in found.items() if by_language[config]}
+        if not found:
+            raise UsageError(
+                f"{repo}: its configurations are no languages ({', '.join(by_language)}); "
+                "give --configuration NAME"
+            )
+    tables = []
+    for config, splits in found.items():
+        code = by_language[config]
+        for split in splits:
+            source = HubDataset(repo=repo, revision=commit, config=config, split=split)
+            if table := _of_split(source, config if code else None, name, names, asked):
+                tables.append(table)
+    if not tables:
+        raise UsageError(
+            f"{repo}: its splits are neither train, dev, test nor languages "
+            f"({', '.join(sorted({s for splits in found.values() for s in splits}))}); give --split"
+        )
+    return tables
+
+
+def _of_split(
+    source: HubDataset, config: str | None, name: str, names: LanguageNames, asked: Asked
+) -> FoundTable | None:
+    """The table of a split; ``config``: the configuration, if it is a language."""
+    split = split_of(source.split)
+    piece = config or names.piece_of(source.split)
+    if split is None and piece is None and asked.split is None:
+        return None
+    split = split or asked.split or "test"
+    language = _language(piece, names, asked, f"{source.repo}, {source.config}/{source.split}")
+    keys = source.model_dump(exclude_none=True)
+    if config:
+        keys["config"] = "{code}"
+    elif piece:
+        keys["split"] = with_place(source.split, piece)
+    place = "/{code}" if piece else ""
+    return FoundTable(
+        split,
+        language,
+        piece or language,
+        {"path": f"{name}{place}/{split}.jsonl", "dataset": keys},
+        {"form": "jsonl"},
+        lambda: hub_datasets.first_rows(source, FIRST),
+        lambda: hub_datasets.rows(source),
+    )
+
+
+def of_split(tables: Sequence[FoundTable], split: str) -> list[FoundTable]:
+    """The tables of a split, English first; raises `UsageError` where they do not fit together."""
+    chosen = [table for table in tables if table.split == split]
+    kinds = {str(table.file): table for table in chosen}
+    if len(kinds) > 1:
+        paths = [str(table.file["path"]) for table in kinds.values()]
+        raise UsageError(
+            f"the split {split} has files of several kinds: {', '.join(sorted(paths))}; keep one"
+        )
+    codes = [table.language for table in chosen]
+    if twice := next((code for code in codes if codes.count(code) > 1), None):
+        raise UsageError(f"the split {split} has the language {twice!r} twice")
+    return sorted(chosen, key=lambda table: (table.language != "en", table.language))
