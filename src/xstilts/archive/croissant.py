@@ -33,8 +33,8 @@ _TYPES = {
 }
 
 
-class _Known(NamedTuple):
-    """A raw file whose address and sha256 are known."""
+class DescribedFile(NamedTuple):
+    """A file whose address and sha256 are known; the address may be relative."""
 
     path: str
     address: str
@@ -57,7 +57,9 @@ def descriptions(grid: Grid) -> dict[str, dict[str, Any]]:
     return found
 
 
-def describe(card: TaskCard, languages: list[str], known: Iterable[_Known]) -> dict[str, Any]:
+def describe(
+    card: TaskCard, languages: list[str], known: Iterable[DescribedFile]
+) -> dict[str, Any]:
     """The description of a task with these raw files."""
     distribution = [
         {
@@ -87,13 +89,13 @@ def describe(card: TaskCard, languages: list[str], known: Iterable[_Known]) -> d
 
 def _known_files(
     card: TaskCard, parts: Iterable[tuple[str, str]], checksums: Mapping[str, str]
-) -> Iterator[_Known]:
+) -> Iterator[DescribedFile]:
     for split, language in parts:
         for source in card.splits[split].sources_for(language):  # type: ignore[index]
             for file in card.raw_files(split, language, source).values():
                 address = _address(file)
                 if address and file.path in checksums:
-                    yield _Known(file.path, address, checksums[file.path])
+                    yield DescribedFile(file.path, address, checksums[file.path])
 
 
 def _address(file: RawFile) -> str | None:

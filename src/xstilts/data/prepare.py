@@ -48,7 +48,7 @@ def prepare(
     the card's labels or its task type, ``schema``, do not allow, and for a disk that is full.
     """
     entry: Split = card.splits[split]  # type: ignore[index]
-    source, files = _fetch(
+    source, files = fetch_split(
         card,
         split,
         language,
@@ -113,7 +113,7 @@ def read_split(
     return Reading(reading.rows, reading.remarks + remarks)
 
 
-def _fetch(
+def fetch_split(
     card: TaskCard, split: str, language: str, *, resources: Path, mirror: Path | None, **how: Any
 ) -> tuple[SplitSource, dict[str, Path]]:
     """Fetch the files of the first source of a split whose files are available; return both.
