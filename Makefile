@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help env grid pilot test test-fast test-slurm test-browser lint bench clean
+.PHONY: help env grid pilot test test-fast test-slurm test-browser lint docs bench clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +54,9 @@ lint: env ## check style, types, order of imports, dependencies and the workflow
 	deptry src workflow
 	snakemake --lint
 
+docs: env ## build the documentation as a site in site/, with every link checked
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+
 bench: env ## run the benchmarks (they print figures and fail nothing)
 	snakemake --cores all --logger xstilts download
 	python bench/speed.py
@@ -62,4 +65,4 @@ bench: env ## run the benchmarks (they print figures and fail nothing)
 	python bench/null_gains.py
 
 clean: ## remove the environment and caches; resources/ and results/ stay
-	rm -rf .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
+	rm -rf site .venv .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
