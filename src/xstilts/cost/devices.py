@@ -27,7 +27,13 @@ def row_of(torch_name: str, rows: Iterable[Row]) -> Row | None:
     >>> row_of("NVIDIA H100 PCIe", [{"name": "H100"}, {"name": "H100 PCIe"}])
     {'name': 'H100 PCIe'}
     >>> row_of("NVIDIA GH200 480GB", [{"name": "H200"}])
+
+    A slice of a GPU (multi-instance GPU, MIG) computes a part of what the whole does: None.
+
+    >>> row_of("NVIDIA A100-SXM4-80GB MIG 3g.40gb", [{"name": "A100"}])
     """
+    if _occurs("MIG", torch_name):
+        return None
     found = [row for row in rows if row.get("name") and _occurs(row["name"], torch_name)]
     return max(found, key=lambda row: len(row["name"]), default=None)
 

@@ -1,8 +1,8 @@
 """GPU slots: jobs that run at once on one machine spread over its GPUs.
 
 A scheduler shows each job its own GPU. Without a scheduler every job sees all GPUs, and all jobs
-would use the first one. Here a job acquires a slot: a locked file, one for each GPU and each job on
-it. The operating system releases the lock when the process ends, however it ends.
+would use the first one. Here a job acquires a slot: a locked file, one for each GPU (or slice of
+one, MIG) and each job on it. The operating system releases the lock when the process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def gpu_slot() -> Iterator[None]:
     Enter this before CUDA is used. Where at most one GPU is visible, nothing changes: a scheduler
     has chosen, or there is no choice. Afterwards the environment is as it was before.
     """
-    devices = visible_devices(torch.cuda.device_count())
+    devices = visible_devices()
     if len(devices) <= 1:
         yield
         return
@@ -54,9 +54,14 @@ def gpu_slot() -> Iterator[None]:
         slot.lock.release()
 
 
-def visible_devices(number: int) -> list[str]:
+def visible_devices() -> list[str]:
     """The names of the GPUs that this process sees, as CUDA_VISIBLE_DEVICES gives them."""
     names = os.environ.get(VISIBLE)
+    if names is not None and names.startswith("MIG-"):
+        # slices of a GPU: CUDA shows a process the first of them only, and to count them torch
+        # would start CUDA, which reads the variable once
+        return names.split(",")
+    number = torch.cuda.device_count()
     return [str(i) for i in range(number)] if names is None else names.split(",")[:number]
 
 

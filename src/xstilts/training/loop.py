@@ -25,13 +25,13 @@ from xstilts.models.checkpoint import Checkpoint
 from xstilts.models.device import AsyncScalars, Device
 from xstilts.models.heads import initialise
 from xstilts.models.network.weights import Weights
-from xstilts.models.out_of_memory import with_all_memory
 from xstilts.seeds import derive
 from xstilts.training.data import TrainingData, count_steps
 from xstilts.training.dev_evaluation import Development, labelled
 from xstilts.training.model_selection import SelectionHistory
 from xstilts.training.schedule import MLM_TASK, Schedule
 from xstilts.training.step import StepGradients
+from xstilts.training.update import Update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +129,9 @@ class Trainer:
         self.schedule = Schedule(hyperparameters, sizes, job.multi, job.seed, mlm, self.more_steps)
         self.development = self._development()
         self.history = SelectionHistory()
-        self.optimizer = self._optimizer()
-        self._trained = list(self.parameters().values())
+        modules = (*self.encoder.modules(), *self.heads.modules())
+        norms = {p for m in modules if isinstance(m, nn.LayerNorm) for p in m.parameters()}
+        self.update = Update(self.parameters(), norms, self.schedule.shared_hyperparameters)
         self.gradients = StepGradients(
             self.data,
             self.encoder,
@@ -216,26 +217,6 @@ class Trainer:
         named = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
         return named | {f"head.{n}": p for n, p in self.heads.named_parameters()}
 
-    def _optimizer(self) -> torch.optim.AdamW:
-        """AdamW with weight decay on matrices, not on biases and norms (as BERT and jiant)."""
-        modules = (*self.encoder.modules(), *self.heads.modules())
-        norms = {p for m in modules if isinstance(m, nn.LayerNorm) for p in m.parameters()}
-        decayed: list[nn.Parameter] = []
-        undecayed: list[nn.Parameter] = []
-        for name, parameter in self.parameters().items():
-            is_undecayed = name.endswith("bias") or parameter in norms
-            (undecayed if is_undecayed else decayed).append(parameter)
-        h = self.schedule.shared_hyperparameters
-        return torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": h.weight_decay},
-                {"params": undecayed, "weight_decay": 0.0},
-            ],
-            lr=h.learning_rate,
-            eps=h.adam_epsilon,
-            fused=True,
-        )
-
     # -- stepping ---------------------------------------------------------------------------------
 
     @property
@@ -282,12 +263,8 @@ class Trainer:
         loss = self.gradients.compute(self.step, task, instances)
         title = f"step {self.step + 1} of {task}"
         clip_norm = self.schedule.hyperparameters[task].clip_norm
-        norm = with_all_memory(title, lambda: nn.utils.clip_grad_norm_(self._trained, clip_norm))
         learning_rate = self.schedule.learning_rate(self.step, task)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        # AdamW allocates all moments before it updates anything, and is one fused kernel then
-        with_all_memory(title, self.optimizer.step)
+        norm = self.update.step(title, learning_rate, clip_norm)
         self.gradients.zero()
         self.decay *= 1.0 - learning_rate * self.schedule.shared_hyperparameters.weight_decay
         tokens = int(self.data.lengths[task][instances].sum())
@@ -373,11 +350,8 @@ class Trainer:
     def state(self) -> TrainerState:
         """Parameters, the optimiser's moments, and the numbers that change from step to step."""
         self._finish_pending_step()
-        tensors: dict[str, torch.Tensor] = {}
-        for name, parameter in self.parameters().items():
-            moments = self.optimizer.state.get(parameter, {})
-            tensors[f"parameter.{name}"] = parameter.detach()
-            tensors |= {f"{key}.{name}": moments[key] for key in moments}
+        tensors = {f"parameter.{name}": p.detach() for name, p in self.parameters().items()}
+        tensors |= self.update.moments()
         progress = {
             "step": self.step,
             "decay": self.decay.hex(),
@@ -395,22 +369,14 @@ class Trainer:
         """
         tensors, progress = state.tensors, state.progress
         parameters = self.parameters()
-        moments = {key.split(".")[0] for key in tensors} - {"parameter"}
         values = {name: tensors[f"parameter.{name}"] for name in parameters}
-        moments_of = {
-            name: {m: tensors[key] for m in moments if (key := f"{m}.{name}") in tensors}
-            for name in parameters
-        }
         step, decay = int(progress["step"]), float.fromhex(progress["decay"])
         budget = int(progress["budget"])
         losses = {name: float.fromhex(value) for name, value in progress["losses"].items()}
         history = SelectionHistory(**progress["history"])
+        self.update.restore(tensors)
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(values[name])
-                if moments_of[name]:  # a head that has had no step yet has no moments
-                    self.optimizer.state[parameter] = {
-                        key: value.to(self.device.torch) for key, value in moments_of[name].items()
-                    }
         self.step, self.decay, self.losses, self.history = step, decay, losses, history
         self.gradients.budget = budget

@@ -17,6 +17,7 @@ ROWS.append({"device": "cpu", "name": ""})
         ("NVIDIA H100 PCIe", "h100 pcie"),
         ("NVIDIA GH200 480GB", None),
         ("NVIDIA A10G", None),
+        ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", None),
         ("NVIDIA A100-SXM4-80GB", None),
         ("", None),
     ],

@@ -280,7 +280,7 @@ def test_how_a_step_is_cut_into_micro_batches_changes_nothing_but_rounding(task_
         job = replace(job, compute=tiny.compute(micro_batch_tokens=tokens))
         training = without_dropout(Trainer(job))
         seen = {}
-        training.optimizer.step = lambda t=training, s=seen: s.update(
+        training.update.optimizer.step = lambda t=training, s=seen: s.update(
             {n: p.grad.clone() for n, p in t.parameters().items()}
         )
         next(training.steps())

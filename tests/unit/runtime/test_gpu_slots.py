@@ -50,6 +50,17 @@ def test_the_gpu_is_one_of_those_that_the_user_names(monkeypatch):
     assert os.environ[VISIBLE] == "4,GPU-5a"
 
 
+def test_jobs_spread_over_the_slices_of_a_gpu(monkeypatch):
+    """CUDA shows a process the first slice that the variable names; counting would start CUDA."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: pytest.fail("CUDA was started"))
+    monkeypatch.setenv(VISIBLE, "MIG-aa,MIG-bb")
+    with gpu_slot():
+        assert os.environ[VISIBLE] == "MIG-aa"
+        monkeypatch.setenv(VISIBLE, "MIG-aa,MIG-bb")
+        with gpu_slot():
+            assert os.environ[VISIBLE] == "MIG-bb"
+
+
 @pytest.mark.parametrize("gpus", [0, 1])
 def test_without_a_choice_nothing_changes(gpus, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
