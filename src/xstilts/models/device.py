@@ -112,6 +112,14 @@ def uploaded(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.T
     return tensor.to(device)
 
 
+def is_cached(tensor: torch.Tensor) -> bool:
+    """Whether a tensor lies on a CPU: many small operations, which its caches hold, are fastest.
+
+    A GPU waits for the host to start each operation: there few large ones are.
+    """
+    return tensor.device.type == "cpu"
+
+
 class AsyncScalars:
     """Numbers that a device has yet to compute, on their way to the host.
 

@@ -25,6 +25,7 @@ from torch import nn
 
 if TYPE_CHECKING:
     from xstilts.models.batch import Batch
+from xstilts.models.device import is_cached
 from xstilts.models.noise import column_seeds
 
 _STEPS = 2**16
@@ -51,7 +52,7 @@ def kept(
     as a product of floats with booleans is ten times slower (1,500 x 384 elements: 5.0 and 0.3 ms);
     elsewhere it is boolean, which takes less memory.
     """
-    on_cpu = tokens.device.type == "cpu"
+    on_cpu = is_cached(tokens)
     numbers = hashed(tokens, columns, in_one=not on_cpu)
     threshold = (round(probability * _STEPS) - _STEPS // 2) * _STEPS
     if not on_cpu:

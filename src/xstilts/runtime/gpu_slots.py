@@ -2,7 +2,8 @@
 
 A scheduler shows each job its own GPU. Without a scheduler every job sees all GPUs, and all jobs
 would use the first one. Here a job acquires a slot: a locked file, one for each GPU (or slice of
-one, MIG) and each job on it. The operating system releases the lock when the process ends, however it ends.
+one, MIG) and each job on it. The operating system releases the lock when the process ends, however
+it ends.
 """
 
 from __future__ import annotations

@@ -151,7 +151,9 @@ def test_weights_decay_but_not_biases_and_norms(tmp_path):
     task = replace(tiny.task(tmp_path, weight_decay=0.1), name="norms_and_bias")
     state = Trainer(tiny.training_job(tmp_path, task))
     names = {parameter: name for name, parameter in state.parameters().items()}
-    decayed, kept = ({names[p] for p in group["params"]} for group in state.update.optimizer.param_groups)
+    decayed, kept = (
+        {names[p] for p in group["params"]} for group in state.update.optimizer.param_groups
+    )
     assert {"encoder.words.weight", "encoder.layers.0.qkv.weight"} <= decayed
     assert {name for name in decayed if name.startswith("head.norms_and_bias.")}
     assert {"encoder.norm.weight", "encoder.layers.0.attention_norm.weight"} <= kept

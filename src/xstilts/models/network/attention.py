@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F
 
+from xstilts.models.device import is_cached
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ def self_attention(
 ) -> torch.Tensor:
     """Attention of every token to its whole sequence: query, key and value (T, 3H) -> (T, H)."""
     if dropout.active:
-        way = _SequenceBySequence if qkv.device.type == "cpu" else _AllAtOnce
+        way = _SequenceBySequence if is_cached(qkv) else _AllAtOnce
         return way.apply(qkv, batch, heads, dropout)  # type: ignore[no-any-return, no-untyped-call]
     query, key, value = split_heads(batch.padded(qkv, 0.0), heads)
     return batch.flat(attend(query, key, value, keys_seen(batch), dropout, batch))
@@ -88,7 +90,7 @@ def _sequences_together(query: torch.Tensor) -> int:
     Twice as fast for sequences of 256 tokens (12 heads) as all sixteen at once.
     """
     sequences, heads, length, _ = query.shape
-    if query.device.type != "cpu":
+    if not is_cached(query):
         return sequences
     return max(1, 2**20 // (heads * length**2))
 
