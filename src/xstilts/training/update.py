@@ -90,7 +90,7 @@ class Update:
 
         Raises `KeyError` where a parameter has some of its moments only.
         """
-        states = {
+        states: dict[torch.Tensor, dict[str, torch.Tensor]] = {
             p: {m: tensors[f"{m}.{name}"].to(p.device) for m in _MOMENTS}
             for name, p in self._parameters.items()
             if any(f"{m}.{name}" in tensors for m in _MOMENTS)
