@@ -14,9 +14,13 @@ that the sides can be run one by one.
 
 Sides:
 
+    trainer-tuned               the Trainer as one sets it for speed: bf16, TF32, items grouped by
+                                length, workers that load data, no filter of NaN losses
     trainer-fp32, trainer-bf16  the Trainer as run_glue uses it: dense embedding matrix, dynamic
                                 padding, torch's dropout, TF32 as torch has it (off), its own
                                 defaults for logging
+    ceilings                    what the device reaches at most: a product of large matrices in bf16
+                                and float32, a copy, and AdamW alone over the trained parameters
     ours-fp32, ours-bf16        the engine
     ours-bf16-no-dropout        without dropout in the encoder: what that costs; attention is then
                                 torch's kernel
@@ -51,6 +55,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import platform
 import queue
 import resource
 import sys
@@ -58,6 +63,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -99,10 +105,17 @@ ROWS, RECIPE = 38_000, 24_544  # of the vocabulary that occur in MultiNLI; steps
 PROFILED = 3  # steps
 BATCH, LABELS = 32, ("entailment", "neutral", "contradiction")
 SIDES = (
-    "trainer-fp32", "trainer-bf16", "ours-fp32", "ours-bf16", "ours-bf16-no-dropout",
-    "shared-1", "shared-2", "shared-3", "replayed",
+    "ours-bf16", "trainer-tuned", "ceilings", "ours-bf16-no-dropout", "shared-2", "shared-3",
+    "replayed", "trainer-bf16", "trainer-fp32", "ours-fp32", "shared-1",
 )  # fmt: skip
-TRIED = ("trainer-bf16", "ours-fp32", "shared-2", "replayed")  # without a GPU: every kind of side
+"""The most useful first."""
+TRIED = (
+    "trainer-tuned",
+    "ours-fp32",
+    "shared-2",
+    "replayed",
+    "ceilings",
+)  # without a GPU: every kind of side
 
 
 @dataclass(frozen=True)
@@ -219,7 +232,7 @@ def weights(folder: Path) -> None:
             else:
                 parameter.normal_(0.0, 0.02, generator=generator)
     tensors = network_weights.body_tensors(encoder)
-    tensors[network_weights.WORD_EMBEDDINGS] = encoder.words.weight.detach()
+    tensors[encoder.word_embeddings] = encoder.words.weight.detach()
     copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
     save_file(copies, folder / "model.safetensors")
 
@@ -324,10 +337,13 @@ def theirs(work: Work, ready: Barrier) -> dict[str, Any]:
     transformers.utils.logging.disable_progress_bar()
     training, clock = job(work), Clock()
     data = trainer.Batches(training)
-    bf16 = work.side == "trainer-bf16"
-    trainer.trainer(training, data, bf16=bf16, log_every=500, watch=clock)
+    tuned = work.side == "trainer-tuned"
+    bf16 = work.side != "trainer-fp32"
+    trainer.trainer(training, data, bf16=bf16, tuned=tuned, log_every=500, watch=clock)
     lengths = data.features.lengths()
-    sizes = [lengths[i] for i in data.batches[work.warm : work.warm + work.steps]]
+    # grouped by length, the steps have other items: those of all steps count on average
+    steps = data.batches if tuned else data.batches[work.warm : work.warm + work.steps]
+    sizes = [lengths[i] for i in steps]
     return measured(work, clock.ended - clock.began, sizes)
 
 
@@ -338,7 +354,7 @@ def measured(work: Work, seconds: float, sizes: list[np.ndarray]) -> dict[str, A
     flops = sum(work.shape.flops(s) for s in sizes) / len(sizes)
     figures: dict[str, Any] = {
         "seconds_a_step": each,
-        "tokens_a_second": tokens / seconds,
+        "tokens_a_second": tokens / len(sizes) / each,
         "real_tokens_a_step": tokens / len(sizes),
         "padded_tokens_a_step": sum(int(s.max()) * len(s) for s in sizes) / len(sizes),
         "steps": work.steps,
@@ -396,7 +412,8 @@ def replayed(work: Work, ready: Barrier) -> dict[str, Any]:
     trainer = Trainer(job(work))
     trainer.train_mode(True)
     _, items = trainer.schedule.batch(0)
-    batch, _ = trainer.gradients.forward(0, "mnli", items.tolist())
+    with torch.no_grad():  # a graph of the default stream must not outlive this line
+        batch, _ = trainer.gradients.forward(0, "mnli", items.tolist())
     gradient = torch.ones(len(batch.ids), work.shape.hidden, device=batch.ids.device)
 
     def both_passes() -> None:
@@ -419,8 +436,40 @@ def replayed(work: Work, ready: Barrier) -> dict[str, Any]:
     return figures | {"memory_gib": memory_gib()}
 
 
+def ceilings(work: Work, ready: Barrier) -> dict[str, Any]:
+    """What the device reaches in a large product, in a copy and in AdamW alone."""
+    gpu = torch.cuda.is_available()
+    device, size = torch.device("cuda" if gpu else "cpu"), 8192 if gpu else 256
+
+    def seconds(run: Callable[[], Any]) -> float:
+        for _ in range(work.warm):
+            run()
+        wait_for_device()
+        began = time.perf_counter()
+        for _ in range(work.steps):
+            run()
+        wait_for_device()
+        return (time.perf_counter() - began) / work.steps
+
+    figures: dict[str, Any] = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        matrix = torch.randn(size, size, device=device).to(dtype)
+        out = torch.empty_like(matrix)
+        each = seconds(lambda matrix=matrix, out=out: torch.mm(matrix, matrix, out=out))  # type: ignore[misc]
+        figures[f"product_tflops_{dtype}".replace("torch.", "")] = 2 * size**3 / each / 1e12
+    values = torch.zeros(size * size, device=device)
+    copied = torch.empty_like(values)
+    each = seconds(lambda: copied.copy_(values))
+    figures["copy_tb_a_second"] = 2 * values.numel() * values.element_size() / each / 1e12
+    trained = work.shape.products + work.shape.rows * work.shape.hidden
+    parameter = torch.nn.Parameter(torch.zeros(trained, device=device))
+    parameter.grad = torch.zeros_like(parameter)
+    figures["adamw_seconds"] = seconds(torch.optim.AdamW([parameter], fused=True).step)
+    return figures | {"memory_gib": memory_gib()}
+
+
 def captured(work: Callable[[], None], clear: Callable[[], None]) -> torch.cuda.CUDAGraph:
-    """Some work as a graph, warmed up beforehand on a stream of its own, as torch's notes say.
+    """Some work as a graph, warmed up beforehand on the stream it is recorded on, as torch says.
 
     ``clear`` forgets the gradients: those of the graph must lie in its own memory.
     """
@@ -432,7 +481,7 @@ def captured(work: Callable[[], None], clear: Callable[[], None]) -> torch.cuda.
     torch.cuda.current_stream().wait_stream(aside)
     clear()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=aside):
         work()
     return graph
 
@@ -440,7 +489,7 @@ def captured(work: Callable[[], None], clear: Callable[[], None]) -> torch.cuda.
 def process(work: Work, ready: Barrier, figures: Queue[dict[str, Any]]) -> None:
     """A side from start to end; an error of it is put into its figures and stops no other side."""
     sys.path.insert(0, str(HOME / "bench"))
-    kinds = {"trainer": theirs, "replayed": replayed}
+    kinds = {"trainer": theirs, "replayed": replayed, "ceilings": ceilings}
     run = kinds.get(work.side.split("-")[0], ours)
     try:
         figures.put(run(work, ready))
@@ -482,9 +531,19 @@ def run_side(work: Work) -> dict[str, Any]:
 # --- telling -------------------------------------------------------------------------------------
 
 
+def version_of(package: str) -> str | None:
+    """The version of a package; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
 def machine() -> dict[str, Any]:
     """What was measured on."""
-    figures: dict[str, Any] = {"torch": torch.__version__, "cpus": os.cpu_count()}
+    packages = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "triton")
+    figures: dict[str, Any] = {name: version_of(name) for name in packages}
+    figures |= {"python": platform.python_version(), "cpus": os.cpu_count()}
     if not torch.cuda.is_available():
         return figures | {"device": f"cpu, {torch.backends.cpu.get_cpu_capability()}"}
     daemon = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps"))
@@ -509,6 +568,10 @@ def shown(results: dict[str, Any]) -> str:
         if "error" in figures:
             lines.append(f"{name:22}  {figures['error']}")
             continue
+        if name == "ceilings":
+            known = {k: v for k, v in figures.items() if k not in ("memory_gib", "whole_seconds")}
+            lines.append(f"{name:22}  " + ", ".join(f"{k} {v:.4g}" for k, v in known.items()))
+            continue
         if name == "replayed":
             each = 1000 * figures["launched_seconds"]
             graph = figures.get("replayed_seconds")
@@ -528,7 +591,8 @@ def shown(results: dict[str, Any]) -> str:
         )
         row = "".join(f"{'' if v is None else format(v, how):>{width}}" for v, width, how in cells)
         lines.append(f"{name:22}{row}")
-    with_noise, without = (sides.get(n, {}).get("seconds_a_step") for n in SIDES[3:5])
+    both = ("ours-bf16", "ours-bf16-no-dropout")
+    with_noise, without = (sides.get(n, {}).get("seconds_a_step") for n in both)
     if with_noise and without:
         lines.append(f"dropout takes {1 - without / with_noise:.0%} of a step of ours-bf16")
     return "\n".join(lines)
@@ -538,8 +602,8 @@ def main() -> None:
     """Run the sides that are asked for, and print all that are known."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sides", nargs="+", choices=SIDES, metavar="SIDE", help="default: all")
-    parser.add_argument("--steps", type=int, default=50, help="timed steps")
-    parser.add_argument("--warm", type=int, default=10, help="steps before them")
+    parser.add_argument("--steps", type=int, default=150, help="timed steps")
+    parser.add_argument("--warm", type=int, default=40, help="steps before them")
     parser.add_argument("--shape", choices=SHAPES, default="xlm-r-large")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--folder", type=Path, default=HOME / "results/bench_gpu")
