@@ -41,7 +41,7 @@ from torch import nn
 
 from xstilts.metrics import nearest_neighbours as metric
 from xstilts.models import dropout
-from xstilts.models.batch import one_sequence_instances, pack
+from xstilts.models.batch import NumberedFeatures, one_sequence_instances, pack
 from xstilts.models.network.attention import self_attention
 from xstilts.provenance.stamp import write_stamp
 from xstilts.tasks import nearest_neighbours
@@ -108,7 +108,7 @@ def drawn(place: Place, dtype: torch.dtype) -> tuple[torch.Tensor, Batch, dropou
     sizes = (1, 7, 16, 47, 107, 130)
     sequences = [np.zeros(n, dtype=np.int32) for n in sizes]
     features = one_sequence_instances(sequences, sizes, [None] * len(sizes))
-    batch = pack(features, range(len(sizes)), step_seed=3).to(place.device)
+    batch = pack(NumberedFeatures(features), range(len(sizes)), step_seed=3).to(place.device)
     layer = dropout.AttentionDropout(P, HEADS, 512)
     layer.layer_name = "check"
     generator = torch.Generator().manual_seed(1)

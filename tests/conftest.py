@@ -32,8 +32,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if here and name not in config.option.markexpr else None
 
 
-SET_BY_LIBRARIES = {"KMP_DUPLICATE_LIB_OK", "PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR"}
-"""Variables that pytest and torch set for themselves; nothing of ours reads them."""
+SET_BY_LIBRARIES = {
+    "CRC32C_SW_MODE",
+    "KMP_DUPLICATE_LIB_OK",
+    "PYTEST_CURRENT_TEST",
+    "TORCHINDUCTOR_CACHE_DIR",
+}
+"""Variables that pytest, tensorboardX and torch set for themselves; nothing of ours reads them."""
 
 
 @pytest.fixture(autouse=True)
