@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.server
 import json
@@ -88,17 +89,43 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self):
-        """Which of the asked paths a commit has: the API that `datasets` calls."""
-        length = int(self.headers.get("Content-Length", 0))
-        asked = json.loads(self.rfile.read(length) or b"{}").get("paths", [])
+        """What the clients ask of the Hub's API: which paths there are, or to write some."""
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = unquote(urlsplit(self.path).path).lstrip("/")
-        self.site.requests.append(Request("POST", f"/{path}"))
-        found = re.fullmatch(r"api/(datasets/[^/]+/[^/]+)/paths-info/([^/]+)", path)
-        files = self._files(*found.groups()) if found else None
-        if files is None:
-            self._send(404, {"X-Error-Code": "RepoNotFound"}, b"")
+        token = self.headers.get("Authorization")
+        self.site.requests.append(Request("POST", f"/{path}", token=token))
+        found = re.fullmatch(r"api/(?:models/)?((?:datasets/)?[^/]+/[^/]+)/([a-z-]+)/(.+)", path)
+        if path == "api/repos/create":
+            asked = json.loads(content)
+            repository = f"{asked['organization']}/{asked['name']}"
+            refused = self.site.refusals.get(repository)
+            if refused and token != "Bearer secret":
+                self._send(refused.status, {"X-Error-Code": refused.code}, b"")
+            else:
+                self._send_json({"url": f"{self.site.url}/{repository}"})
+        elif path == "api/validate-yaml":
+            self._send_json({"errors": [], "warnings": []})
+        elif found and found[2] == "preupload":
+            named = json.loads(content)["files"]
+            regular = {"uploadMode": "regular", "shouldIgnore": False}
+            self._send_json({"files": [{"path": each["path"], **regular} for each in named]})
+        elif found and found[2] == "commit":
+            lines = [json.loads(line) for line in content.splitlines()]
+            files = {
+                line["value"]["path"]: base64.b64decode(line["value"]["content"])
+                for line in lines
+                if line["key"] == "file"
+            }
+            self.site.publish(found[1], LATER, files)
+            url = f"{self.site.url}/{found[1]}/commit/{LATER}"
+            self._send_json({"success": True, "commitOid": LATER, "commitUrl": url})
+        elif found and found[2] == "paths-info" and (files := self._files(found[1], found[3])):
+            self._send_json(_entries(files, json.loads(content)["paths"]))
         else:
-            self._send(200, {}, json.dumps(_entries(files, asked)).encode())
+            self._send(404, {"X-Error-Code": "RepoNotFound"}, b"")
+
+    def _send_json(self, value: object) -> None:
+        self._send(200, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
     def _files(self, repository: str, revision: str) -> dict[str, bytes] | None:
         """The files of a repository at a revision, None where there is no such one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ def add(commands: options.Commands) -> None:
         help="results/<study>, for the README's lineage and scores (default: the one that the "
         "stamp is reached through)",
     )
+    parser.add_argument(
+        "--push-to-hub", metavar="OWNER/NAME", help="upload the folder as this model, too"
+    )
+    parser.add_argument("--private", action="store_true", help="make a repository for you alone")
     options.add_cards(parser)
     parser.set_defaults(run=run)
 
@@ -44,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the folder, and its model card where the study that trained the checkpoint is known."""
     if not args.stamp.is_file():
         raise UsageError(f"{args.stamp}: does not exist; give the stamp.json of a checkpoint")
+    if args.push_to_hub and not re.fullmatch(r"[\w.-]+/[\w.-]+", args.push_to_hub):
+        raise UsageError(f"--push-to-hub: {args.push_to_hub!r} is not of the form owner/name")
     from xstilts.archive.model_card import model_card
     from xstilts.models.export import Head, export
     from xstilts.provenance.files import write_text
@@ -61,6 +68,11 @@ def run(args: argparse.Namespace) -> int:
         print("without a model card: name the study that trained it with --study results/<study>")
     else:
         write_text(args.folder / "README.md", card_text)
+    if args.push_to_hub:
+        from xstilts.data.hub import upload
+
+        commit = upload(args.folder, args.push_to_hub, private=args.private)
+        print(f"{args.push_to_hub}: uploaded, commit {commit}")
     return 0
 
 

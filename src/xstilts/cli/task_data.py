@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xstilts.data.checksums import read_checksums
-from xstilts.data.prepare import fetch_split, read_split
-
 if TYPE_CHECKING:
     import argparse
 
@@ -36,6 +33,9 @@ def read(
 
     Raises `StudyError` for a split or language that the card lacks, and `DataError`.
     """
+    from xstilts.data.checksums import read_checksums
+    from xstilts.data.prepare import fetch_split, read_split
+
     card = cards.task(task)
     card.split_languages(split)
     table = cards.folder / "downloads.tsv"

@@ -85,6 +85,26 @@ def download(file: PinnedFile, progress: Progress | None, *, force: bool = False
     return Path(path)
 
 
+def upload(folder: Path, repo: str, *, private: bool) -> str:
+    """Upload a folder as a model, into a repository that is made if there is none.
+
+    Returns the commit. Raises `SourceUnavailable` with the reason, such as a token that may not
+    write.
+    """
+    from huggingface_hub import HfApi
+
+    api, place = HfApi(endpoint=_endpoint()), PinnedFile(repo, "model", "main", folder.name)
+    _ask(place, api.create_repo, repo, repo_type="model", private=private, exist_ok=True)
+    commit = _ask(
+        place,
+        api.upload_folder,
+        repo_id=repo,
+        folder_path=folder,
+        commit_message="Upload a checkpoint of xstilts",
+    )
+    return str(commit.oid)
+
+
 def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
 

@@ -2,8 +2,9 @@
 
     xstilts export results/<study>/checkpoints/<encoder>/.../stamp.json FOLDER [--head TASK]
 
-The encoder's whole embedding matrix is written out again, so the folder stands alone. A head maps
-where ``transformers`` has a class that computes the same: `CLASSES` says which.
+The encoder's whole embedding matrix is written out again, so the folder stands alone. Where
+``transformers`` has a class that computes what a head does (`CLASSES`), the head becomes one of it;
+for any other architecture the folder brings the class along (`modeling_xstilts`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,7 +30,6 @@ from xstilts.provenance.stamp import verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from xstilts.config.task_schema import TaskSchema
 
@@ -70,6 +71,8 @@ _FAMILIES = {
     "deberta-v2": _Family("DebertaV2", "deberta.", _DEBERTA, _DEBERTA),
 }
 """Not ModernBERT: its heads in transformers have a norm and a gelu that ours have not."""
+_BROUGHT = "modeling_xstilts"
+"""The module that a folder brings along for all other architectures."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -
     source = encoder.parent
     checkpoint = Checkpoint.load(stamp.parent / checkpoints.FILE, source)
     config = json.loads((source / "config.json").read_bytes())
-    changes, renamed, prefix = _with_head(checkpoint, config, head)
+    written, renamed, prefix = _with_head(checkpoint, config, head)
     blank = registry.blank(source, 1)
     tensors = {f"{prefix}{name}": value for name, value in checkpoint.body.items()}
     rows = EmbeddingRows(torch.arange(config["vocab_size"]))
@@ -104,7 +107,9 @@ def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -
     about_tokenizer = _tokenizer_config(source, config, blank)
     with write_atomically(folder / "model.safetensors") as temporary:
         save_file(tensors | renamed, temporary, {"format": "pt"})
-    write_json(folder / "config.json", config | changes)
+    write_json(folder / "config.json", written)
+    if "auto_map" in written:
+        shutil.copyfile(Path(__file__).with_name(f"{_BROUGHT}.py"), folder / f"{_BROUGHT}.py")
     shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
     write_json(folder / "tokenizer_config.json", about_tokenizer)
     made = {"checkpoint": file_sha256(stamp), "encoder": file_sha256(encoder)}
@@ -114,37 +119,72 @@ def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -
 def _with_head(
     checkpoint: Checkpoint, config: dict[str, Any], head: Head | None
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
-    """The configuration's keys of a head, its tensors, and the prefix of all others."""
-    plain: dict[str, Any] = {"dtype": "float32"}
+    """The configuration with a head, the head's tensors, and the prefix of all others."""
+    plain = config | {"dtype": "float32"}
     if head is None:
         return plain, {}, ""
     ours = checkpoint.head(head.task)
     if not ours:
         there = {name.partition(".")[0] for name in checkpoint.heads}
         raise EncoderError(f"the checkpoint has {unknown('head', head.task, there)}")
-    kind = config["model_type"]
     model_class = head.schema.transformers_class
-    if kind not in _FAMILIES or model_class not in CLASSES:
+    if model_class not in CLASSES:
         raise EncoderError(
-            f"transformers has no head of {kind!r} for {head.schema.name} that computes what ours "
-            f"does; there is one of {', '.join(_FAMILIES)} with a class {', '.join(CLASSES)}. "
-            "Without --head the encoder alone is written"
+            f"transformers has no class for {head.schema.name}; there is one of "
+            f"{', '.join(CLASSES)}. Without --head the encoder alone is written"
         )
-    family = _FAMILIES[kind]
+    family = _FAMILIES.get(config["model_type"])
+    if family is None:
+        return _with_brought_head(plain, model_class, ours, head)
     dense, out = family.choice if model_class == "ForMultipleChoice" else family.sentence
     out = CLASSES[model_class] or out
-    places = {"dense": dense, "out": out}
-    tensors = {
+    tensors = _renamed(ours, {"dense": dense, "out": out})
+    changes: dict[str, Any] = {"architectures": [family.name + model_class]}
+    if config["model_type"] == "deberta-v2":
+        changes["pooler_hidden_act"] = "tanh"
+    if model_class in _WITH_LABELS:
+        changes |= _labels(head.labels, len(tensors[f"{out}.weight"]))
+    return plain | changes, tensors, family.prefix
+
+
+def _with_brought_head(
+    config: dict[str, Any], model_class: str, ours: dict[str, torch.Tensor], head: Head
+) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
+    """As `_with_head`, for a class of the module that the folder brings along.
+
+    Its ``model_type`` is one that transformers does not know, so that without the module loading
+    fails: transformers' own class would leave the head as it was initialised, with a warning.
+    """
+    if "auto_map" in config:
+        raise EncoderError(
+            "the encoder runs code of its author, which a folder with a head cannot bring along; "
+            "without --head the encoder alone is written"
+        )
+    tensors = _renamed(ours, {"dense": "dense", "out": "out"})
+    outputs = len(tensors["out.weight"])
+    written: dict[str, Any] = {
+        "model_type": "xstilts_head",
+        "architectures": [model_class],
+        "auto_map": {
+            "AutoConfig": f"{_BROUGHT}.HeadConfig",
+            f"AutoModel{model_class}": f"{_BROUGHT}.{model_class}",
+        },
+        "encoder": config,
+        "outputs": outputs,
+        "dtype": "float32",
+    }
+    if model_class in _WITH_LABELS:
+        written |= _labels(head.labels, outputs)
+    return written, tensors, "encoder."
+
+
+def _renamed(ours: dict[str, torch.Tensor], places: dict[str, str]) -> dict[str, torch.Tensor]:
+    """A head's tensors under the names of transformers, by the names of its parts there."""
+    return {
         f"{places[part]}.{which}": value
         for name, value in ours.items()
         for _, part, which in [name.split(".")]  # sentence.dense.weight, token.out.bias
     }
-    changes = plain | {"architectures": [family.name + model_class]}
-    if kind == "deberta-v2":
-        changes["pooler_hidden_act"] = "tanh"
-    if model_class in _WITH_LABELS:
-        changes |= _labels(head.labels, len(tensors[f"{out}.weight"]))
-    return changes, tensors, family.prefix
 
 
 def _labels(labels: Sequence[str], outputs: int) -> dict[str, Any]:

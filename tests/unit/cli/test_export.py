@@ -7,12 +7,15 @@ import pytest
 from support import tiny
 from support.archives import small_grid
 from support.stored import RECIPE, finish
+from support.website import LATER, Refusal, hub, site
 from support.world import TEXTS, task_card
 from xstilts.cli.main import main
 from xstilts.grid.snapshot import save_snapshot
 from xstilts.provenance.files import read_json
 from xstilts.training import train
 from xstilts.workflow.jobs import link_checkpoint
+
+__all__ = ["hub", "site"]
 
 
 @pytest.fixture
@@ -39,6 +42,29 @@ def test_it_writes_a_head_by_its_card(job, world, tmp_path):
     command = ["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]
     assert main([*command, "--head", job.tasks[0].name, "--cards", str(world.config)]) == 0
     assert read_json(out / "xstilts.json")["head"] == job.tasks[0].name
+
+
+def test_it_uploads_the_folder_as_a_model(job, tmp_path, hub, capsys):
+    out = tmp_path / "out"
+    command = ["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]
+    assert main([*command, "--push-to-hub", "me/mine", "--private"]) == 0
+    assert f"me/mine: uploaded, commit {LATER}" in capsys.readouterr().out
+    uploaded = hub.repositories["me/mine"][LATER]
+    assert uploaded == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_a_refused_upload_leaves_the_folder_and_says_why(job, tmp_path, hub, capsys):
+    hub.refusals["me/mine"] = Refusal(401)
+    out = tmp_path / "out"
+    command = ["export", str(job.stamp), str(out), "--encoder", str(job.encoder)]
+    assert main([*command, "--push-to-hub", "me/mine"]) == 1
+    assert "set HF_TOKEN" in capsys.readouterr().err
+    assert (out / "model.safetensors").exists()
+
+
+def test_a_repository_has_an_owner(job, tmp_path, capsys):
+    assert main(["export", str(job.stamp), str(tmp_path / "out"), "--push-to-hub", "mine"]) == 2
+    assert "'mine' is not of the form owner/name" in capsys.readouterr().err
 
 
 def test_a_stamp_that_does_not_exist_is_named(tmp_path, capsys):
