@@ -47,6 +47,14 @@ def test_numbers_in_text_keep_their_digits():
     assert 'fill-opacity="0.18"' in text
 
 
+def test_every_column_of_panels_has_its_sizes_below():
+    """Also the last one, where the last row does not reach it."""
+    slope = Slope("mnli", [0.0, 1.0, 2.0], [1.0, 3.0, 2.0], 0.5, Interval(0.0, 1.0))
+    figure = plots.slopes([slope] * 7)
+    labelled = [axis for axis in figure.axes[:7] if axis.xaxis.get_tick_params()["labelbottom"]]
+    assert labelled == figure.axes[3:7]
+
+
 def test_a_drawing_in_a_page_holds_nothing_that_draws_nothing():
     """No empty group and no id that nothing names: they are half of matplotlib's bytes."""
     text = inlined("one")

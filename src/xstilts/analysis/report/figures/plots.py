@@ -239,9 +239,15 @@ def slopes(values: Sequence[Slope]) -> Figure:
     rows = -(-len(values) // columns)
     with mpl.rc_context(STYLE):
         figure = new_figure(0.5 + 1.75 * rows)
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        figure.set_layout_engine("none")  # measuring every tick takes as long as drawing
+        grid = _grid(figure, rows)
+        panels = figure.subplots(
+            rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=grid
+        ).ravel()
         for panel in panels[len(values) :]:
             panel.set_axis_off()
+        for panel in panels[max(0, len(values) - columns) : len(values)]:
+            panel.tick_params(labelbottom=True)  # the lowest of its column
         for panel, value in zip(panels, values, strict=False):
             sizes = np.asarray(value.sizes)
             middle, height = sizes.mean(), float(np.mean(value.gains))
@@ -253,12 +259,20 @@ def slopes(values: Sequence[Slope]) -> Figure:
                 low, high = np.minimum(*ends), np.maximum(*ends)
                 panel.fill_between(span, low, high, color=BLUE, alpha=0.18, linewidth=0)
             panel.plot(span, height + value.slope * (span - middle), color=BLUE, linewidth=1.4)
-            panel.set_title(value.name, color=INK, pad=3)
+            panel.text(0, 1.03, value.name, fontsize=8.5, color=INK, transform=panel.transAxes)
             panel.grid(color=LINE, linewidth=0.4)
             panel.set_xticks([-2, -1, 0, 1, 2], ["0.01", "0.1", "1", "10", "100"])
         figure.supxlabel("text in CC-100, GiB + 0.01", fontsize=8, color=SOFT)
         figure.supylabel("gain, points", fontsize=8, color=SOFT)
     return figure
+
+
+def _grid(figure: Figure, rows: int) -> dict[str, float]:
+    """Where panels with numbers at their ticks stand: edges as shares of the figure."""
+    width, height = figure.get_size_inches()
+    edges = {"left": 0.55 / width, "right": 1 - 0.05 / width}
+    edges |= {"bottom": 0.45 / height, "top": 1 - 0.2 / height}
+    return edges | {"wspace": 0.06, "hspace": 0.2 if rows > 1 else 0.0}
 
 
 def profiles(values: Sequence[Profile]) -> Figure:
