@@ -28,7 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from scipy import stats
 
-from xstilts.analysis.statistics.best import best_components, choices
+from xstilts.analysis.statistics.best import Choice, best_components, choices
 from xstilts.analysis.statistics.design import mean_over_targets, within_targets
 from xstilts.analysis.statistics.variance import components
 
@@ -146,7 +146,7 @@ def _best(world: World) -> Row:
     one_is_better = world.setting.question.endswith("better")
     if one_is_better:
         conditions[0] += BETTER
-    choice = choices(world.design, conditions)
+    choice = choices(world.design, conditions, Choice())
     if one_is_better:
         truth = BETTER * ((choice == 0).mean(-1) @ world.design.weights)
     parts = best_components(world.design, conditions, world.trainings(), choice)

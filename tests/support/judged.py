@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from support.places import ROOT
+from xstilts.analysis.claims.dev_scores import DevScores
 from xstilts.analysis.claims.evaluate import judge
 from xstilts.analysis.claims.evidence import KEY, Evidence
 from xstilts.config.yaml_models import read_yaml
@@ -134,9 +135,28 @@ def table_of(
     )
 
 
-def verdict_on(claim_id: str, grid: Grid, table: pd.DataFrame) -> ClaimResult:
-    """The result of one of the grid's claims, in the languages that a cut grid has."""
+def dev_of(grid: Grid, table: pd.DataFrame) -> DevScores:
+    """Development scores that are as high as the mean test score of the same training."""
+    keys = ["encoder", "condition", "seed", "target"]
+    untrained = frozenset(t for t in grid.resolved.targets if grid.resolved.recipe_of(t) is None)
+    own = table[~table["target"].isin(untrained)]
+    first = own.groupby(keys, as_index=False, sort=False).first()
+    means = own.groupby(keys, as_index=False, sort=False)["score"].mean()
+    rows = first.assign(score=means["score"], language="en", n=500)
+    there = set(rows[keys].itertuples(index=False, name=None))
+    missing = (key for key in grid.reads.evaluations() if key.target not in untrained)
+    return DevScores(rows, untrained, tuple(key for key in missing if tuple(key) not in there))
+
+
+def verdict_on(
+    claim_id: str, grid: Grid, table: pd.DataFrame, dev: DevScores | None = None
+) -> ClaimResult:
+    """The result of one of the grid's claims, in the languages that a cut grid has.
+
+    ``dev``: by default that of `dev_of`.
+    """
     evidence = Evidence(grid, table, ["study.yaml"])
+    evidence.dev = dev_of(grid, table) if dev is None else dev
     (claim,) = (claim for claim in evidence.claims.claims if claim.id == claim_id)
     (result,) = judge(_in_all_languages(claim), evidence, grid.study.encoders)
     return result

@@ -30,6 +30,11 @@ OFFICIAL = "xtreme"
 Estimand = Literal["languages_like_these", "these_languages"]
 Definition = Literal["joshi", "unseen", "size"]
 Test = Literal["interval", "one_sided"]
+Split = Literal["test", "dev"]
+_SPLIT = (
+    "the scores that are compared: of test data, or of the English development data of the "
+    "targets' own trainings; a target without such a training is compared on test data"
+)
 
 
 def _as_text(value: object) -> object:
@@ -107,6 +112,16 @@ class Gain(Comparisons):
         ["joshi"], description="of low_resource: the first decides, the others are shown"
     )
     metric: Name | None = Field(None, description="another metric of the targets than the primary")
+    split: Split = Field("test", description=_SPLIT)
+
+    @model_validator(mode="after")
+    def _dev_is_english(self) -> Self:
+        if self.split == "dev" and (self.languages not in ("all", OFFICIAL) or self.metric):
+            raise ValueError(
+                "split: development scores are of English data and the primary metric: "
+                "with dev, languages must be all or xtreme, and metric must be left out"
+            )
+        return self
 
 
 class LowMinusRest(Comparisons):
@@ -131,6 +146,17 @@ class BestCondition(Model):
     by_target: bool = Field(
         False, description="choose a condition for each target, in place of one for all"
     )
+    chosen_on: Split = Field(
+        "test",
+        description="the data of the other seeds that a condition is chosen on; dev is English, "
+        "and needs by_target",
+    )
+
+    @model_validator(mode="after")
+    def _chooses_by_target(self) -> Self:
+        if self.chosen_on == "dev" and not self.by_target:
+            raise ValueError("chosen_on: dev needs by_target: true")
+        return self
 
     @property
     def estimand(self) -> Estimand:

@@ -151,6 +151,17 @@ class TestProblems:
         line = problem(gain=CLAIM["gain"] | {"languages": ["sv"]})
         assert line.startswith("claim mine: gain.languages: unknown language 'sv'. Allowed: de, en")
 
+    @pytest.mark.parametrize("change", [{"languages": "zero_shot"}, {"metric": "accuracy"}])
+    def test_development_scores_of_other_languages_or_metrics(self, problem, change):
+        """They are of English data and of the primary metric."""
+        line = problem(gain=CLAIM["gain"] | {"split": "dev"} | change)
+        assert "development scores are of English data and the primary metric" in line
+
+    def test_one_condition_for_all_targets_chosen_by_development_scores(self, problem):
+        """They are of tasks whose scores are no one scale."""
+        choice = {"targets": ["xnli"], "chosen_on": "dev"}
+        assert "chosen_on: dev needs by_target: true" in problem(gain=..., best_condition=choice)
+
     def test_own_languages_of_a_condition_without_any(self, problem):
         """English is not named by it."""
         line = problem(gain=CLAIM["gain"] | {"languages": "own"})

@@ -7,7 +7,10 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from xstilts.analysis.claims import sentences
+from xstilts.analysis.claims.dev_scores import DevScores, dev_scores
 from xstilts.analysis.language_groups import is_low
 from xstilts.analysis.report.results import analysis_of
 from xstilts.analysis.statistics.questions import Analysis
@@ -21,8 +24,6 @@ from xstilts.status.states import States
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    import pandas as pd
-
     from xstilts.analysis.claims.result import ClaimResult
     from xstilts.analysis.language_groups import Definition
     from xstilts.analysis.statistics.floor import Floor
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from xstilts.config.resolve import ScoreKey
     from xstilts.config.study import Study
     from xstilts.grid.artefacts import Grid
+    from xstilts.grid.keys import EvaluationKey
 
 GUESSES: tuple[Floor, ...] = ("at the floor", "uninformative")
 """The classes of cells whose baseline only guesses."""
@@ -87,6 +89,29 @@ class Evidence:
         table = self.table.assign(score=self.table[METRIC_PREFIX + metric])
         noise = StoredItems(self.grid, self.table, metric)
         return self.analysis_of(table, self.analysis.scores.untrained, noise)
+
+    @cached_property
+    def dev(self) -> DevScores:
+        """The development scores of the grid's trainings."""
+        return dev_scores(self.states)
+
+    @cached_property
+    def of_dev(self) -> Analysis:
+        """Development scores, and test scores of the targets that have no training of their own."""
+        test = self.table[self.table["target"].isin(self.dev.untrained)]
+        parts = [part for part in (self.dev.table, test) if len(part)]
+        table = pd.concat(parts, ignore_index=True) if parts else self.dev.table
+        return self.analysis_of(table, self.analysis.scores.untrained, None)
+
+    def missing_dev(
+        self, encoder: str, conditions: Collection[str], targets: Collection[str]
+    ) -> list[EvaluationKey]:
+        """The evaluations of some conditions and targets whose training records no score."""
+        return [
+            key
+            for key in self.dev.missing
+            if key.encoder == encoder and key.condition in conditions and key.target in targets
+        ]
 
     def guessing(self, encoder: str) -> set[tuple[str, str]]:
         """The (target, language) whose baseline only guesses."""
@@ -156,6 +181,10 @@ class Evidence:
         """The result of a claim about languages that no target of the study has."""
         result = replace(result, command=_command_of(claim))
         return result.judged("not measured", sentences.nothing_to_compare(claim))
+
+    def without_dev(self, result: ClaimResult, lacking: Sequence[EvaluationKey]) -> ClaimResult:
+        """The result of a claim about development scores some of which nothing records."""
+        return result.judged("not measured", sentences.missing_dev(lacking))
 
     def unfinished(self, result: ClaimResult, missing: Sequence[ScoreKey]) -> ClaimResult:
         """The result of a claim some of whose scores are missing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from xstilts.analysis.claims.evaluate import evaluate_claims
@@ -57,6 +58,7 @@ def as_json(results: Sequence[ClaimResult]) -> list[dict[str, Any]]:
             "note": result.note,
             "unit": result.unit,
             "estimand": result.estimand,
+            "development": asdict(result.development) if result.development else None,
             "comparisons": [_comparison(comparison) for comparison in result.contrasts],
             "mean": _comparison(result.mean) if result.mean else None,
             "published": dict(result.published),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from xstilts.analysis.claims.pooled import Cells, pooled, union
 from xstilts.analysis.claims.questions import cells, codes_of
 from xstilts.analysis.claims.result import Comparison
+from xstilts.analysis.statistics.score_table import ScoreTable
 from xstilts.config.claims import EVERY, BestCondition, Comparisons, Gain, LowMinusRest, Slope
 from xstilts.config.conditions import NONE
 
@@ -68,17 +69,23 @@ def measure_scores(
 ) -> Measured:
     """The comparisons that a claim asks for, computed; none if no target has the languages."""
     margin = evidence.claims.slope_margin if isinstance(measure, Slope) else evidence.claims.margin
-    if isinstance(measure, Gain) and measure.metric:
+    asked = asked_of(measure, evidence, encoder, definition)
+    if isinstance(measure, Gain) and measure.split == "dev":
+        analysis = evidence.of_dev
+        codes = frozenset(evidence.dev.table["language"])
+        asked = [one._replace(codes=one.codes | codes) for one in asked]
+    elif isinstance(measure, Gain) and measure.metric:
         analysis = evidence.by_metric(measure.metric)
     elif floor == "above the floor" and isinstance(measure, BestCondition):
         analysis = evidence.above_the_floor(encoder)
     else:
         analysis = evidence.analysis
-    asked = _with_scores(asked_of(measure, evidence, encoder, definition), analysis)
+    asked = _with_scores(asked, analysis)
     if not asked:
         return Measured((), None, margin)
     if isinstance(measure, BestCondition):
-        best = _best(measure, asked, analysis, encoder)
+        dev = ScoreTable(evidence.dev.table) if measure.chosen_on == "dev" else None
+        best = _best(measure, asked, analysis, encoder, dev)
         published = next(iter(claim.published.values()), None)
         return Measured((Comparison(BEST, NONE, asked[0].targets, best, published),), None, margin)
 
@@ -145,7 +152,11 @@ def _contrast(
 
 
 def _best(
-    measure: BestCondition, asked: Sequence[Cells], analysis: Analysis, encoder: str
+    measure: BestCondition,
+    asked: Sequence[Cells],
+    analysis: Analysis,
+    encoder: str,
+    dev: ScoreTable | None,
 ) -> Contrast:
     return analysis.best_condition(
         encoder=encoder,
@@ -153,4 +164,5 @@ def _best(
         targets=asked[0].targets,
         group=asked[0].codes,
         each_target=measure.by_target,
+        dev=dev,
     )

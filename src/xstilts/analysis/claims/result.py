@@ -43,6 +43,22 @@ class Comparison:
         return low <= self.published <= high
 
 
+Use = Literal["compared", "chosen on"]
+
+
+@dataclass(frozen=True)
+class Development:
+    """What a claim asks of development scores: it compares them, or a condition is chosen on them.
+
+    ``targets``: how many have such scores; ``on_test``: those whose test scores stand in, because
+    no training is for them.
+    """
+
+    use: Use
+    targets: int
+    on_test: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class ClaimResult:
     """The verdict on one claim, for one encoder."""
@@ -61,6 +77,8 @@ class ClaimResult:
     """How the measure differs from that of the source."""
     unit: str = "points"
     estimand: Estimand = "languages_like_these"
+    development: Development | None = None
+    """None for a claim about test scores alone."""
     contrasts: tuple[Comparison, ...] = ()
     mean: Comparison | None = None
     """The mean of several comparisons, which share their baseline."""

@@ -14,13 +14,14 @@ from xstilts.analysis.claims.questions import (
     is_about_low_resource,
     official_languages,
 )
+from xstilts.analysis.claims.result import Development
 from xstilts.analysis.claims.rules import Facts, Judged, holds, is_about_sign
-from xstilts.config.claims import EVERY, BestCondition, Slope
+from xstilts.config.claims import EVERY, BestCondition, Gain, Slope
 from xstilts.config.conditions import NONE
 
 if TYPE_CHECKING:
     from xstilts.analysis.claims.evidence import Evidence
-    from xstilts.analysis.claims.result import ClaimResult, Comparison, Verdict
+    from xstilts.analysis.claims.result import ClaimResult, Comparison, Use, Verdict
     from xstilts.config.claims import Claim, Estimand
 
 
@@ -32,6 +33,7 @@ def judge_scores(claim: Claim, result: ClaimResult, evidence: Evidence) -> Claim
         result,
         estimand=measure.estimand,
         unit="points for ten times as much text" if isinstance(measure, Slope) else "points",
+        development=_development(measure, evidence),
     )
     if lacking := _lacking(measure, claim, result, evidence):
         return lacking
@@ -75,8 +77,9 @@ def _other_ways(
     claim: Claim, measure: MeasureOfScores, evidence: Evidence, encoder: str, measured: Measured
 ) -> dict[str, Verdict]:
     """The verdicts by the other estimand and by other definitions of low-resource."""
-    found: dict[str, Verdict] = {}
-    if measure.estimand == "these_languages":
+    found = _by_test_scores(claim, measure, evidence, encoder)
+    is_of_dev = isinstance(measure, Gain) and measure.split == "dev"
+    if measure.estimand == "these_languages" and not is_of_dev:
         name = "languages like these"
         found[name] = verdict_by_rules(claim, measured, "languages_like_these")
     for definition in definitions(measure)[1:]:
@@ -131,7 +134,47 @@ def _lacking(
     ]
     if missing:
         return evidence.unfinished(result, missing)
+    if result.development:
+        lacking = evidence.missing_dev(result.encoder, _chosen_among(conditions, measure), targets)
+        if lacking:
+            others = _by_test_scores(claim, measure, evidence, result.encoder)
+            disagreement = sentences.disagreement("not measured", others)
+            return evidence.without_dev(replace(result, disagreement=disagreement), lacking)
     return None
+
+
+def _development(measure: MeasureOfScores, evidence: Evidence) -> Development | None:
+    """What a measure asks of development scores; None for nothing."""
+    if isinstance(measure, Gain) and measure.split == "dev":
+        use: Use = "compared"
+    elif isinstance(measure, BestCondition) and measure.chosen_on == "dev":
+        use = "chosen on"
+    else:
+        return None
+    targets = evidence.targets(measure.targets)
+    on_test = tuple(name for name in targets if name in evidence.dev.untrained)
+    return Development(use, len(targets) - len(on_test), on_test)
+
+
+def _by_test_scores(
+    claim: Claim, measure: MeasureOfScores, evidence: Evidence, encoder: str
+) -> dict[str, Verdict]:
+    """The verdict by test scores in place of development scores, if the claim asks for these."""
+    if isinstance(measure, Gain) and measure.split == "dev":
+        name, changes = "by test scores", {"split": "test"}
+    elif isinstance(measure, BestCondition) and measure.chosen_on == "dev":
+        name, changes = "chosen on test scores", {"chosen_on": "test"}
+    else:
+        return {}
+    other = measure.model_copy(update=changes)
+    found = measure_scores(claim, other, evidence, encoder, definitions(measure)[0])
+    return {name: verdict_by_rules(claim, found, measure.estimand)}
+
+
+def _chosen_among(conditions: list[str], measure: MeasureOfScores) -> list[str]:
+    """The conditions whose development scores decide: of a choice, not the baseline's."""
+    is_choice = isinstance(measure, BestCondition)
+    return [name for name in conditions if not (is_choice and name == NONE)]
 
 
 def _names(measure: MeasureOfScores, evidence: Evidence) -> tuple[list[str], list[str]]:

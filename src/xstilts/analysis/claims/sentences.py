@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xstilts.analysis.claims.result import ClaimResult, Comparison, Verdict
     from xstilts.config.claims import Claim, Estimand
     from xstilts.config.resolve import ScoreKey
+    from xstilts.grid.keys import EvaluationKey
 
 _LISTED = 4
 """So many comparisons are named; of more the sentence gives the range and counts."""
@@ -25,7 +26,7 @@ def of_scores(result: ClaimResult, verdict: Verdict, depends: Mapping[str, Verdi
 
     ``depends``: the verdicts that differ from it because of the floor.
     """
-    parts = [_comparisons(result), _basis(result)]
+    parts = [_comparisons(result), _basis(result), _development(result)]
     if depends:
         found = ", ".join(f"{name} it is {other}" for name, other in depends.items())
         parts.append(
@@ -33,7 +34,7 @@ def of_scores(result: ClaimResult, verdict: Verdict, depends: Mapping[str, Verdi
         )
     elif verdict == "inconclusive":
         parts.append(_reason(result))
-    return " ".join(parts) + published_sizes(result)
+    return " ".join(filter(None, parts)) + published_sizes(result)
 
 
 def _comparisons(result: ClaimResult) -> str:
@@ -92,6 +93,19 @@ def _basis(result: ClaimResult) -> str:
         f"{_range(families, 'family', 'families')}."
     )
     return basis + _without_items(result)
+
+
+def _development(result: ClaimResult) -> str:
+    """Which targets are judged by development scores; empty for a claim about test scores."""
+    found = result.development
+    if found is None:
+        return ""
+    begin = "Scores are of" if found.use == "compared" else "Conditions are chosen on"
+    rest = ""
+    if found.on_test:
+        own = "a training of its own" if len(found.on_test) == 1 else "trainings of their own"
+        rest = f", and of test data for {', '.join(found.on_test)} without {own}"
+    return f"{begin} English development data for {count(found.targets, 'target')}{rest}."
 
 
 def _without_items(result: ClaimResult) -> str:
@@ -177,6 +191,18 @@ def missing(keys: Sequence[ScoreKey]) -> str:
         f"{count(len(keys), 'score is', 'scores are')} missing: of the "
         f"{_plural('condition', list(conditions))} {_some(conditions)}, on the "
         f"{_plural('target', list(targets))} {_some(targets)}."
+    )
+
+
+def missing_dev(keys: Sequence[EvaluationKey]) -> str:
+    """How many trainings record no development score, of which conditions and targets."""
+    conditions = dict.fromkeys(key.condition for key in keys)
+    targets = dict.fromkeys(key.target for key in keys)
+    return (
+        f"{count(len(keys), 'development score is', 'development scores are')} missing: of the "
+        f"{_plural('condition', list(conditions))} {_some(conditions)}, for the "
+        f"{_plural('target', list(targets))} {_some(targets)}. A training records it in the stamp "
+        "of its checkpoint, unless its last checkpoint is kept without a choice."
     )
 
 

@@ -8,7 +8,9 @@ from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from xstilts.analysis.statistics.best import best_of
+import numpy as np
+
+from xstilts.analysis.statistics.best import Choice, best_of
 from xstilts.analysis.statistics.contrast import Contrast, contrast
 from xstilts.analysis.statistics.design import TOLERANCE, mean_over_targets, within_targets
 from xstilts.analysis.statistics.floor import above_chance, above_floor, kept_by_seed
@@ -24,12 +26,11 @@ from xstilts.config.conditions import NONE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from xstilts.analysis.statistics.contrast import ItemNoise
     from xstilts.analysis.statistics.design import Design
-    from xstilts.analysis.statistics.score_table import Pair, Unit
+    from xstilts.analysis.statistics.score_table import Pair, ScoreTable, Unit
     from xstilts.analysis.statistics.scored_study import ScoredStudy
 
 
@@ -126,8 +127,12 @@ def best(
     question: Question,
     *,
     each_target: bool = False,
+    dev: ScoreTable | None = None,
 ) -> Contrast:
-    """The mean gain of the best of some conditions, on the units that all of them have."""
+    """The mean gain of the best of some conditions, on the units that all of them have.
+
+    ``dev``: as for `Analysis.best_condition`.
+    """
     pairs = [study.scores.pair(encoder, name, against, question.units) for name in conditions]
     shared = [unit for unit in question.units if all(unit in pair.units for pair in pairs)]
     pairs = [study.scores.pair(encoder, name, against, shared) for name in conditions]
@@ -149,8 +154,35 @@ def best(
         )
         return study.noise(scores) if study.noise else None
 
-    found = best_of(design, runs, pairs[0].baseline, each_target=each_target, noise=noise)
+    by_dev = _dev_by_target(dev, encoder, dict(zip(conditions, pairs, strict=True)), design)
+    rule = Choice(each_target, by_dev)
+    found = best_of(design, runs, pairs[0].baseline, rule, noise=noise)
     return counted(study, encoder, found, replace(pairs[0], notes=notes))
+
+
+def _dev_by_target(
+    dev: ScoreTable | None, encoder: str, pairs: Mapping[str, Pair], design: Design
+) -> dict[int, NDArray[np.float64]]:
+    """The development scores of the targets that have one of every training: see `Choice.dev`."""
+    if dev is None:
+        return {}
+    found = {}
+    seeds = min(len(pair.seeds) for pair in pairs.values())
+    units = next(iter(pairs.values())).units
+    for target, number in dict(
+        zip((unit.target for unit in units), design.targets.tolist(), strict=True)
+    ).items():
+        by_condition = [
+            [
+                fmean(scores)
+                for seed in pair.seeds[:seeds]
+                if (scores := dev.scores(encoder, name).of_seed(target, seed))
+            ]
+            for name, pair in pairs.items()
+        ]
+        if all(len(scores) == seeds for scores in by_condition):
+            found[number] = np.array(by_condition)
+    return found
 
 
 def counted(study: ScoredStudy, encoder: str, found: Contrast, pair: Pair) -> Contrast:

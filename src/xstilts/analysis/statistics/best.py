@@ -8,7 +8,7 @@ of the same trainings would not help: both share the trainings' luck.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from xstilts.analysis.statistics.contrast import Contrast, contrast_of
 from xstilts.analysis.statistics.variance import components
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,12 +26,24 @@ if TYPE_CHECKING:
     from xstilts.analysis.statistics.variance import Components
 
 
+@dataclass(frozen=True)
+class Choice:
+    """How the best condition is chosen: on other seeds and other families, by test scores.
+
+    ``each_target``: a condition for each target in place of one for all. ``dev``: development
+    scores by the number of a target, shape (C, S), which then decide for it, on other seeds alone.
+    """
+
+    each_target: bool = False
+    dev: Mapping[int, Floats] = field(default_factory=dict)
+
+
 def best_of(
     design: Design,
     conditions: Sequence[Runs],
     baseline: Runs,
+    rule: Choice,
     *,
-    each_target: bool = False,
     noise: Callable[[Floats], ItemNoise | None] = lambda shares: None,
 ) -> Contrast:
     """The gain of the best of ``conditions`` in languages like these; see `best_components`.
@@ -45,15 +57,10 @@ def best_of(
         reason = "one training of a condition: choosing needs another one than scoring"
         return Contrast(np.nan, reason=reason, baseline_seeds=baseline.trainings, seeds=1)
     scores = _of_equal_seeds([runs.distinct for runs in conditions])
-    choice = choices(design, scores, each_target)
+    choice = choices(design, scores, rule)
     items = noise(np.stack([np.mean(choice == c, axis=-1) for c in range(len(conditions))]))
-    parts = best_components(
-        design,
-        scores,
-        baseline.distinct,
-        choice,
-        items=items.shared if items else 0.0,
-    )
+    shared = items.shared if items else 0.0
+    parts = best_components(design, scores, baseline.distinct, choice, items=shared)
     return replace(contrast_of(parts, design, fewest, baseline, items=items), these=None)
 
 
@@ -98,20 +105,23 @@ def widening(folds: int) -> float:
     return 3 - 1.5 / folds
 
 
-def choices(design: Design, scores: Floats, each_target: bool = False) -> NDArray[np.intp]:
+def choices(design: Design, scores: Floats, rule: Choice) -> NDArray[np.intp]:
     """The condition that each unit is scored with in each seed, shape (..., U, S).
 
     ``scores``: of each condition, shape (C, ..., U, S). The choice is the condition with the
     highest weighted mean over the other seeds and the other families; with a single family, over
-    the other seeds. ``each_target``: choose a condition for each target instead of one for all.
+    the other seeds.
     """
-    seeds = scores.shape[-1]
-    others = (scores.sum(-1, keepdims=True) - scores) / (seeds - 1)
+    others = _over_other_seeds(scores)
     found = np.empty(scores.shape[1:], np.intp)
-    scopes = np.unique(design.targets) if each_target else [None]
+    scopes = np.unique(design.targets) if rule.each_target else [None]
     families = np.unique(design.families)
     for scope in scopes:
         inside = np.ones(len(design.targets), bool) if scope is None else design.targets == scope
+        dev = None if scope is None else rule.dev.get(int(scope))
+        if dev is not None:
+            found[..., inside, :] = _over_other_seeds(dev).argmax(0)
+            continue
         for family in families:
             scored = inside & (design.families == family)
             read = inside & (design.families != family)
@@ -120,6 +130,11 @@ def choices(design: Design, scores: Floats, each_target: bool = False) -> NDArra
             means = np.einsum("u,c...us->c...s", design.weights[read], others[..., read, :])
             found[..., scored, :] = means.argmax(0)[..., None, :]
     return found
+
+
+def _over_other_seeds(scores: Floats) -> Floats:
+    """The mean over the other seeds, in place of each seed's score; shape (..., S)."""
+    return np.asarray((scores.sum(-1, keepdims=True) - scores) / (scores.shape[-1] - 1))
 
 
 def chosen(scores: Floats, choice: NDArray[np.intp]) -> Floats:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xstilts.analysis.language_groups import Definition
     from xstilts.analysis.statistics.contrast import Contrast
     from xstilts.analysis.statistics.scales import Scale
+    from xstilts.analysis.statistics.score_table import ScoreTable
 
 
 class Analysis(ScoredStudy):
@@ -108,16 +109,19 @@ class Analysis(ScoredStudy):
         conditions: Sequence[str] = (),
         against: str = NONE,
         each_target: bool = False,
+        dev: ScoreTable | None = None,
     ) -> Contrast:
         """The mean gain of the best condition, without the winner's curse.
 
         The condition is chosen on all seeds but one and all families but one, and its gain counts
         on what was left out, in rotation (`xstilts.analysis.statistics.best`). ``conditions``: all
         but ``against`` if none are named. ``each_target``: a condition is chosen for each target.
+        ``dev``: scores of development data; with ``each_target``, a target that has them is chosen
+        for by these, of the other seeds.
         """
         names = tuple(conditions) or tuple(c for c in self.scores.conditions if c != against)
         question = Question(self.units(targets, group))
-        return best(self, encoder, names, against, question, each_target=each_target)
+        return best(self, encoder, names, against, question, each_target=each_target, dev=dev)
 
     def per_language(
         self, *, encoder: str, condition: str, target: str, against: str = NONE

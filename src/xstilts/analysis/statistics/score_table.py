@@ -53,6 +53,14 @@ class Scores:
         rows = [[found.get(seed, math.nan) for seed in seeds] for found in self.by_seed.values()]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(seeds))
 
+    def of_seed(self, target: str, seed: int) -> list[float]:
+        """The scores of a training in all languages of a target; empty if it has none."""
+        return [
+            scores[seed]
+            for unit, scores in self.by_seed.items()
+            if unit.target == target and seed in scores
+        ]
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -63,6 +71,8 @@ class Pair:
     baseline: Runs
     notes: tuple[str, ...]
     """What was left out, and why."""
+    seeds: tuple[int, ...] = ()
+    """Of the condition, in the order of its columns."""
 
 
 class ScoreTable:
@@ -125,13 +135,14 @@ class ScoreTable:
         for name, scores in ((condition, first), (against, second)):
             if lacking := [unit for unit in units if unit not in scores.by_seed]:
                 notes.append(f"no score of {name}: {_listed(lacking)}")
-        runs = []
+        runs, seeds = [], []
         for name, scores in ((condition, first), (against, second)):
-            complete, left_out = _runs(scores, kept)
+            of_condition, complete, left_out = _runs(scores, kept)
             if left_out:
                 notes.append(f"incomplete seeds of {name}: {', '.join(map(str, left_out))}")
-            runs.append(complete)
-        return Pair(kept, runs[0], runs[1], tuple(notes))
+            runs.append(of_condition)
+            seeds.append(complete)
+        return Pair(kept, runs[0], runs[1], tuple(notes), seeds[0])
 
     @cached_property
     def _scores(self) -> dict[tuple[str, str], Scores]:
@@ -181,13 +192,15 @@ def _same(specs: Collection[str]) -> bool:
     return len(specs) > 1 and len(set(specs)) == 1 and all(specs)
 
 
-def _runs(scores: Scores, units: Sequence[Unit]) -> tuple[Runs, list[int]]:
-    """The seeds with a score in every unit, and the numbers of those that lack some."""
+def _runs(scores: Scores, units: Sequence[Unit]) -> tuple[Runs, tuple[int, ...], list[int]]:
+    """The seeds with a score in every unit, their numbers, and the numbers of the other seeds."""
     values = scores.matrix[[scores.rows[unit] for unit in units]]
     known = ~np.isnan(values)
     complete, partly = known.all(axis=0), known.any(axis=0)
     one = bool(units) and all(unit.target in scores.one_training for unit in units)
-    return Runs(values[:, complete & partly], one), scores.seeds[partly & ~complete].tolist()
+    kept, left_out = complete & partly, partly & ~complete
+    runs = Runs(values[:, kept], one)
+    return runs, tuple(scores.seeds[kept].tolist()), scores.seeds[left_out].tolist()
 
 
 def _listed(units: Sequence[Unit], most: int = 5) -> str:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from support.judged import CHANGES, grid_of, no_gain, table_of, verdict_on
+from support.judged import CHANGES, dev_of, grid_of, no_gain, table_of, verdict_on
 from support.places import ROOT
 from xstilts.analysis.claims.evaluate import evaluate_claims, judge
 from xstilts.analysis.claims.evidence import Evidence
@@ -283,6 +283,60 @@ class TestDisagreement:
         assert result.disagreement == "languages like these: inconclusive"
 
 
+DEV_CASES = [
+    ("1a", of_conditions(rest=3.0), "supported"),
+    ("1a", of_conditions(rest=-3.0), "contradicted"),
+    ("1b", of_conditions(**dict.fromkeys(TOP, 4.0)), "supported"),
+    ("1c", of_conditions(rest=-3.0), "contradicted"),
+    ("1d", of_conditions(rest=3.0), "supported"),
+    ("2", of_conditions(multi=3.0), "supported"),
+    ("2", of_conditions(ccg=9.0), "contradicted"),
+]
+
+
+class TestDevelopmentScores:
+    """Claims 1 and 2 compare them, claim 5 chooses by them."""
+
+    @pytest.mark.parametrize(
+        ("claim", "gain", "verdict"), DEV_CASES, ids=[f"{c[0]}-{c[-1]}" for c in DEV_CASES]
+    )
+    def test_they_decide_and_the_result_says_what_test_scores_give(self, claim, gain, verdict):
+        grid = grid_of("phang2020")
+        conditions, _ = NEEDED[claim]
+        dev = dev_of(grid, table_of(grid, gain, noise=0.1, conditions=conditions))
+        test = table_of(grid, noise=0.1, conditions=conditions)
+        result = verdict_on(claim, grid, test, dev)
+        assert result.verdict == verdict
+        by_test = "contradicted" if claim == "1c" else "negligible"
+        agrees = by_test == verdict
+        assert ("" if agrees else f"by test scores: {by_test}") == result.disagreement
+
+    def test_a_condition_is_chosen_by_them_and_scored_on_test_data(self):
+        """So a condition that is the best on test data alone is not chosen."""
+        grid = grid_of("best")
+        test = table_of(grid, of_conditions(squad=9.0, ccg=-4.0), noise=0.1)
+        dev = dev_of(grid, table_of(grid, of_conditions(ccg=3.0), noise=0.1))
+        result = verdict_on("5t", grid, test, dev)
+        assert result.verdict == "contradicted"
+        assert result.disagreement == "chosen on test scores: supported"
+        assert "Conditions are chosen on English development data for 7 targets." in result.sentence
+
+    @pytest.mark.parametrize("claim", ["1a", "2", "5"])
+    def test_a_claim_without_them_is_not_measured(self, claim):
+        """Where trainings recorded none; what the test scores give is said."""
+        grid = grid_of("best" if claim == "5" else "phang2020")
+        conditions, _ = NEEDED.get(claim, ((), ()))
+        gain = of_conditions(rest=3.0, multi=6.0)
+        table = table_of(grid, gain, noise=0.1, conditions=conditions)
+        dev = dev_of(grid, table[(table["condition"] != "mnli") | (table["target"] != "mlqa")])
+        result = verdict_on(claim, grid, table, dev)
+        assert (result.verdict, result.missing) == ("not measured", ())
+        assert result.sentence.startswith(
+            "4 development scores are missing: of the condition mnli, for the target mlqa."
+        )
+        assert result.disagreement.endswith("test scores: supported")
+
+
 class TestSentences:
     def test_few_comparisons_are_named(self):
         """With their intervals, trainings, languages and the published sizes."""
@@ -294,6 +348,8 @@ class TestSentences:
             r"on average .*, in points\. 4 trainings of a condition and 4 trainings of what it is "
             r"compared with, 9 languages of 7 families\. "
             r"The noise of test items is not in the intervals\. "
+            r"Scores are of English development data for 7 targets, and of test data for bucc2018, "
+            r"tatoeba without trainings of their own\. "
             r"Published: squad 8\.2 \(outside the interval\), mnli 7\.5 .*\.",
             result.sentence,
         )
