@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import argparse
 
     import pandas as pd
+
+    from xstilts.grid.artefacts import Grid
 
 FORMATS = ("csv", "json", "parquet")
 
@@ -33,12 +36,22 @@ def add(commands: options.Commands) -> None:
         help=f"a file that ends in {', '.join(f'.{name}' for name in FORMATS)}; "
         "without it csv is printed",
     )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=("mteb", "euroeval"),
+        help="write a new folder of MTEB's results, or a file of EuroEval's records",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the table; say on stderr how many scores are missing."""
-    if args.output and args.output.suffix[1:] not in FORMATS:
+    if args.form and args.output is None:
+        raise UsageError(f"--as {args.form}: name what to write with --output")
+    if args.form == "mteb" and args.output.exists():
+        raise UsageError(f"{args.output}: exists; name a folder that is to be made")
+    if args.form is None and args.output and args.output.suffix[1:] not in FORMATS:
         raise UsageError(
             f"--output: {args.output.name} ends in none of {', '.join(f'.{n}' for n in FORMATS)}"
         )
@@ -49,11 +62,26 @@ def run(args: argparse.Namespace) -> int:
     missing = sum(len(each.languages) for each in found.missing)
     if missing:
         print(f"{missing:,} scores of {grid.study.study} are missing", file=sys.stderr)
-    if args.output is None:
+    if args.form is not None:
+        write_as(args.form, grid, found.rows, args.output)
+    elif args.output is None:
         found.rows.to_csv(sys.stdout, index=False)
     else:
         write(found.rows, args.output)
     return 0
+
+
+def write_as(form: str, grid: Grid, rows: pd.DataFrame, output: Path) -> None:
+    """Write the scores in the format of another tool (`xstilts.analysis.other_formats`)."""
+    from xstilts.analysis.other_formats import euroeval_lines, mteb_files
+    from xstilts.provenance.files import write_json, write_text
+
+    if form == "euroeval":
+        write_text(output, "".join(f"{json.dumps(line)}\n" for line in euroeval_lines(rows)))
+        return
+    revisions = {target: grid.examples(target, "test").digest for target in grid.study.targets}
+    for path, value in mteb_files(rows, revisions):
+        write_json(output / path, value)
 
 
 def write(rows: pd.DataFrame, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pandas as pd
 import pytest
@@ -83,3 +84,23 @@ class TestLoad:
     def test_a_misspelled_name_is_an_attribute_error(self):
         with pytest.raises(AttributeError, match="has no attribute 'loads'"):
             _ = xstilts.loads
+
+
+def test_the_formats_of_other_tools_hold_every_score(world, study, tmp_path):
+    path, grid = study
+    finish(grid)
+    number = len(grid.resolved.score_keys())
+    folder, file = tmp_path / "mteb", tmp_path / "euroeval.jsonl"
+    assert run(world, path, "--as", "mteb", "--output", str(folder)) == 0
+    assert run(world, path, "--as", "euroeval", "--output", str(file)) == 0
+    results = [json.loads(each.read_text()) for each in folder.rglob("xstilts-*.json")]
+    assert sum(len(result["scores"]["test"]) for result in results) == number
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert sum(len(record["results"]["raw"]) for record in records) == number
+
+
+def test_a_format_of_another_tool_needs_a_place(world, study, tmp_path, capsys):
+    assert run(world, study[0], "--as", "mteb") == 2
+    assert "name what to write with --output" in capsys.readouterr().err
+    assert run(world, study[0], "--as", "mteb", "--output", str(tmp_path)) == 2
+    assert "exists; name a folder that is to be made" in capsys.readouterr().err
