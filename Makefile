@@ -55,7 +55,7 @@ lint: env ## check style, types, order of imports, dependencies and the workflow
 	snakemake --lint
 
 docs: env ## build the documentation as a site in site/, with every link checked
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 mkdocs build
 
 bench: env ## run the benchmarks (they print figures and fail nothing)
 	snakemake --cores all --logger xstilts download

@@ -75,8 +75,8 @@ def chunks(sentences: Sequence[Sequence[str]]) -> list[Chunk]:
 def seqeval_chunks(sentences: Sequence[Sequence[str]]) -> list[Chunk]:
     """The chunks of seqeval 1.2.2's default mode, which most papers on other data sets report.
 
-    >>> [chunk.type for chunk in seqeval_chunks([["B-deriv-per", "I-deriv-per", "B-per"]])]
-    ['deriv-per', 'per']
+    >>> seqeval_chunks([["B-deriv-per", "I-deriv-per"]])
+    [Chunk(type='deriv-per', start=0, end=1)]
     """
     return _lenient_chunks(sentences, lambda label: label[1:].split("-", 1)[-1] or "_")
 
