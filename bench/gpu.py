@@ -39,10 +39,10 @@ What is printed, with n the tokens of a sequence, P the parameters of the encode
                   and two of each in the backward pass (Kaplan et al. 2020, section 2.1), and so for
                   the two products of attention. Embeddings, head and optimiser count nothing
     floor         no step of ours can take less: its FLOPs at the peak, then its updates at the full
-                  bandwidth of the memory. Of a trained parameter AdamW moves 28 bytes (it reads
-                  value, gradient and two moments and writes all but the gradient); the gradient is
-                  also written (4), read for its norm (4) and scaled (8); under bf16 the weight and
-                  its gradient are converted (6 + 6)
+                  bandwidth of the memory. Of a trained parameter AdamW with clipping inside
+                  moves 32 bytes (it reads and writes value, gradient and two moments); the gradient
+                  is also written (4) and read for its norm (4); under bf16 the weight and its
+                  gradient are converted (6 + 6)
     GiB           torch.cuda.max_memory_allocated of the whole process; on the CPU its largest
                   resident size
     x default     steps in the time of one of trainer-fp32
@@ -144,7 +144,7 @@ class Shape:
     def bytes_updated(self, precision: str) -> float:
         """What the updates of one of our steps move at least (the table above)."""
         trained = self.products + self.rows * self.hidden
-        return 44.0 * trained + (12.0 * self.products if precision == "bf16" else 0.0)
+        return 40.0 * trained + (12.0 * self.products if precision == "bf16" else 0.0)
 
 
 SHAPES = {

@@ -129,7 +129,7 @@ class Throughputs:
                 train = measured[0] * ratio
                 return Throughput(train, 3 * train, measured[1], f"scaled from {other} by its size")
         name = self._device or "a100"
-        row = self._devices.get(name, {"peak": "312", "share": "0.35"})
+        row = self._devices.get(name, {"peak": "312", "share": "0.26"})
         speed = float(row["peak"]) * 1e12 * float(row["share"])
         basis = f"estimated: {float(row['share']):.0%} of the peak of one {name}"
         if padded:
