@@ -55,6 +55,7 @@ class SyntheticStudy:
     embedded: bool = False
     evaluation: dict[str, Any] = field(default_factory=dict)
     mlm: dict[str, Any] = field(default_factory=dict)
+    known_apart: dict[str, list[str]] = field(default_factory=dict)
 
     def grid(self) -> Grid:
         """Write the cards and lay out the grid."""
@@ -74,6 +75,7 @@ class SyntheticStudy:
             "results": str(self.folder / "results"),
             "evaluation": self.evaluation,
             **({"mlm": self.mlm} if self.mlm else {}),
+            **({"known_apart": self.known_apart} if self.known_apart else {}),
         }
         return Grid(resolve(study, "study.yaml", Catalogue(config, SCHEMAS)), "lock")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.analysis.report.data_notes import data_notes
 from xstilts.audit.stamps import check_stamp
 from xstilts.audit.verdict import altered, unverifiable
 from xstilts.errors import XstiltsError
@@ -55,9 +56,15 @@ class ResultsCheck:
                 return [unverifiable(self.results, problem.replace(f"{folder}/", ""))]
             if not _claims_were_written(grid):
                 names = [name for name in names if name not in _claims_names(grid)]
+            if lacking := data_notes(grid).without_stamp:
+                names.remove(grid.paths.report.name)
+                problem = f"{lacking} stamps of examples are gone, which say what was left out"
+                gone = [unverifiable(grid.paths.report, problem)]
+            else:
+                gone = []
             sides = [(self.results / name, paths.results / name) for name in names]
             found = [finding for stored, new in sides for finding in compare(stored, new)]
-            return found + list(_check_stamps(grid, again))
+            return found + gone + list(_check_stamps(grid, again))
 
 
 def _claims_names(grid: Grid) -> list[str]:

@@ -25,16 +25,19 @@ FIGURES = (
 """In the order of the page; each has a drawing and a table."""
 TABLES = ("means_by_group", "averages")
 """Tables without a drawing."""
+LEFT_OUT = "data/left_out"
+"""The table of rows that readers left out: of the study, not of an encoder."""
 DRAWINGS, FRAMES = ("svg", "pdf"), ("csv", "parquet", "tex")
 """The endings of drawings and tables."""
 
 
 def report_files(grid: Grid, endings: tuple[str, ...] = (*DRAWINGS, *FRAMES)) -> list[Path]:
     """The files of the figures and tables of a complete report, those with some endings."""
-    if set(grid.study.conditions) == {NONE}:
-        return []
     folder = grid.paths.report.with_name(FOLDER)
-    return [
+    of_study = [folder / f"{LEFT_OUT}.{ending}" for ending in FRAMES if ending in endings]
+    if set(grid.study.conditions) == {NONE}:
+        return of_study
+    return of_study + [
         folder / encoder / f"{name}.{ending}"
         for encoder in grid.study.encoders
         for name in (*FIGURES, *TABLES)

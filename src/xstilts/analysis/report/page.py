@@ -20,6 +20,7 @@ from xstilts.analysis.report.answer import FEW, answer_of
 from xstilts.analysis.report.averages import averages
 from xstilts.analysis.report.cells import cells_of
 from xstilts.analysis.report.coverage import coverage_of
+from xstilts.analysis.report.data_notes import data_notes
 from xstilts.analysis.report.experiment import experiment
 from xstilts.analysis.report.figures import FIGURES, drawing
 from xstilts.analysis.report.files import FOLDER
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from xstilts.analysis.report.answer import Answer
     from xstilts.analysis.report.cells import Cells
     from xstilts.analysis.report.coverage import Coverage
+    from xstilts.analysis.report.data_notes import DataNotes
     from xstilts.analysis.report.data_table import DataTable
     from xstilts.analysis.report.experiment import Experiment
     from xstilts.analysis.report.figures.values import ReportFigure
@@ -91,6 +93,7 @@ class Page:
     coverage: Coverage
     cells: Cells
     limits: Limits
+    data: DataNotes
     experiment: Experiment
     claims: list[ClaimResult]
     grid_digest: str
@@ -121,7 +124,7 @@ def write_files(
     gains = path.with_name("gains.csv")
     files.write_text(gains, gains_by_language(table).to_csv(index=False, lineterminator="\n"))
     folder = path.with_name(FOLDER)
-    written = [path, gains]
+    written = [path, gains, *data_table.write(page.data.table, folder)]
     for part in page.encoders:
         for table_ in part.tables:
             written += data_table.write(table_, folder)
@@ -151,6 +154,7 @@ def page_of(grid: Grid, table: pd.DataFrame, missing: Sequence[MissingScores] = 
         coverage=coverage_of(grid, table, missing),
         cells=cells_of(grid, table),
         limits=limits(grid, analysis),
+        data=data_notes(grid),
         experiment=experiment(grid),
         claims=evaluate_claims(grid, table),
         grid_digest="" if missing else grid_digest(grid.table.digest, table["digest"]),

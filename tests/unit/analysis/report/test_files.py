@@ -17,9 +17,11 @@ def test_every_encoder_has_its_folder(tmp_path):
     folder = grid.paths.results / "report"
     assert {path.parent for path in svg} == {folder / "tiny", folder / "large"}
     assert len(svg) == 2 * len(files.FIGURES)
-    assert len(files.report_files(grid)) == 2 * (5 * len(files.FIGURES) + 3 * len(files.TABLES))
+    of_encoders = 2 * (5 * len(files.FIGURES) + 3 * len(files.TABLES))
+    assert len(files.report_files(grid)) == of_encoders + 3
 
 
-def test_a_study_of_baselines_has_none(tmp_path):
+def test_a_study_of_baselines_has_only_the_table_of_its_data(tmp_path):
     """There is no gain to draw."""
-    assert files.report_files(SyntheticStudy(tmp_path, conditions=["none"]).grid()) == []
+    (table,) = files.report_files(SyntheticStudy(tmp_path, conditions=["none"]).grid(), ("csv",))
+    assert table == tmp_path / "results" / "synthetic" / "report" / "data" / "left_out.csv"

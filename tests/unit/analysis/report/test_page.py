@@ -15,7 +15,8 @@ from support.synthetic import gains_of_a_formula as score
 from xstilts.analysis import table
 from xstilts.analysis.report import cells, page
 from xstilts.analysis.report.files import report_files
-from xstilts.provenance.stamp import verify
+from xstilts.grid.keys import ExamplesKey
+from xstilts.provenance.stamp import verify, write_stamp
 
 
 def study_in(folder, change=lambda grid: None, score=score, **options):
@@ -335,6 +336,34 @@ class TestLimits:
         rows.iloc[:3, rows.columns.get_loc("other_version")] = "0a1b2c3d4e5f"
         said = html.unescape(rendered(grid, rows))
         assert "3 scores of snapshot <code>0a1b2c3d4e5f</code>" in said
+
+    def test_rows_that_readers_left_out_are_listed(self, tmp_path, monkeypatch):
+        """By task and language, with the reason; without stamps the page says that."""
+        monkeypatch.chdir(tmp_path)
+        grid, rows = study_in(tmp_path)
+        rows = rows[rows["condition"] == "none"]
+        assert "it is not known what readers left out" in words(parsed(rendered(grid, rows)))
+        for task, split, languages in grid.reads.needed_examples():
+            for language in languages:
+                path = grid.examples_stamp(ExamplesKey(task, split, language))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                found = {"remarks": {"question left out": 3}} if language == "sw" else {}
+                spec = grid.examples(task, split).digest
+                write_stamp(path, spec=spec, inputs={}, files=[], outcomes=found)
+        tree = parsed(rendered(grid, rows))
+        assert ["xquad", "test", "sw", "3", "question left out"] in rows_of(
+            tree, "table-data-left_out"
+        )
+
+    def test_declared_pairs_and_large_files_are_named(self, tmp_path):
+        """What people decided about the data stands on the page."""
+        file = {"path": "x.json", "url": "https://example.org/x", "max_bytes": 2**40}
+        split = {"reader": "squad_json", "files": {"data": file}}
+        changes = {"xquad": {"splits": {"train": split, "test": split}}}
+        study = {"changes_by_task": changes, "known_apart": {"mnli": ["xquad"]}}
+        text = words(parsed(without_gains(tmp_path, **study)))
+        assert "that they only look the same: mnli and xquad." in text
+        assert "x.json of xquad, up to 1,099,511,627,776 bytes." in text
 
     def test_no_warnings(self, tmp_path):
         """Without warnings the page says so."""
