@@ -24,8 +24,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from snakemake.cli import get_argument_parser
-
 from xstilts.cost import planned_vs_actual
 from xstilts.errors import LineageError, StudyError, XstiltsError
 from xstilts.grid.opening import open_grid
@@ -270,6 +268,8 @@ def _deletes_all_output(arguments: list[str]) -> bool:
     """Whether Snakemake was started to delete outputs; it tells a Snakefile so nowhere else."""
     if not any(argument.startswith("--delete") for argument in arguments):
         return False
+    from snakemake.cli import get_argument_parser  # not above: it would double a job's start
+
     parsed, _ = get_argument_parser().parse_known_args(arguments)
     return bool(parsed.delete_all_output)
 

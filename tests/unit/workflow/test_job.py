@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -91,3 +93,13 @@ def test_an_unexpected_error_keeps_its_traceback(grid, snakemake):
     with pytest.raises(ZeroDivisionError), job(snakemake()):
         print(1 / 0)
     assert "ZeroDivisionError" in grid.paths.log("evaluate", KEY).read_text()
+
+
+def test_a_job_starts_without_snakemake_and_torch():
+    """Each job is a process of its own, and both take seconds of a processor to import."""
+    code = (
+        "import sys, xstilts.workflow.job, xstilts.workflow.jobs\n"
+        "print(*{'snakemake', 'torch', 'pandas', 'transformers', 'datasets'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
