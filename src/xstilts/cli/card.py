@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from xstilts.config.catalogue import Catalogue
     from xstilts.config.task_card import TaskCard
     from xstilts.data.examples import Example
-    from xstilts.data.proposal.tables import FoundTable
+    from xstilts.data.proposal.tables import Found, FoundTable
 
 HUB = "hub:"
 SHOWN = 3
@@ -82,7 +83,10 @@ def run(args: argparse.Namespace) -> int:
     from xstilts.data.proposal.columns import Given
     from xstilts.provenance.files import write_text
 
-    tables, licence, mirror = _look(args, name, cards)
+    found, licence, mirror = _look(args, name, cards)
+    for each in found.left_out:
+        print(f"left out, no language of languages.tsv or no split: {each}", file=sys.stderr)
+    tables = found.tables
     given = Given(
         args.type, args.text, args.text_pair, args.label, tuple(args.choices), tuple(args.labels)
     )
@@ -114,6 +118,7 @@ def run(args: argparse.Namespace) -> int:
 def _name_of(source: str) -> str:
     """``hub:org/My set`` and ``data/My set.csv`` are both ``my_set``."""
     plain = source.removeprefix(HUB).partition("@")[0] if source.startswith(HUB) else source
+    plain = plain.removesuffix(".gz")
     stem = Path(plain).stem if not source.startswith(HUB) else Path(plain).name
     name = re.sub(r"[^a-z0-9_.-]+", "_", stem.lower()).strip("_.-")
     if not name:
@@ -123,7 +128,7 @@ def _name_of(source: str) -> str:
 
 def _look(
     args: argparse.Namespace, name: str, cards: Catalogue
-) -> tuple[list[FoundTable], str | None, str | None]:
+) -> tuple[Found, str | None, str | None]:
     """The tables of the source, its licence, and the mirror that a study needs for it."""
     from xstilts.data import hub_datasets
     from xstilts.data.proposal.names import LanguageNames

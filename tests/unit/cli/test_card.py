@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -157,8 +158,8 @@ def test_letters_and_numbers_from_one_are_labels_of_choices(world, tmp_path):
     ("files", "options", "problem"),
     [
         ({}, (), "has no file whose name ends in .csv"),
-        ({"all.csv": b"text,label\na,b\n"}, (), "says neither train, dev nor test"),
-        ({"train.csv": b"text,label\na,b\n"}, (), "says no language; give --language"),
+        ({"all.en.csv": b"text,label\na,b\n"}, (), "says neither train, dev nor test"),
+        ({"train.csv": b"text,label\na,b\n"}, (), "no name says a language; give --language"),
         ({"test.en.csv": b"text,label\na,b\n"}, (), "no train split to fine-tune on.*--recipe"),
         (
             {"train.en.csv": b"one,two\na,b\n"},
@@ -186,6 +187,34 @@ def test_what_cannot_be_known_is_asked_for(world, tmp_path, capsys, files, optio
     error = capsys.readouterr().err
     assert re.search(problem, error), error
     assert not (world.config / "tasks/mine.yaml").exists()
+
+
+def test_files_packed_by_gzip_are_read(world, tmp_path):
+    packed = gzip.compress(b"text\ttopic\nmvua\ta\njua\tb\n")
+    source = folder_of(tmp_path, "mine", dict.fromkeys(("sw/train.tsv.gz", "sw/test.tsv"), packed))
+    assert new(world, source) == 0
+    assert card_of(world, "mine")["splits"]["train"]["files"]["rows"]["mirror"] == (
+        "mine/{code}/train.tsv"
+    )
+    assert len(scored_examples(world, "mine", tmp_path)["train", "sw"]) == 2
+
+
+def test_tab_separated_cells_in_quotes_are_noticed(world, tmp_path):
+    rows = b'text\ttopic\n"say ""no"""\ta\n"say ""yes"""\tb\n'
+    source = folder_of(tmp_path, "mine", {"train.en.tsv": rows, "test.en.tsv": rows})
+    assert new(world, source) == 0
+    assert [row["text"] for row in scored_examples(world, "mine", tmp_path)["test", "en"]] == [
+        'say "no"',
+        'say "yes"',
+    ]
+
+
+def test_files_of_unknown_languages_are_left_out_and_named(world, tmp_path, capsys):
+    content = b"text,label\na,b\nc,d\n"
+    source = folder_of(tmp_path, "mine", {"train.en.csv": content, "train.qqq.csv": content})
+    assert new(world, source) == 0
+    assert card_of(world, "mine")["languages"] == ["en"]
+    assert re.search(r"left out, .*: .*mine/train\.qqq\.csv\n", capsys.readouterr().err)
 
 
 def test_nothing_is_written_into_the_package(tmp_path, monkeypatch, capsys):

@@ -51,11 +51,12 @@ class LanguageNames:
             return None
         if not tag_is_valid(tag):
             return None
-        plain = standardize_tag(tag, macro=True).split("-")[0]
-        for candidate in (standardize_tag(tag).replace("-", "_"), Tag.get(tag).language, plain):
+        # the tag's own language first: the standard form of Dari (prs) is a Persian (fa)
+        own, standard = tag.split("-")[0], standardize_tag(tag).replace("-", "_")
+        for candidate in (standard, own, Tag.get(tag).language):
             if candidate in self._languages:
                 return candidate
-        return None
+        return self._by_macrolanguage.get(_macrolanguage(tag))
 
     def piece_of(self, path: str) -> str | None:
         """The one piece of a path that is a language, as the path writes it; None without one."""
@@ -67,8 +68,19 @@ class LanguageNames:
         return None
 
     @cached_property
+    def _by_macrolanguage(self) -> dict[str, str]:
+        """Of codes without a script; the shortest where several are of one macrolanguage."""
+        plain = sorted((c for c in self._languages if "_" not in c), key=len, reverse=True)
+        return {_macrolanguage(code): code for code in plain}
+
+    @cached_property
     def _by_name(self) -> dict[str, str]:
         return {language.name.lower(): code for code, language in self._languages.items()}
+
+
+def _macrolanguage(tag: str) -> str:
+    """The macrolanguage of a tag, or its language: ``ay`` of ``ayr-Latn`` and of ``aym``."""
+    return standardize_tag(tag, macro=True).split("-")[0]
 
 
 def with_place(path: str, piece: str) -> str:

@@ -10,7 +10,7 @@ from xstilts.config.raw_file import HubDataset
 from xstilts.data import hub_datasets
 from xstilts.data.proposal.names import LanguageNames, split_of, with_place
 from xstilts.data.readers.records import records
-from xstilts.errors import StudyError, UsageError, unknown
+from xstilts.errors import MalformedFile, StudyError, UsageError, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,35 +63,55 @@ class Asked:
     """The only configuration of a data set on the Hub to be read."""
 
 
-def in_folder(source: Path, name: str, names: LanguageNames, asked: Asked) -> list[FoundTable]:
+@dataclass(frozen=True)
+class Found:
+    """The tables of a data set, and the names of those whose language is not known."""
+
+    tables: list[FoundTable]
+    left_out: list[str]
+
+
+def in_folder(source: Path, name: str, names: LanguageNames, asked: Asked) -> Found:
     """The tables of a file, or of all files below a folder, whose form is one of `FORMS`.
 
-    Their ``mirror`` is relative to the folder that holds ``source``. ``name``: the task's. Raises
-    `UsageError` where there is none, or where a split or language is not known and not asked for.
+    A file may be packed by gzip. Its ``mirror`` is relative to the folder that holds ``source``;
+    ``name`` is the task's. Raises `UsageError` where there is none, or where a split or the
+    language of all files is not known and not asked for.
     """
-    paths = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
-    tables = [_local(path, source, name, names, asked) for path in paths if path.suffix in FORMS]
+    files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
+    paths = [path for path in files if _ending(path) in FORMS]
+    tables = [_local(path, source, name, names, asked) for path in paths]
     if not tables:
         raise UsageError(f"{source}: has no file whose name ends in {', '.join(FORMS)}")
-    return tables
+    known = [table for table in tables if table is not None]
+    if not known:
+        raise UsageError(f"{source}: no name says a language; give --language CODE")
+    pairs = zip(paths, tables, strict=True)
+    return Found(known, [str(path) for path, table in pairs if table is None])
 
 
-def _local(path: Path, source: Path, name: str, names: LanguageNames, asked: Asked) -> FoundTable:
-    inside = path.name if path == source else path.relative_to(source).as_posix()
-    mirror = path.relative_to(source.parent).as_posix()
-    stem = inside.removesuffix(path.suffix)
+def _local(
+    path: Path, source: Path, name: str, names: LanguageNames, asked: Asked
+) -> FoundTable | None:
+    """The table of a file; None where its language is not known."""
+    # a mirror is looked through for the plain name, then for the packed file
+    mirror = path.relative_to(source.parent).as_posix().removesuffix(".gz")
+    inside = mirror if path == source else mirror.removeprefix(f"{source.name}/")
+    stem = inside.removesuffix(_ending(path))
     piece = names.piece_of(stem)
+    language = names.code_of(piece) if piece else asked.language
+    if language is None:
+        return None
     split = split_of(stem) or asked.split
     if split is None:
         raise UsageError(
             f"{path}: its name says neither train, dev nor test; rename it, or give --split"
         )
-    form = FORMS[path.suffix]
+    form = _form_of(path)
 
     def rows() -> Iterator[Row]:
         return (record.values for record in records(path, form, ""))
 
-    language = _language(piece, names, asked, str(path))
     place = (lambda text: with_place(text, piece)) if piece else str
     folder = "" if mirror == inside else f"{source.name}/"
     file = {"path": f"{name}/{place(inside)}", "mirror": f"{folder}{place(inside)}"}
@@ -107,16 +127,25 @@ def _local(path: Path, source: Path, name: str, names: LanguageNames, asked: Ask
     )
 
 
-def _language(piece: str | None, names: LanguageNames, asked: Asked, where: str) -> str:
-    code = names.code_of(piece) if piece else asked.language
-    if code is None:
-        raise UsageError(f"{where}: its name says no language; give --language CODE")
-    return code
+def _ending(path: Path) -> str:
+    """The end of a file's name that says its form: ``.tsv`` of ``a.tsv`` and ``a.tsv.gz``."""
+    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
 
 
-def on_hub(
-    repo: str, commit: str, name: str, names: LanguageNames, asked: Asked
-) -> list[FoundTable]:
+def _form_of(path: Path) -> Table:
+    """The form of a file: tab-separated cells may stand in the quotes of CSV."""
+    form = FORMS[_ending(path)]
+    if form != {"form": "tsv"}:
+        return form
+    try:
+        for _ in records(path, form, ""):
+            pass
+    except MalformedFile:
+        return {"form": "tsv", "quoted": True}
+    return form
+
+
+def on_hub(repo: str, commit: str, name: str, names: LanguageNames, asked: Asked) -> Found:
     """The tables of a data set on the Hub; languages are its configurations, or its splits.
 
     Raises `UsageError` as `in_folder`, and `SourceUnavailable` where the Hub does not have it.
@@ -127,6 +156,7 @@ def on_hub(
             raise StudyError(unknown("configuration", asked.configuration, found))
         found = {asked.configuration: found[asked.configuration]}
     by_language = {config: names.code_of(config) for config in found}
+    left_out = [config for config, code in by_language.items() if code is None]
     if len(found) > 1:
         found = {config: splits for config, splits in found.items() if by_language[config]}
         if not found:
@@ -134,6 +164,8 @@ def on_hub(
                 f"{repo}: its configurations are no languages ({', '.join(by_language)}); "
                 "give --configuration NAME"
             )
+    else:
+        left_out = []
     tables = []
     for config, splits in found.items():
         code = by_language[config]
@@ -141,12 +173,14 @@ def on_hub(
             source = HubDataset(repo=repo, revision=commit, config=config, split=split)
             if table := _of_split(source, config if code else None, name, names, asked):
                 tables.append(table)
+            else:
+                left_out.append(f"{config}/{split}")
     if not tables:
         raise UsageError(
             f"{repo}: its splits are neither train, dev, test nor languages "
             f"({', '.join(sorted({s for splits in found.values() for s in splits}))}); give --split"
         )
-    return tables
+    return Found(tables, left_out)
 
 
 def _of_split(
@@ -158,7 +192,11 @@ def _of_split(
     if split is None and piece is None and asked.split is None:
         return None
     split = split or asked.split or "test"
-    language = _language(piece, names, asked, f"{source.repo}, {source.config}/{source.split}")
+    language = names.code_of(piece) if piece else asked.language
+    if language is None:
+        raise UsageError(
+            f"{source.repo}: neither configurations nor splits say a language; give --language CODE"
+        )
     keys = source.model_dump(exclude_none=True)
     if config:
         keys["config"] = "{code}"
