@@ -20,6 +20,9 @@ GROUPS = (ALL, ZERO_SHOT, LOW, OTHER, UNKNOWN)
 """Groups of languages. ``all`` includes English; ``non-English`` are the zero-shot languages, which
 the last three split by Joshi class (0-2, 3-5, unknown)."""
 
+Covariate = Literal["seen", "script"]
+"""What may explain a slope on the resource level: whether the encoder was pretrained on text of the
+language, and whether the language is written in Latin script, as English is."""
 Definition = Literal["joshi", "unseen", "size"]
 """Of low-resource: Joshi class 0-2; not in the encoder's pretraining data; less than `SMALL_GIB`
 of CC-100."""
@@ -61,3 +64,11 @@ def is_low(
         seen = language.seen_by(pretraining)
         return None if seen is None else not seen
     return None if language.text_gib is None else language.text_gib < SMALL_GIB
+
+
+def covariate(language: Language, name: Covariate, pretraining: str | None) -> float | None:
+    """A covariate as 0 or 1; None where it is not known. ``pretraining``: as for `is_low`."""
+    if name == "seen":
+        seen = language.seen_by(pretraining)
+        return None if seen is None else float(seen)
+    return None if language.script is None else float(language.script == "Latn")

@@ -61,6 +61,10 @@ def as_json(results: Sequence[ClaimResult]) -> list[dict[str, Any]]:
             "development": asdict(result.development) if result.development else None,
             "comparisons": [_comparison(comparison) for comparison in result.contrasts],
             "mean": _comparison(result.mean) if result.mean else None,
+            "adjusted": [
+                {"held": [*one.held], "verdict": one.verdict} | _comparison(one.comparison)
+                for one in result.adjusted
+            ],
             "published": dict(result.published),
             "missing": _missing(result.missing),
         }

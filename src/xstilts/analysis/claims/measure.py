@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from xstilts.analysis.claims.evidence import Evidence
     from xstilts.analysis.claims.questions import MeasureOfScores
+    from xstilts.analysis.language_groups import Covariate
     from xstilts.analysis.statistics.contrast import Contrast
     from xstilts.analysis.statistics.questions import Analysis
     from xstilts.analysis.statistics.scales import Scale
@@ -66,8 +67,12 @@ def measure_scores(
     encoder: str,
     definition: Definition,
     floor: Floor = "as it is",
+    held: Sequence[Covariate] = (),
 ) -> Measured:
-    """The comparisons that a claim asks for, computed; none if no target has the languages."""
+    """The comparisons that a claim asks for, computed; none if no target has the languages.
+
+    ``held``: what is held equal in a slope.
+    """
     margin = evidence.claims.slope_margin if isinstance(measure, Slope) else evidence.claims.margin
     asked = asked_of(measure, evidence, encoder, definition)
     if isinstance(measure, Gain) and measure.split == "dev":
@@ -90,7 +95,7 @@ def measure_scores(
         return Measured((Comparison(BEST, NONE, asked[0].targets, best, published),), None, margin)
 
     def compared(one: Cells, among: Analysis) -> Contrast:
-        return _contrast(measure, one, among, encoder, definition, floor)
+        return _contrast(measure, one, among, encoder, definition, floor, held)
 
     comparisons = tuple(
         Comparison(*one[:3], compared(one, analysis), claim.published.get(one.condition))
@@ -135,6 +140,7 @@ def _contrast(
     encoder: str,
     definition: Definition,
     floor: Floor,
+    held: Sequence[Covariate],
 ) -> Contrast:
     of = _Of(
         encoder=encoder,
@@ -147,7 +153,7 @@ def _contrast(
     if isinstance(measure, LowMinusRest):
         return analysis.low_minus_rest(**of, definition=definition)
     if isinstance(measure, Slope):
-        return analysis.slope(**of)
+        return analysis.slope(**of, covariates=held)
     return analysis.mean(**of, group=asked.codes)
 
 

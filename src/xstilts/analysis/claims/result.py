@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from xstilts.analysis.language_groups import Covariate
     from xstilts.analysis.statistics.contrast import Contrast, Uncertainty
     from xstilts.config.claims import Estimand
     from xstilts.config.resolve import ScoreKey
@@ -60,6 +61,15 @@ class Development:
 
 
 @dataclass(frozen=True)
+class Adjusted:
+    """The mean of a claim's slopes with something held equal: seen, script, or both."""
+
+    held: tuple[Covariate, ...]
+    verdict: Verdict
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
 class ClaimResult:
     """The verdict on one claim, for one encoder."""
 
@@ -82,6 +92,8 @@ class ClaimResult:
     contrasts: tuple[Comparison, ...] = ()
     mean: Comparison | None = None
     """The mean of several comparisons, which share their baseline."""
+    adjusted: tuple[Adjusted, ...] = ()
+    """Of a claim about a slope: its sensitivity to what else differs between languages."""
     published: tuple[tuple[str, float], ...] = ()
     """Published sizes, by name; they decide nothing."""
     missing: tuple[ScoreKey, ...] = ()

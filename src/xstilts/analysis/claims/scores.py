@@ -14,7 +14,7 @@ from xstilts.analysis.claims.questions import (
     is_about_low_resource,
     official_languages,
 )
-from xstilts.analysis.claims.result import Development
+from xstilts.analysis.claims.result import Adjusted, Development
 from xstilts.analysis.claims.rules import Facts, Judged, holds, is_about_sign
 from xstilts.config.claims import EVERY, BestCondition, Gain, Slope
 from xstilts.config.conditions import NONE
@@ -22,7 +22,12 @@ from xstilts.config.conditions import NONE
 if TYPE_CHECKING:
     from xstilts.analysis.claims.evidence import Evidence
     from xstilts.analysis.claims.result import ClaimResult, Comparison, Use, Verdict
+    from xstilts.analysis.language_groups import Covariate
     from xstilts.config.claims import Claim, Estimand
+
+
+HELD: tuple[tuple[Covariate, ...], ...] = (("seen",), ("script",), ("seen", "script"))
+"""What is held equal, in turn, to see whether a slope is one of text."""
 
 
 def judge_scores(claim: Claim, result: ClaimResult, evidence: Evidence) -> ClaimResult:
@@ -41,12 +46,15 @@ def judge_scores(claim: Claim, result: ClaimResult, evidence: Evidence) -> Claim
     measured = measure_scores(claim, measure, evidence, result.encoder, first)
     verdict = verdict_by_rules(claim, measured, measure.estimand)
     others = _other_ways(claim, measure, evidence, result.encoder, measured)
+    adjusted = _adjusted(claim, measure, evidence, result.encoder)
+    others |= {sentences.name_of_adjusted(one): one.verdict for one in adjusted}
     floors = _at_the_floor(claim, measure, evidence, result.encoder, verdict)
     depends = {name: found for name, found in floors.items() if found != verdict}
     result = replace(
         result,
         contrasts=measured.comparisons,
         mean=measured.mean,
+        adjusted=adjusted,
         disagreement=sentences.disagreement(verdict, others | floors),
     )
     sentence = sentences.of_scores(result, verdict, depends)
@@ -88,6 +96,21 @@ def _other_ways(
             name = f"low-resource by {definition}"
             found[name] = verdict_by_rules(claim, other, measure.estimand)
     return found
+
+
+def _adjusted(
+    claim: Claim, measure: MeasureOfScores, evidence: Evidence, encoder: str
+) -> tuple[Adjusted, ...]:
+    """The slope with seen languages, script and both held equal; empty for other measures."""
+    if not isinstance(measure, Slope):
+        return ()
+    found = []
+    for held in HELD:
+        measured = measure_scores(claim, measure, evidence, encoder, "joshi", held=held)
+        if of_mean := measured.mean or next(iter(measured.comparisons), None):
+            verdict = verdict_by_rules(claim, measured, measure.estimand)
+            found.append(Adjusted(held, verdict, of_mean))
+    return tuple(found)
 
 
 def _at_the_floor(

@@ -12,7 +12,8 @@ from xstilts.config.conditions import NONE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from xstilts.analysis.claims.result import ClaimResult, Comparison, Verdict
+    from xstilts.analysis.claims.result import Adjusted, ClaimResult, Comparison, Verdict
+    from xstilts.analysis.language_groups import Covariate
     from xstilts.config.claims import Claim, Estimand
     from xstilts.config.resolve import ScoreKey
     from xstilts.grid.keys import EvaluationKey
@@ -26,7 +27,7 @@ def of_scores(result: ClaimResult, verdict: Verdict, depends: Mapping[str, Verdi
 
     ``depends``: the verdicts that differ from it because of the floor.
     """
-    parts = [_comparisons(result), _basis(result), _development(result)]
+    parts = [_comparisons(result), _basis(result), _development(result), _adjusted(result)]
     if depends:
         found = ", ".join(f"{name} it is {other}" for name, other in depends.items())
         parts.append(
@@ -106,6 +107,23 @@ def _development(result: ClaimResult) -> str:
         own = "a training of its own" if len(found.on_test) == 1 else "trainings of their own"
         rest = f", and of test data for {', '.join(found.on_test)} without {own}"
     return f"{begin} English development data for {count(found.targets, 'target')}{rest}."
+
+
+_COVARIATES: dict[Covariate, str] = {"seen": "seen languages", "script": "Latin script"}
+
+
+def name_of_adjusted(adjusted: Adjusted) -> str:
+    """What is held equal: ``seen languages and Latin script held equal``."""
+    return f"{' and '.join(_COVARIATES[name] for name in adjusted.held)} held equal"
+
+
+def _adjusted(result: ClaimResult) -> str:
+    """The slope with other differences between languages held equal; empty without a slope."""
+    found = ", ".join(
+        f"{name_of_adjusted(one)} {_number(one.comparison, result.estimand)}"
+        for one in result.adjusted
+    )
+    return f"With {found}." if found else ""
 
 
 def _without_items(result: ClaimResult) -> str:

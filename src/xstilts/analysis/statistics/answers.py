@@ -55,11 +55,15 @@ class Question:
     """A value for each language, None where it is not known; without it, the question is a mean."""
     two_sides: bool = False
     """Whether the regressor is 0 or 1: then each side needs families of its own."""
+    covariates: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """Other values for each language, which are held equal beside the regressor."""
     tasks: Mapping[str, str] = field(default_factory=dict)
     """Targets that are parts of one task, whose languages are averaged together."""
 
     def value(self, unit: Unit) -> float | None:
-        """The regressor's value, and 0 for a mean; None where it is not known."""
+        """The regressor's value, and 0 for a mean; None where it or a covariate is not known."""
+        if None in self.covariates.get(unit.language, ()):
+            return None
         return 0.0 if self.regressor is None else self.regressor.get(unit.language)
 
     def design(self, study: ScoredStudy, units: Sequence[Unit]) -> Design:
@@ -69,7 +73,8 @@ class Question:
         if self.regressor is None:
             return _mean_over_targets(tasks, families)
         values = tuple(float(self.value(unit) or 0) for unit in units)
-        return _within_targets(tasks, families, values)
+        held = tuple(self.covariates.get(unit.language, ()) for unit in units)
+        return _within_targets(tasks, families, values, held)
 
     def families_by_side(self, study: ScoredStudy, units: Sequence[Unit]) -> tuple[int, ...]:
         """The families of each side, as far as their languages have a weight."""

@@ -128,16 +128,21 @@ def mean_over_targets(targets: Sequence[str], families: Sequence[str]) -> Design
 
 
 def within_targets(
-    targets: Sequence[str], families: Sequence[str], regressor: Sequence[float]
+    targets: Sequence[str],
+    families: Sequence[str],
+    regressor: Sequence[float],
+    covariates: Sequence[tuple[float, ...]] = (),
 ) -> Design:
     """The slope on a regressor of the units, within targets.
 
     With a regressor of zeros and ones it is the difference between two groups of languages, each
     target weighted as its numbers of languages in both groups allow (n1 n2 / (n1 + n2)).
+    ``covariates``: other values of each unit, which are held equal.
     """
     numbers = numbered(targets)
     dummies = np.eye(numbers.max() + 1)[numbers]
-    regressors = np.column_stack([dummies, np.asarray(regressor, dtype=np.float64)])
+    held = np.asarray(covariates, dtype=np.float64).reshape(len(numbers), -1)
+    regressors = np.column_stack([dummies, held, np.asarray(regressor, dtype=np.float64)])
     asked = np.zeros(regressors.shape[1])
     asked[-1] = 1.0
     return Design(regressors, asked, numbered(families), numbers)

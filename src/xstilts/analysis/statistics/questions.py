@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xstilts.analysis.language_groups import ALL, DEFINITIONS, ZERO_SHOT, is_low
+from xstilts.analysis.language_groups import ALL, DEFINITIONS, ZERO_SHOT, covariate, is_low
 from xstilts.analysis.statistics.answers import Asked, Question, answer, best
 from xstilts.analysis.statistics.scored_study import ScoredStudy
 from xstilts.config.conditions import NONE
@@ -13,7 +13,7 @@ from xstilts.errors import StudyError, unknown
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from xstilts.analysis.language_groups import Definition
+    from xstilts.analysis.language_groups import Covariate, Definition
     from xstilts.analysis.statistics.contrast import Contrast
     from xstilts.analysis.statistics.scales import Scale
     from xstilts.analysis.statistics.score_table import ScoreTable
@@ -77,14 +77,22 @@ class Analysis(ScoredStudy):
         against: str = NONE,
         scale: Scale = "points",
         only_above_floor: bool = False,
+        covariates: Sequence[Covariate] = (),
     ) -> Contrast:
         """The change of the gain for ten times as much pretraining text (CC-100), within targets.
 
-        Languages whose size is not known are left out, and so is English.
+        Languages whose size is not known are left out, and so is English. ``covariates`` are held
+        equal; a language of which one is not known is left out.
         """
         level = {c: x.resource_level for c, x in self.languages.items()}
+        pretraining = self.pretraining.get(encoder)
+        held = {
+            code: tuple(covariate(language, name, pretraining) for name in covariates)
+            for code, language in self.languages.items()
+        }
         asked = Asked(encoder, condition, against, scale, only_above_floor)
-        return answer(self, asked, Question(self.units(targets, ZERO_SHOT), level))
+        question = Question(self.units(targets, ZERO_SHOT), level, covariates=held)
+        return answer(self, asked, question)
 
     def difference(
         self,

@@ -10,6 +10,7 @@ from support.judged import CHANGES, dev_of, grid_of, no_gain, table_of, verdict_
 from support.places import ROOT
 from xstilts.analysis.claims.evaluate import evaluate_claims, judge
 from xstilts.analysis.claims.evidence import Evidence
+from xstilts.analysis.claims.pooled import MEAN
 from xstilts.config.resolve import ScoreKey
 from xstilts.config.yaml_models import read_yaml
 from xstilts.grid.opening import open_grid
@@ -335,6 +336,20 @@ class TestDevelopmentScores:
             "4 development scores are missing: of the condition mnli, for the target mlqa."
         )
         assert result.disagreement.endswith("test scores: supported")
+
+
+class TestSlopes:
+    def test_a_slope_is_measured_again_with_seen_and_script_held_equal(self):
+        """And the sentence has the slopes."""
+        grid = grid_of("lowres")
+        result = verdict_on("L3", grid, table_of(grid, of_low(-4.0, 4.0)))
+        assert [one.held for one in result.adjusted] == [("seen",), ("script",), ("seen", "script")]
+        assert {one.comparison.condition for one in result.adjusted} == {MEAN}
+        assert re.search(
+            r"With seen languages held equal \+\d\.\d \[.*\], Latin script held equal .*, "
+            r"seen languages and Latin script held equal .*\.",
+            result.sentence,
+        )
 
 
 class TestSentences:

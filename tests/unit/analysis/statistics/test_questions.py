@@ -1,7 +1,9 @@
 """Questions of a grid: known effects are found, and what cannot be answered says why."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -271,3 +273,49 @@ class TestOnlyAboveTheFloor:
         # against seeds 2 and 3 the language counts with a gain of zero, against seed 1 it does not
         assert found.estimate == pytest.approx(0.0)
         assert asked.mean(**ASKED).estimate == pytest.approx(-0.5)
+
+
+WRITTEN = {
+    code: replace(language, script="Latn" if number % 3 else "Arab")
+    for number, (code, language) in enumerate(LANGUAGES.items())
+}
+
+
+def in_script(score, languages=WRITTEN):
+    return Analysis(table(score), languages, pretraining={ENCODER: "xlmr"})
+
+
+class TestSlopeWithCovariates:
+    """What differs between languages beside their amount of text can be held equal."""
+
+    def test_it_is_that_of_least_squares_with_these_columns(self):
+        written = in_script(noisy(gain=1.0))
+        found = written.slope(**ASKED, covariates=("seen", "script"))
+        pair = written.scores.pair(ENCODER, "mnli", "none", written.units("xnli", CODES))
+        gains = pair.condition.scores.mean(axis=1) - pair.baseline.scores.mean(axis=1)
+        columns = [
+            [1.0, language.seen["xlmr"], language.script == "Latn", language.resource_level]
+            for language in WRITTEN.values()
+        ]
+        wanted, *_ = np.linalg.lstsq(np.array(columns, dtype=float), gains, rcond=None)
+        assert found.estimate == pytest.approx(wanted[-1])
+        assert found.like_these is not None
+
+    def test_a_gain_of_the_languages_that_the_encoder_has_seen_is_no_slope(self):
+        """Seen languages have more text, so that there is a slope without the covariate."""
+
+        def score(condition, seed, target, code):
+            seen = WRITTEN[code].seen["xlmr"]
+            return 60.0 + seed + (4.0 if condition == "mnli" and seen else 0.0)
+
+        written = in_script(score)
+        assert written.slope(**ASKED).estimate > 0.5
+        found = written.slope(**ASKED, covariates=("seen",))
+        assert found.estimate == pytest.approx(0, abs=1e-9)
+
+    def test_a_language_of_unknown_script_is_left_out(self):
+        unknown = WRITTEN | {"l03": replace(WRITTEN["l03"], script=None)}
+        written = in_script(noisy(gain=1.0), unknown)
+        found = written.slope(**ASKED, covariates=("script",))
+        assert (found.languages, written.slope(**ASKED).languages) == (11, 12)
+        assert "l03" in found.notes[0]
