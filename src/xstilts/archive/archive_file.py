@@ -23,7 +23,7 @@ from xstilts.config.study import StudyName
 from xstilts.config.yaml_models import Model
 from xstilts.errors import ArchiveError
 from xstilts.provenance.digests import canonical, file_sha256
-from xstilts.provenance.files import write_atomically
+from xstilts.provenance.files import parse_json, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -170,11 +170,14 @@ class _reader:
             raise self._broken(f"its manifest has {size:,} bytes")
         text = b"".join(self._content(size))
         try:
+            parse_json(text)  # refuses what the next line would pass, such as a key twice
             manifest = Manifest.model_validate_json(text)
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"])) or "all of it"
             raise self._broken(f"manifest: {place}: {problem['msg']}") from None
+        except ValueError as error:
+            raise self._broken(f"manifest: {error}") from None
         check_names(self._path, (member.path for member in manifest.members))
         return manifest
 

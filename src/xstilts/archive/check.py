@@ -6,7 +6,6 @@ was computed as its record says: `xstilts audit` does that.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from xstilts.archive.layout import is_score_file
 from xstilts.errors import ArchiveError
 from xstilts.grid.paths import DIGEST
 from xstilts.provenance.digests import digest
+from xstilts.provenance.files import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,13 +80,9 @@ def _json_object(path: Path, name: str) -> dict[str, Any]:
     if path.stat().st_size > LARGEST_JSON:
         raise ArchiveError(f"{name}: has more than {LARGEST_JSON:,} bytes")
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(path.read_bytes())
+    except ValueError as error:
         raise ArchiveError(f"{name}: cannot be read as JSON ({error})") from None
     if not isinstance(value, dict):
         raise ArchiveError(f"{name}: must be a JSON object")
     return value
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")

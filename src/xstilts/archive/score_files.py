@@ -10,7 +10,7 @@ from xstilts.errors import ArchiveError, LineageError
 from xstilts.evaluation import scores
 from xstilts.evaluation.archive import member_name
 from xstilts.evaluation.score_line import line_of
-from xstilts.provenance.files import write_atomically, write_text
+from xstilts.provenance.files import parse_json, write_atomically, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +47,14 @@ def check(path: Path, name: str) -> None:
     encoder, condition, seed, file = name.split("/")[2:]
     place = (encoder, condition, seed, file.removesuffix(".jsonl"))
     found = scores.read(path)
-    if len(found) != len(path.read_bytes().splitlines()):
+    lines = path.read_bytes().splitlines()
+    if len(found) != len(lines):
         raise ArchiveError(f"{name}: holds a line that is no score, or two of one language")
+    for number, line in enumerate(lines, 1):
+        try:
+            parse_json(line)
+        except ValueError as error:
+            raise ArchiveError(f"{name}:{number}: {error}") from None
     for language, score in found.items():
         itself = (
             score.get("encoder"),

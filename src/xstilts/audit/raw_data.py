@@ -76,8 +76,8 @@ class ExamplesCheck:
 
     def _check_examples(self, stamp: Stamp) -> Iterator[Finding]:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
+        from xstilts.data import parquet
         from xstilts.data.checks import labels_in
         from xstilts.data.prepare import read_split
         from xstilts.tasks.registry import SCHEMAS
@@ -86,15 +86,15 @@ class ExamplesCheck:
         files = {part: path for part, (_, path, _) in self._files(stamp).items()}
         reading = read_split(self.card, schema, self.split, self.language, files, source)
         table = pa.Table.from_pylist(reading.rows, schema=schema.columns())
-        parquet = self.stamp.with_suffix(".parquet")
+        file = self.stamp.with_suffix(".parquet")
         try:
-            stored = pq.read_table(parquet)
+            stored = parquet.read(file)
         except FileNotFoundError:
             return  # the check of stamps says so
         except (OSError, pa.ArrowException):
             stored = None
         if stored is None or not stored.equals(table):
-            yield altered(parquet, "holds other examples than its raw files")
+            yield altered(file, "holds other examples than its raw files")
         outcomes: dict[str, Any] = {"rows": len(reading.rows)}
         if reading.remarks:
             outcomes["remarks"] = dict(reading.remarks)

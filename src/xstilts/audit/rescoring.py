@@ -169,11 +169,12 @@ def gold_of(path: Path, task_type: str, limit: int | None) -> list[Example] | No
     The scores of one target share their examples, so the last ones are kept.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from xstilts.data import parquet
 
     scoring = load_scoring(task_type)
     try:
-        rows = pq.ParquetFile(path).read([*scoring.columns], use_threads=False).to_pylist()
+        rows = parquet.read(path, [*scoring.columns]).to_pylist()
     except (OSError, pa.ArrowException):
         return None
     return first(scoring.schema, rows, limit)

@@ -158,8 +158,10 @@ def _compare_tables(stored: Path, again: Path) -> Iterator[Finding]:
     import pandas as pd
     import pyarrow as pa
 
+    from xstilts.data import parquet
+
     try:
-        old, new = pd.read_parquet(stored), pd.read_parquet(again)
+        old, new = parquet.read(stored).to_pandas(), pd.read_parquet(again)
     except (OSError, ValueError, pa.ArrowException) as error:
         yield altered(stored, f"cannot be read ({error!s:.100})")
         return

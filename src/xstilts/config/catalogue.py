@@ -20,12 +20,12 @@ from xstilts.errors import StudyError, unknown
 from xstilts.metrics.question_answering import MLQA_ARTICLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xstilts.config.task_card import SplitSource
     from xstilts.config.task_schema import TaskSchema
 
-    SourceProblems = Callable[[SplitSource], Iterable[str]]
+    SourceProblems = Callable[[SplitSource, Sequence[str]], Iterable[str]]
 
 C = TypeVar("C", TaskCard, EncoderCard)
 
@@ -44,7 +44,7 @@ class Catalogue:
         self,
         folder: Path,
         task_types: Mapping[str, TaskSchema],
-        source_problems: SourceProblems = lambda source: (),
+        source_problems: SourceProblems = lambda source, labels: (),
     ) -> None:
         """Touch no file yet; ``folder`` holds tasks/, encoders/ and languages.tsv.
 
@@ -149,7 +149,8 @@ class Catalogue:
         for split, entry in card.splits.items():
             for number, source in enumerate(entry.sources):
                 key = f"splits.{split}" + (f".fallbacks[{number - 1}]" if number else "")
-                yield from (f"{key}: {problem}" for problem in self.source_problems(source))
+                found = self.source_problems(source, card.label_list)
+                yield from (f"{key}: {problem}" for problem in found)
 
     def schema(self, task: str) -> TaskSchema:
         """The schema of a task's type: what its cards and examples must hold."""

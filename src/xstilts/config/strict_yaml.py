@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from xstilts.errors import StudyError
-from xstilts.provenance.files import read_bytes
+from xstilts.provenance.files import KeyTwice, distinct, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +77,8 @@ def _value(text: str, where: str, loader: type[_StrictLoader]) -> Any:
     try:
         if text.lstrip().startswith("{"):
             try:
-                return json.loads(text, object_pairs_hook=_pairs)
-            except _KeyTwice as error:
+                return json.loads(text, object_pairs_hook=distinct)
+            except KeyTwice as error:
                 raise StudyError(f"{where}: {error}") from None
             except ValueError:  # a mapping in YAML may begin so
                 pass
@@ -89,19 +89,6 @@ def _value(text: str, where: str, loader: type[_StrictLoader]) -> Any:
         raise StudyError(f"{where}{line}: {_yaml_problem(error)}") from None
     except RecursionError:
         raise StudyError(f"{where}: lists or mappings are nested too deeply") from None
-
-
-class _KeyTwice(Exception):
-    """A mapping gives a key twice."""
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in mapping:
-            raise _KeyTwice(f"the key {key!r} is given twice; delete one of them")
-        mapping[key] = value
-    return mapping
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> str:

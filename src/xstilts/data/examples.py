@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from xstilts.data import parquet
 from xstilts.errors import DataError
 from xstilts.provenance.files import write_atomically
 from xstilts.seeds import order_key
@@ -40,8 +41,7 @@ def write(path: Path, schema: TaskSchema, rows: Iterable[Example]) -> int:
 def read(path: Path) -> list[Example]:
     """Read a file that `write` wrote; raises `DataError` if it is damaged or missing."""
     try:
-        table = pq.read_table(path)
-        table.validate(full=True)
+        table = parquet.read(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not a readable parquet file ({error})") from error
     rows: list[Example] = table.to_pylist()

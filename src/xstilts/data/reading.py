@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
@@ -64,8 +64,11 @@ def options_of(reader: str) -> type[Model]:
     return create_model(f"Options of {reader}", __base__=Model, **fields)
 
 
-def source_problems(source: SplitSource) -> list[str]:
-    """What a reader does not allow in a card's entry of it: options and the names of parts."""
+def source_problems(source: SplitSource, labels: Sequence[str] = ()) -> list[str]:
+    """What a reader does not allow in a card's entry of it: options and the names of parts.
+
+    ``labels`` are those that the card lists; an option that gives examples another one is a slip.
+    """
     try:
         module = _module(source.reader)
     except StudyError as error:
@@ -85,6 +88,12 @@ def source_problems(source: SplitSource) -> list[str]:
     found += [f"options.tables: {unknown('part', name, source.files)}" for name in strange]
     if problems := getattr(module, "problems", None):
         found += [f"options.{problem}" for problem in problems(options)]
+    if labels and (labels_given := getattr(module, "labels_given", None)):
+        found += [
+            f"options.{option}: {unknown('label', label, labels)}"
+            for option, label in labels_given(options)
+            if label not in labels
+        ]
     return found
 
 

@@ -41,6 +41,18 @@ def member_sha256(whole: zipfile.ZipFile, language: str) -> str | None:
         return None
 
 
+def member_bytes(whole: zipfile.ZipFile, language: str) -> bytes | None:
+    """A language's predictions; None if they are missing or damaged.
+
+    They are stored as they are: a compressed member, which may unpack to gigabytes, is not ours.
+    """
+    try:
+        info = whole.getinfo(member_name(language))
+        return whole.read(info) if info.compress_type == zipfile.ZIP_STORED else None
+    except (OSError, zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError):
+        return None
+
+
 def add(whole: zipfile.ZipFile, language: str, stream: Any) -> None:
     """Append a language's predictions."""
     # the default time of a ZipInfo is 1980, so the archive holds no time of ours

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from xstilts.evaluation import scores
-from xstilts.evaluation.archive import member_name
+from xstilts.evaluation.archive import member_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +36,9 @@ def read(whole: zipfile.ZipFile | None, score: Score) -> pa.Table | None:
 
     Raises `pyarrow.ArrowException` for bytes that are no parquet file.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from xstilts.data import parquet
 
-    if whole is None:
+    content = None if whole is None else member_bytes(whole, score["language"])
+    if content is None or hashlib.sha256(content).hexdigest() != score["predictions"]["sha256"]:
         return None
-    try:
-        content = whole.read(member_name(score["language"]))
-    except (OSError, zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError):
-        return None
-    if hashlib.sha256(content).hexdigest() != score["predictions"]["sha256"]:
-        return None
-    # `pq.read_table` hands a file to other threads: eight times the CPU time for a small one
-    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    return parquet.read(content)

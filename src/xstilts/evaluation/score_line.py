@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from xstilts.provenance.digests import canonical, digest
+from xstilts.provenance.files import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,8 +60,8 @@ def read_line(line: bytes) -> Score | None:
 def is_sealed(line: bytes, score: Score) -> bool:
     """Whether the digest in a line is that of the line's content.
 
-    It is computed from the bytes of the line, and only where these do not fit from the ``score``
-    that was read: a line that was in an editor may be spaced otherwise.
+    It is computed from the bytes of the line, and only where these do not fit from what the line
+    says: a line that was in an editor may be spaced otherwise, but may give no key twice.
     """
     start = line.find(_KEY)
     begin, end = start + len(_KEY), start + len(_KEY) + _DIGITS
@@ -68,8 +69,8 @@ def is_sealed(line: bytes, score: Score) -> bool:
     if start > 0 and hashlib.sha256(content).hexdigest().encode() == line[begin:end]:
         return True
     try:
-        return bool(sealed(score)["digest"] == score.get("digest"))
-    except ValueError:  # a NaN, which canonical JSON does not have
+        return bool(sealed(parse_json(line))["digest"] == score.get("digest"))
+    except ValueError:  # a NaN, which canonical JSON does not have, or a key twice
         return False
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xstilts.errors import LineageError
-from xstilts.evaluation.archive import add, directory, member_name, member_sha256
+from xstilts.evaluation.archive import add, directory, member_bytes, member_name, member_sha256
 from xstilts.evaluation.score_line import EDITED, TWICE, Score, is_sealed, line_of, read_line
 from xstilts.provenance.files import read_bytes, write_atomically, write_text
 
@@ -111,15 +111,15 @@ def predictions(path: Path, score: Score) -> pa.Table:
     Raises `LineageError` if they are not those that the score records.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from xstilts.data import parquet
 
     language = score["language"]
     if not verified_languages(path, [score]):
         raise changed(path, language, OTHER_PREDICTIONS)
     try:
-        with zipfile.ZipFile(archive(path)) as whole, whole.open(member_name(language)) as stream:
-            table = pq.read_table(stream)
-        table.validate(full=True)
+        with zipfile.ZipFile(archive(path)) as whole:
+            table = parquet.read(member_bytes(whole, language) or b"")
     except (pa.ArrowException, OSError) as error:
         raise changed(path, language, f"its predictions are no parquet file ({error})") from error
     return table

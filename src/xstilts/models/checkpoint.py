@@ -24,7 +24,7 @@ from xstilts.models import delta_compression
 from xstilts.models.embedding_rows import StoredEmbeddings
 from xstilts.models.network import registry, weights
 from xstilts.provenance.digests import crc32
-from xstilts.provenance.files import write_atomically
+from xstilts.provenance.files import parse_json, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,7 +104,7 @@ class Checkpoint:
     @staticmethod
     def _read(path: Path, encoder: Path) -> Checkpoint:
         with safe_open(path, framework="np") as file:
-            metadata = json.loads((file.metadata() or {}).get("checkpoint", "{}"))
+            metadata = parse_json((file.metadata() or {}).get("checkpoint", "{}"))
             if not metadata:
                 raise EncoderError(
                     f"{path}: not a checkpoint of this version; delete it and run snakemake again"

@@ -9,7 +9,6 @@ for any other architecture the folder brings the class along (`modeling_xstilts`
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from xstilts.models.embedding_rows import EmbeddingRows
 from xstilts.models.network import base, registry
 from xstilts.models.tokenizer import Tokenizer
 from xstilts.provenance.digests import file_sha256
-from xstilts.provenance.files import write_atomically, write_json
+from xstilts.provenance.files import parse_json, write_atomically, write_json
 from xstilts.provenance.stamp import verify
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def export(stamp: Path, encoder: Path, folder: Path, head: Head | None = None) -
         raise LineageError(f"{stamp}: was trained from another encoder than {encoder}")
     source = encoder.parent
     checkpoint = Checkpoint.load(stamp.parent / checkpoints.FILE, source)
-    config = json.loads((source / "config.json").read_bytes())
+    config = parse_json((source / "config.json").read_bytes())
     written, renamed, prefix = _with_head(checkpoint, config, head)
     blank = registry.blank(source, 1)
     tensors = {f"{prefix}{name}": value for name, value in checkpoint.body.items()}

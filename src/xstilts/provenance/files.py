@@ -113,17 +113,32 @@ def _without_waiting(path: str, flags: int) -> int:
 def parse_json(content: bytes | str) -> Json:
     """The value of a JSON text in UTF-8; raises `ValueError` that says what is wrong with it.
 
-    Refused, beside what is not JSON: NaN and infinite numbers, half characters (``"\\ud800"``),
-    which cannot be written again, and lists or objects that are nested a thousand deep.
+    Refused, beside what is not JSON: a key that an object gives twice, of which other programs take
+    another value, NaN and infinite numbers, half characters (``"\\ud800"``), which cannot be
+    written again, and lists or objects that are nested a thousand deep.
     """
     text = content if isinstance(content, str) else content.decode("utf-8")
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=distinct)
         if _HALF_CHARACTER.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("lists or objects are nested too deeply") from None
     return value
+
+
+class KeyTwice(ValueError):
+    """A JSON object gives a key twice."""
+
+
+def distinct(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """The object of some keys and values; raises `KeyTwice` for a key that is given twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise KeyTwice(f"the key {twice!r:.80} is given twice; delete one of them")
+    return found
 
 
 _HALF_CHARACTER = re.compile(r"\\u[dD][89abAB-F]")

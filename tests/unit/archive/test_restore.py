@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -327,6 +328,21 @@ class TestCrafted:
             members[f"{SCORES}.jsonl"] += b"[" * 100_000 + b"\n"
 
         assert "holds a line that is no score" in self.refused(grid, elsewhere, tmp_path, change)
+
+    def test_a_line_that_gives_a_key_twice(self, grid, elsewhere, tmp_path):
+        """With a digest that fits its bytes."""
+
+        def change(members):
+            first, *others = members[f"{SCORES}.jsonl"].splitlines(keepends=True)
+            score = json.loads(first)
+            del score["digest"]
+            content = canonical(score).replace('"n":', '"n":9,"n":', 1).encode()
+            before, after = content.split(b'"encoder"', 1)
+            digest = hashlib.sha256(content).hexdigest().encode()
+            forged = before + b'"digest":"' + digest + b'","encoder"' + after + b"\n"
+            members[f"{SCORES}.jsonl"] = forged + b"".join(others)
+
+        assert "the key 'n' is given twice" in self.refused(grid, elsewhere, tmp_path, change)
 
     def test_a_score_in_the_file_of_another(self, grid, elsewhere, tmp_path):
         """Of another seed."""

@@ -92,6 +92,35 @@ def test_a_slip_in_a_card_is_found_before_anything_runs(reader, options, problem
     assert any(problem in line for line in reading.source_problems(source(reader, options)))
 
 
+@pytest.mark.parametrize(
+    ("reader", "options", "problem"),
+    [
+        (
+            "labelled_texts",
+            TABLES | {"label": "l", "labels": {"0": "yes", "1": "noo", "2": None}},
+            "options.labels: unknown label 'noo'",
+        ),
+        ("token_lines", {"tags": {"B-DATE": "0"}}, "options.tags: unknown label '0'"),
+        (
+            "token_rows",
+            {"tables": TABLES["tables"], "names": ["no", "B-PER", "B-DATE"]}
+            | {"others": {"B-DATE": "no"}},
+            "options.names: unknown label 'B-PER'",
+        ),
+        (
+            "token_rows",
+            {"tables": TABLES["tables"], "others": {"B-DATE": "O"}},
+            "options.others: unknown label 'O'",
+        ),
+    ],
+)
+def test_an_option_gives_no_label_that_the_card_does_not_list(reader, options, problem):
+    """A slip is found with the card, not hours later with the examples."""
+    (found,) = reading.source_problems(source(reader, options), ["no", "yes"])
+    assert found.startswith(problem)
+    assert reading.source_problems(source(reader, options)) == []  # the examples tell the labels
+
+
 def test_options_are_checked_before_a_file_is_read(tmp_path):
     with pytest.raises(StudyError, match="unknown key 'repare'"):
         reading.read("squad_json", {"a": tmp_path / "absent"}, "en", {"repare": True})

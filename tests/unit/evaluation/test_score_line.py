@@ -74,6 +74,15 @@ def test_an_edited_line_is_not_sealed(edit):
     assert not is_sealed(line, score)
 
 
+def test_a_line_that_gives_a_key_twice_is_not_sealed():
+    """Though its last value is the one that was written: other programs read the first."""
+    line = a_line({"accuracy": 50.0})
+    twice = line.replace(b'"metrics"', b'"metrics":{"accuracy":99.0},"metrics"', 1)
+    score = read_line(twice)
+    assert score == json.loads(line)
+    assert not is_sealed(twice, score)
+
+
 @pytest.mark.parametrize("lack", ["digest", "nan"])
 def test_a_line_that_has_no_digest_is_not_sealed(lack):
     """Without one, or with a number that JSON does not have."""

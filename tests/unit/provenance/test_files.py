@@ -109,6 +109,12 @@ class TestWriteAtomically:
         with pytest.raises(ValueError, match=problem):
             parse_json(content)
 
+    @pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "c": 2, "a": 3}}]'])
+    def test_a_key_that_is_given_twice_is_refused(self, text):
+        """Programs differ in which of the two values they take."""
+        with pytest.raises(ValueError, match="the key 'a' is given twice"):
+            parse_json(text)
+
     def test_pairs_of_half_characters_are_characters(self):
         assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"
 

@@ -6,7 +6,7 @@ It reads every form of table; the card says which columns are which. See
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xstilts.data.readers.records import Record, joined, records
 from xstilts.data.readers.remarks import Remark
@@ -60,6 +60,13 @@ def read(
             "text_pair": record.text(second) if second else None,
             "label": gold,
         }
+
+
+def labels_given(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The labels that options give to examples, each with the option's name."""
+    for label in (options["labels"] or {}).values():
+        if label is not None:
+            yield "labels", label
 
 
 def _selected(

@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from xstilts.errors import MalformedFile
+from xstilts.provenance.files import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -142,13 +143,13 @@ def _too_long(path: Path, number: int) -> MalformedFile:
 def parse_json(text: str, path: Path, line: int | None) -> Any:
     r"""The value of a JSON text; ``line`` is its first line, None if the text is the whole file.
 
-    Raises `MalformedFile` with the line for what is not JSON, and for what a Python value or a
-    parquet file cannot hold: numbers of thousands of digits, half of a surrogate pair
-    (``"\ud83d"``), values that are nested too deeply. NaN passes, because AfriQA has it in columns
-    that nobody reads.
+    Raises `MalformedFile` with the line for what is not JSON, for a key that an object gives twice,
+    and for what a Python value or a parquet file cannot hold: numbers of thousands of digits, half
+    of a surrogate pair (``"\ud83d"``), values that are nested too deeply. NaN passes, because
+    AfriQA has it in columns that nobody reads.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=distinct)
     except json.JSONDecodeError as error:
         raise MalformedFile(path, line or error.lineno, f"not JSON: {error.msg}") from error
     except ValueError as error:
@@ -200,31 +201,24 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (row number from 1, row) of a parquet file, a few thousand rows at a time.
 
-    Raises `MalformedFile` for a damaged file, with the first row that could not be read.
+    Raises `MalformedFile` for a damaged file, with the first row that could not be read, and for
+    one that decodes to far more than its bytes.
     """
+    import pyarrow as pa
+
+    from xstilts.data import parquet
+
     number = 0
     try:
-        for row in _parquet_rows(path):
+        for row in parquet.rows(path):
             number += 1
             yield number, row
     except OSError as error:
         if error.errno is not None:  # of the operating system; pyarrow's own have no number
             raise
         raise _damaged_parquet(path, number, error) from error
-    except (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError) as error:
-        raise _damaged_parquet(path, number, error) from error
-
-
-def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096):
-                yield from batch.to_pylist()
     except pa.ArrowException as error:
-        raise ValueError(str(error)) from error
+        raise _damaged_parquet(path, number, error) from error
 
 
 def _damaged_parquet(path: Path, read: int, error: Exception) -> MalformedFile:

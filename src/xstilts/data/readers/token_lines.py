@@ -69,6 +69,11 @@ def read(
             row += 1
 
 
+def labels_given(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The labels that options give to tokens, each with the option's name."""
+    return (("tags", label) for label in (options["tags"] or {}).values())
+
+
 def problems(options: Mapping[str, Any]) -> Iterator[str]:
     """The options that no line can satisfy: a token or a tag outside of its cells."""
     columns = options["columns"]

@@ -5,14 +5,14 @@ Tags are texts, or indices into the option ``names``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xstilts.data.readers.records import Record, joined
 from xstilts.data.readers.remarks import Remark
 from xstilts.data.readers.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from xstilts.data.readers.options import Tables, Text
@@ -55,6 +55,13 @@ def read(
             row += 1
         else:
             yield Remark("row left out: it has no tokens")
+
+
+def labels_given(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The labels that options give to tokens, each with the option's name."""
+    others = options["others"] or {}
+    yield from (("others", label) for label in others.values())
+    yield from (("names", name) for name in options["names"] or () if name not in others)
 
 
 def _name(record: Record, tag: object, names: list[str] | None) -> str:

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from xstilts.provenance.files import parse_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,4 +31,4 @@ class Conversion:
 def conversion_of(metadata: Mapping[str, str] | None) -> Conversion | None:
     """The record in a safetensors file's metadata; None for a file that was not converted."""
     recorded = (metadata or {}).get(_KEY)
-    return Conversion(**json.loads(recorded)) if recorded else None
+    return Conversion(**parse_json(recorded)) if recorded else None

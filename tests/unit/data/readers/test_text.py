@@ -65,6 +65,14 @@ def test_bad_json_names_file_and_line(tmp_path):
         json_value(path)
 
 
+def test_a_key_that_is_given_twice_is_an_error_with_file_and_line(tmp_path):
+    """In one line of many, and inside of an object."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": 1}\n{"id": 2, "answer": {"text": "a", "text": "b"}}\n')
+    with pytest.raises(MalformedFile, match=r"a\.jsonl:2: not JSON: the key 'text' is given twice"):
+        list(json_lines(path))
+
+
 def test_a_json_line_that_is_no_object_is_an_error(tmp_path):
     """Rows are objects."""
     path = tmp_path / "file.jsonl"
