@@ -4,7 +4,7 @@ Follows the profile https://w3id.org/ro/wfrun/provenance/0.5 (Leo et al. 2024, R
 of workflow runs with RO-Crate, PLoS ONE 19(9)) over RO-Crate 1.1: the Snakefile is the workflow,
 each rule a tool and a step, each job an action with its inputs, its results and, where its run
 record is there, its times and its peak memory. A job evaluates all languages of a target, so
-90,000 scores are 1,800 actions. Data sets and encoders have their licence and citation.
+90,000 scores are 1,800 actions. Data sets and encoders have their licence, citation and authors.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from xstilts.archive.authors import Author, authors
 from xstilts.archive.crate_jobs import Job, examples_id, jobs_of
 from xstilts.archive.layout import STUDY
 from xstilts.provenance.files import json_text
@@ -125,17 +126,21 @@ def _collections(
 
 
 def _described(grid: Grid, members: Mapping[str, object]) -> Iterator[dict[str, Any]]:
-    """Data sets and encoders, as their cards describe them."""
-    cards = grid.cards
+    """Data sets and encoders, as their cards describe them, and the authors of both."""
+    cards, named = grid.cards, set[Author]()
     for task in sorted({task for task, _, _ in grid.reads.needed_examples()}):
         of_task = (f"cards/tasks/{task}.yaml", f"cards/croissant/{task}.json")
         cards_of_it = _refs(name for name in of_task if name in members)
         yield _about(f"#dataset/{task}", "Dataset", cards.task(task)) | {"subjectOf": cards_of_it}
+        named |= {*authors(cards.task(task).citation)}
     for name in grid.study.encoders:
         yield _about(f"#encoder/{name}", "CreativeWork", cards.encoder(name))
+        named |= {*authors(cards.encoder(name).citation)}
+    yield from (author.entity() for author in sorted(named))
 
 
 def _about(identity: str, kind: str, card: Any) -> dict[str, Any]:
+    found = [author.identity for author in authors(card.citation)]
     return {
         "@id": identity,
         "@type": kind,
@@ -143,6 +148,7 @@ def _about(identity: str, kind: str, card: Any) -> dict[str, Any]:
         "description": card.summary,
         "license": card.licence,
         "citation": card.citation,
+        **({"author": _refs(found)} if found else {}),
     }
 
 

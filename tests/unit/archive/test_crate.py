@@ -105,11 +105,13 @@ def test_times_memory_and_software_are_those_of_the_run_record(entities):
     assert entities["./"]["datePublished"] == training["endTime"]
 
 
-def test_data_sets_and_encoders_have_their_licence_and_citation(entities):
+def test_data_sets_and_encoders_have_their_licence_citation_and_authors(entities):
     """As their cards give them."""
     for identity in ("#dataset/xqa", "#encoder/tiny"):
         assert entities[identity]["license"] == "MIT"
         assert entities[identity]["citation"] == "Nobody 2020"
+        assert ids(entities[identity]["author"]) == ["#author/Nobody-2020"]
+    assert entities["#author/Nobody-2020"]["@type"] == "Person"
 
 
 def test_it_names_every_member_and_no_other_file(grid, entities, tmp_path):
