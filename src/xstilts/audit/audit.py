@@ -7,14 +7,17 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xstilts.audit.lineage import Lineage, Options
+from xstilts.audit.overlaps import OverlapsCheck
 from xstilts.audit.rescoring import Checked, Input, ScoreFileCheck
 from xstilts.audit.results import ResultsCheck
 from xstilts.audit.stamps import check_stamp
 from xstilts.audit.verdict import AuditReport, ScoreVerdict
 from xstilts.config.resolve import ScoreKey
 from xstilts.data.checksums import read_checksums
+from xstilts.data.contamination import TABLE
 from xstilts.errors import LineageError
 from xstilts.evaluation.score_line import grid_digest
+from xstilts.grid.contamination import searched
 from xstilts.grid.paths import Paths
 from xstilts.grid.snapshot import latest_snapshot, load_snapshot
 from xstilts.provenance.digests import file_sha256
@@ -66,6 +69,7 @@ def audit(
     )
     checks: list[_Check] = [
         ResultsCheck(snapshot, paths.results, paths.resources),
+        _overlaps_check(lineage),
         *raw.values(),
         *score_files.values(),
     ]  # the longest first
@@ -73,10 +77,10 @@ def audit(
     for outcome in _run(checks, processes):
         found.append(outcome)
         progress(len(found), len(checks))
-    for key, findings in zip(raw, found[1 : 1 + len(raw)], strict=True):
+    for key, findings in zip(raw, found[2 : 2 + len(raw)], strict=True):
         lineage.add_raw(key, findings)
     of_scores: dict[EvaluationKey, Checked] = dict(
-        zip(score_files, found[1 + len(raw) :], strict=True)
+        zip(score_files, found[2 + len(raw) :], strict=True)
     )
     return AuditReport(
         study=grid.study.study,
@@ -89,7 +93,7 @@ def audit(
             for key in grid.reads.evaluations()
             for language in grid.resolved.languages[key.target]
         ],
-        results=[*found[0], *_contamination(lineage)],
+        results=[*found[0], *(_contamination(lineage) or found[1])],
         limits=_limits(lineage, folder),
     )
 
@@ -158,11 +162,15 @@ def _outcome(check: _Check) -> Any:
     return check.run()
 
 
+def _overlaps_check(lineage: Lineage) -> OverlapsCheck:
+    artefact = lineage.grid.contamination
+    searches = not lineage.code(artefact.modules)
+    return OverlapsCheck(artefact.stamp.with_name(TABLE), *searched(lineage.grid), searches)
+
+
 def _contamination(lineage: Lineage) -> list[Finding]:
     artefact = lineage.grid.contamination
-    return list(
-        check_stamp(lineage.stamps, artefact.stamp, artefact.digest, ["overlaps.tsv"], weights=True)
-    )
+    return list(check_stamp(lineage.stamps, artefact.stamp, artefact.digest, [TABLE], weights=True))
 
 
 def _options(cards: Path, *, weights: bool) -> Options:
@@ -195,7 +203,6 @@ def _limits(lineage: Lineage, cards: Path) -> list[str]:
         found.append(
             "Metrics of single layers cannot be computed again: their predictions are not kept."
         )
-    found.append("The search for test items in the training data was not repeated.")
     found.append(
         "A consistent forgery of everything is found by re-execution (--reexecute) or by a "
         "published hash of the grid only."

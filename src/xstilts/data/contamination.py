@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from xstilts.data.examples import Example
     from xstilts.provenance.digests import Json
 
+TABLE = "overlaps.tsv"
+"""The file beside the stamp of a search."""
 TOLERATED = 0.01
 """Share of a target's items in one language that another benchmark's training set may hold."""
 HEXADECIMAL = re.compile(r"[0-9a-f-]{16,}", re.IGNORECASE)
@@ -133,14 +135,18 @@ def check(
         files.write_json(_refusal_path(stamp), {"spec": spec, "problem": problem})
         raise DataError(problem)
     _refusal_path(stamp).unlink(missing_ok=True)
-    table = stamp.with_name("overlaps.tsv")
-    lines = ["\t".join(map(str, asdict(overlap).values())) for overlap in overlaps]
-    header = "\t".join(Overlap.__dataclass_fields__)
-    files.write_text(table, "\n".join([header, *lines]) + "\n")
+    table = stamp.with_name(TABLE)
+    files.write_text(table, as_table(overlaps))
     declared = [str(overlap) for overlap in overlaps if overlap.declared_apart]
     outcomes: dict[str, Json] = {"pairs": len(overlaps), "declared_apart": declared}
     write_stamp(stamp, spec=spec, inputs={}, files=[table], outcomes=outcomes)
     return overlaps
+
+
+def as_table(overlaps: Sequence[Overlap]) -> str:
+    """The text of ``overlaps.tsv``: a line for each overlap."""
+    lines = ["\t".join(map(str, asdict(overlap).values())) for overlap in overlaps]
+    return "\n".join(["\t".join(Overlap.__dataclass_fields__), *lines]) + "\n"
 
 
 def refuse_if_found(stamp: Path, spec: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts.config.task_card import FROM_DATA
+from xstilts.grid.contamination import searched
 from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.provenance import code, files
 from xstilts.provenance.stamp import StampReader
@@ -21,7 +22,6 @@ from xstilts.status.states import States
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from xstilts.config.task_schema import TaskSchema
     from xstilts.evaluation.job import EvaluationJob
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.training.job import StageSteps, TaskJob, TrainingJob
@@ -192,20 +192,9 @@ def link_checkpoint(grid: Grid, key: TrainingKey) -> None:
 
 def check_contamination(grid: Grid, artefact: Artefact, log: Callable[[str], None] = print) -> None:
     """Look for test items in the training data; refuse a study whose scores would mean nothing."""
-    from xstilts.data.contamination import Part, Target, check
+    from xstilts.data.contamination import check
 
-    def known(key: ExamplesKey) -> tuple[str, TaskSchema, str, Path]:
-        return key.task, grid.cards.schema(key.task), key.language, grid.examples_stamp(key)
-
-    training = [Part(*known(key)) for key in grid.reads.examples_of_split("train")]
-    targets = [
-        Target(
-            *known(key),
-            own=frozenset(grid.resolved.benchmark_tasks(key.task)),
-            apart=frozenset(grid.study.tasks_apart_from(key.task)),
-        )
-        for key in grid.reads.examples_of_split("test")
-    ]
+    training, targets = searched(grid)
     for overlap in check(training, targets, artefact.stamp, artefact.digest):
         log(str(overlap))
 

@@ -12,10 +12,12 @@ import pytest
 from support import tampering
 from xstilts.audit.audit import audit
 from xstilts.audit.results import ResultsCheck, compare
-from xstilts.audit.verdict import Verdict
+from xstilts.audit.verdict import Verdict, altered
+from xstilts.data import contamination
+from xstilts.data.contamination import Overlap
 from xstilts.errors import LineageError
 from xstilts.grid.snapshot import latest_snapshot
-from xstilts.provenance.digests import digest
+from xstilts.provenance.digests import digest, file_sha256
 from xstilts.provenance.files import write_json
 
 if TYPE_CHECKING:
@@ -81,6 +83,31 @@ def test_a_deleted_stamp_is_named_and_what_follows_is_unverifiable(grid):
         assert report.verdict == Verdict.UNVERIFIABLE
         assert str(named) in {finding.place for finding in report.findings}
         whole.put_back()
+
+
+@pytest.mark.usefixtures("scores_alone")
+def test_an_overlap_that_nobody_found_is_named(grid):
+    """Written into the table together with its stamp; the search is done again."""
+    stamp = grid.contamination.stamp
+    table = stamp.with_name("overlaps.tsv")
+    table.write_text(f"{table.read_text()}nli\ten\txnli\ten\t1\t8\tTrue\tFalse\n")
+    record = json.loads(stamp.read_text())
+    record["files"]["overlaps.tsv"] = {
+        "sha256": file_sha256(table),
+        "bytes": table.stat().st_size,
+    }
+    write_json(stamp, record)
+    (finding,) = audit(grid.paths.results, resources=grid.paths.resources).results
+    assert finding == altered(table, "does not hold the overlaps that the examples have")
+
+
+@pytest.mark.usefixtures("scores_alone")
+def test_test_items_in_the_training_data_are_named(grid, monkeypatch):
+    """A search that was forged to find nothing."""
+    found = Overlap("nli", "en", "xqa", "sw", 8, 8, own=False, declared_apart=False)
+    monkeypatch.setattr(contamination, "find", lambda training, targets: [found])
+    (finding,) = audit(grid.paths.results, resources=grid.paths.resources).results
+    assert finding.problem == "does not say that nli (en) holds 8 of 8 items of xqa (sw)"
 
 
 def test_a_parameter_of_the_study_cannot_be_edited(grid):
