@@ -179,19 +179,30 @@ def _tokens(sentence: _Sentence, language: str) -> Iterator[tuple[str, str]]:
 
 def fused_upos(words: Mapping[int, _Word], within: Sequence[int], language: str) -> str:
     """The UPOS of a multiword token that covers the words ``within``."""
-    depths = {place: _depth(words, place) for place in within}
-    nearest = [place for place in within if depths[place] == min(depths.values())]
+    depths = _depths(words, within)
+    least = min(depths[place] for place in within)
+    nearest = [place for place in within if depths[place] == least]
     order = PRECEDENCE.get(language, DEFAULT_PRECEDENCE)
     rank = {upos: i for i, upos in enumerate(order)}
     return min((words[place].upos for place in nearest), key=lambda u: rank.get(u, len(order)))
 
 
-def _depth(words: Mapping[int, _Word], place: int) -> int:
-    """Steps to the root; a cycle, which valid trees do not have, ends the count."""
-    steps = 0
-    while place in words and steps <= len(words):
-        place, steps = words[place].head, steps + 1
-    return steps
+def _depths(words: Mapping[int, _Word], within: Sequence[int]) -> dict[int, int]:
+    """Steps to the root of the words ``within`` and of those above them.
+
+    A cycle, which valid trees do not have, is farther than any root.
+    """
+    depths: dict[int, int] = {}
+    for start in within:
+        place, path = start, []
+        while place in words and place not in depths:
+            depths[place] = len(words) + 1  # unless a root ends the path
+            path.append(place)
+            place = words[place].head
+        above = depths.get(place, 0)
+        for steps, passed in enumerate(reversed(path), 1):
+            depths[passed] = min(above + steps, len(words) + 1)
+    return depths
 
 
 def _without_text(tokens: list[tuple[str, str]]) -> bool:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from xstilts.data.readers.remarks import Rows
 
 
+IMPOSSIBLE = Remark("answers left out: the file says `is_impossible: true`")
+LOST = Remark("question left out: the file says `is_impossible: false` but gives no answer")
+
+
 class _Question(NamedTuple):
     path: Path
     where: str
@@ -68,6 +72,13 @@ def read(
                 "question": question.field("question", str),
             }
             answers = _answers(question, text_offsets=text_offsets)
+            if _is_impossible(question):
+                if answers:
+                    yield IMPOSSIBLE
+                answers = []
+            elif "is_impossible" in question.value and not answers:
+                yield LOST
+                continue
             yield from question_rows(row, answers, question.fault, repair=repair)
 
 
@@ -95,10 +106,13 @@ def _questions(path: Path) -> Iterator[_Question]:
                 yield _Question(path, f"{within}.qas[{k}]", context, question)
 
 
+def _is_impossible(question: _Question) -> bool:
+    """Whether the file says that the question has no answer, as SQuAD 2.0 does."""
+    return "is_impossible" in question.value and question.field("is_impossible", bool)
+
+
 def _answers(question: _Question, *, text_offsets: bool) -> list[Answer]:
     given = question.field("answers", list)
-    if "is_impossible" in question.value and question.field("is_impossible", bool):
-        return []
     find = partial(field, path=question.path, line=None)
     answers = []
     for number, answer in enumerate(given):

@@ -224,6 +224,13 @@ def test_csv_quotes_in_a_cell_of_a_table_that_is_read_without_are_an_error(tmp_p
     assert next(labelled_texts.read(files, "ha", tables=literal, **options))["text"][0] == '"'
 
 
+def test_a_table_whose_cells_all_stand_in_quotes_is_an_error(tmp_path):
+    """Some programs quote every text."""
+    files = write(tmp_path / "a.tsv", 'text\tlabel\n"one"\ta\n"two"\tb\nthree\tc\n')
+    with pytest.raises(MalformedFile, match="2 of 3 rows have cells in the quotes of CSV"):
+        list(labelled_texts.read(files, "en", tables={"*": {"form": "tsv"}}, text="text"))
+
+
 def test_quoted_speech_is_no_csv(tmp_path):
     """A sentence may begin and end with a quote."""
     files = write(tmp_path / "a.tsv", 'text\n"No."\n"Yes," she said, "of course."\n')

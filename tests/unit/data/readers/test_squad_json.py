@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xstilts.data.readers import squad_json
 from xstilts.data.readers.answers import ABSENT, EMPTY, MOVED, OTHER_FORM, UNANSWERED, locate
 from xstilts.data.readers.jsonl_rows import read as read_rows
 from xstilts.data.readers.remarks import Remark
@@ -40,9 +41,17 @@ def test_offsets_count_code_points(tmp_path):
 
 @pytest.mark.parametrize("answers", [[], [{"text": "cat", "answer_start": 13}]])
 def test_impossible_questions_have_no_answers(tmp_path, answers):
-    """SQuAD 2.0's plausible answers are none."""
-    (row,) = read(write(tmp_path / "a.json", squad(*answers, is_impossible=True)), "en")
+    """SQuAD 2.0's plausible answers are none; a remark counts answers that contradict it."""
+    *remarks, row = read(write(tmp_path / "a.json", squad(*answers, is_impossible=True)), "en")
     assert row["answers"] == []
+    assert remarks == [squad_json.IMPOSSIBLE] * bool(answers)
+
+
+def test_a_possible_question_that_lost_its_answers_does_not_pass_for_an_impossible_one(tmp_path):
+    """As in translations whose answers were not found again."""
+    assert list(read(write(tmp_path / "a.json", squad(is_impossible=False)), "en")) == [
+        squad_json.LOST
+    ]
 
 
 def test_a_wrong_offset_is_an_error_that_says_what_stands_there(tmp_path):

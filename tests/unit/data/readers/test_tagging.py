@@ -205,6 +205,14 @@ def test_a_cycle_of_heads_does_not_hang(tmp_path):
     assert row["tokens"] == ["ab"]
 
 
+def test_the_nearest_word_of_a_long_range_is_found_in_time(tmp_path):
+    """Each word hangs on the next one: to walk from each to the root would take minutes."""
+    last = 20_000
+    text = span(1, last, "all") + "".join(word(i, "w", "NOUN", i + 1) for i in range(1, last))
+    (row,) = conllu.read(one(tmp_path, text + word(last, "w", "VERB", 0)), "xx")
+    assert (row["tokens"], row["tags"]) == (["all"], ["VERB"])
+
+
 # --- CCGbank -------------------------------------------------------------------------------------
 
 DERIVATION = (
