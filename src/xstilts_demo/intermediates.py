@@ -62,57 +62,49 @@ def known_facts(words: Vocabulary) -> dict[str, dict[str, str]]:
 
 
 def nli_rows(words: Vocabulary, draw: Draw, count: int) -> list[Row]:
-    """Does the premise, two stated facts, entail or contradict a third sentence, or say nothing
-    about it?
+    """Does the premise, a stated fact, entail or contradict another sentence, or say nothing about
+    it?
 
-    Neutral sentences are about a stated place and something not stated of it, or about the values
-    of another place, so that words in common do not give the answer away.
+    Half of the neutral sentences are about the stated place, so that its name does not give the
+    answer away.
     """
     known = known_facts(words)
 
     def make(made: int) -> Row | None:
         label = NLI_LABELS[made % 3]
-        stated = _two_facts(known, draw)
+        place = draw.one(sorted(known))
+        kind = draw.one(sorted(known[place]))
+        stated = (place, kind, known[place][kind])
         claim = _claim(known, draw, stated, label)
         if claim is None:
             return None
-        used = [draw.one(STATEMENTS[kind]) for _, kind, _ in stated]
-        premise = " ".join(_say(way, fact) for way, fact in zip(used, stated, strict=True))
-        unused = [way for way in STATEMENTS[claim[1]] if way not in used]
-        return {"text": premise, "text_pair": _say(draw.one(unused), claim), "label": label}
+        used = draw.one(STATEMENTS[kind])
+        unused = [way for way in STATEMENTS[claim[1]] if way != used]
+        return {
+            "text": _say(used, stated),
+            "text_pair": _say(draw.one(unused), claim),
+            "label": label,
+        }
 
     return draw.shuffled(distinct(make, count))
 
 
 def _claim(
-    known: Mapping[str, Mapping[str, str]], draw: Draw, stated: tuple[Fact, Fact], label: str
+    known: Mapping[str, Mapping[str, str]], draw: Draw, stated: Fact, label: str
 ) -> Fact | None:
-    """A fact that stands in the wanted relation to the stated ones."""
-    place, kind, value = draw.one(stated)
+    """A fact that stands in the wanted relation to the stated one."""
+    place, kind, value = stated
     if label == "entailment":
-        return place, kind, value
+        return stated
     if label == "contradiction":
-        rival = _rival_value(known, draw, stated, kind)
+        rival = draw.one(_values(known, kind))
         return None if rival == value else (place, kind, rival)
-    if draw.chance(0.5):
-        place = draw.one(sorted(known))
+    other = draw.one(sorted(known)) if draw.chance(0.5) else place
     kind = draw.one(sorted(STATEMENTS))
-    if any((place, kind) == (other_place, other_kind) for other_place, other_kind, _ in stated):
+    if (other, kind) == stated[:2]:
         return None
-    true = known[place].get(kind)
-    return (
-        place,
-        kind,
-        true if true and draw.chance(0.5) else _rival_value(known, draw, stated, kind),
-    )
-
-
-def _rival_value(
-    known: Mapping[str, Mapping[str, str]], draw: Draw, stated: tuple[Fact, Fact], kind: str
-) -> str:
-    """A value of a kind: half of the time one that was stated, where there is one."""
-    mentioned = [value for _, other_kind, value in stated if other_kind == kind]
-    return draw.one(mentioned if mentioned and draw.chance(0.5) else _values(known, kind))
+    true = known[other].get(kind)
+    return other, kind, true if true and draw.chance(0.5) else draw.one(_values(known, kind))
 
 
 def qa_rows(words: Vocabulary, draw: Draw, count: int) -> list[Row]:
@@ -169,20 +161,6 @@ def choice_rows(words: Vocabulary, draw: Draw, count: int) -> list[Row]:
         }
 
     return draw.shuffled(distinct(make, count))
-
-
-def _two_facts(known: Mapping[str, Mapping[str, str]], draw: Draw) -> tuple[Fact, Fact]:
-    """Two facts: of one place, of two, or of the same kind."""
-    places = draw.some(sorted(known), 2)
-    if draw.chance(0.4) and len(known[places[0]]) > 1:
-        places[1] = places[0]
-    first = draw.one(sorted(known[places[0]]))
-    rest = [kind for kind in sorted(known[places[1]]) if places[0] != places[1] or kind != first]
-    second = first if first in rest and draw.chance(0.5) else draw.one(rest)
-    return (
-        (places[0], first, known[places[0]][first]),
-        (places[1], second, known[places[1]][second]),
-    )
 
 
 def _values(known: Mapping[str, Mapping[str, str]], kind: str) -> list[str]:
