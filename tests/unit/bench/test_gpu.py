@@ -74,13 +74,14 @@ def test_a_chip_is_found_by_the_longest_name_that_fits(gpu, monkeypatch):
 def test_the_program_runs_on_a_cpu(tmp_path):
     """A side's figures are kept, and are there beside those of the next run."""
     tiny = ["--shape", "tiny", "--device", "cpu", "--steps", "1", "--warm", "1"]
-    for side in ("ours-fp32", "replayed"):
-        command = [sys.executable, PROGRAM, *tiny, "--folder", tmp_path, "--sides", side]
+    for some in (["ours-fp32"], ["replayed", "ceilings"]):
+        command = [sys.executable, PROGRAM, *tiny, "--folder", tmp_path, "--sides", *some]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     sides = json.loads((tmp_path / "tiny.json").read_text())["sides"]
     assert sides["ours-fp32"]["seconds_a_step"] > 0
     assert 1000 < sides["ours-fp32"]["real_tokens_a_step"] < 2000
     assert sides["replayed"]["launched_seconds"] > 0
+    assert sides["ceilings"]["adamw_seconds"] > 0
     assert "no graph without a GPU" in done.stdout
     assert "ours-fp32" in done.stdout

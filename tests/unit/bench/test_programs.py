@@ -16,6 +16,7 @@ PROGRAMS = sorted((ROOT / "bench").glob("*.py"))
 def test_a_benchmark_explains_itself(program, monkeypatch, capsys):
     monkeypatch.syspath_prepend(program.parent)
     monkeypatch.setattr(sys, "argv", [program.name, "--help"])
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # which some set for the processes they start
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(program), run_name="__main__")
     assert ended.value.code == 0
