@@ -14,8 +14,9 @@ import yaml
 
 from xstilts.archive import archive_file, croissant, score_files
 from xstilts.archive.crate import crate
-from xstilts.archive.layout import CRATE, STUDY, Places
+from xstilts.archive.layout import CLAIMS, CRATE, STUDY, Places
 from xstilts.config.languages import table_of
+from xstilts.config.study import FOLDERS
 from xstilts.errors import ArchiveError, UsageError
 from xstilts.evaluation import scores
 from xstilts.grid import snapshot
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     from xstilts.grid.artefacts import Artefact, Grid
     from xstilts.grid.keys import EvaluationKey
-
-MACHINE = ("results", "resources", "mirror", "cards", "claims")
-"""Keys of a study that name folders of one machine: an archive does not hold them."""
 
 
 class Contents:
@@ -65,6 +63,8 @@ class Contents:
         self.snapshot = digest(whole)
         self.members[f"results/snapshots/{self.snapshot}.json"] = json_text(whole).encode()
         self.members[STUDY] = _yaml(whole["study"])
+        if self.grid.resolved.claims.claims:
+            self.members[CLAIMS] = _yaml(whole["claims"])
         for kind in ("tasks", "encoders"):
             for name, card in whole[kind].items():
                 self.members[f"cards/{kind}/{name}.yaml"] = _yaml(card)
@@ -142,11 +142,12 @@ class Contents:
                 self._shared(grid)
 
     def _results(self) -> None:
-        """The table, the report and the search for test items, each if it is up to date."""
+        """Table, claims, report and the search for test items, each if it is up to date."""
         states = self.states
         for artefact, state in (
             (self.grid.contamination, states.contamination),
             (self.grid.table, states.table),
+            (self.grid.claims, states.claims),
             (self.grid.report, states.report),
         ):
             if state == "done":
@@ -178,7 +179,7 @@ def path_of_archive(grid: Grid) -> Path:
 def portable_snapshot(grid: Grid) -> dict[str, Any]:
     """The snapshot of a grid without the folders of this machine."""
     whole = snapshot.as_json(grid)
-    study = {key: value for key, value in whole["study"].items() if key not in MACHINE}
+    study = {key: value for key, value in whole["study"].items() if key not in FOLDERS}
     return whole | {"study": study, "config": "config"}
 
 

@@ -2,10 +2,10 @@
 
     xstilts-archive.json                 the manifest, always the first member
     ro-crate-metadata.json               provenance as a Provenance Run Crate
-    study.yaml, cards/**                 the study and its cards
+    study.yaml, cards/**, claims.yaml    the study, its cards, the claims that it is judged by
     workflow/**                          the Snakefile, its rules and the lock file
     results/scores/<encoder>/<condition>/seed<k>/<target>.jsonl, .zip, .run.json
-    results/<name>                       table, gains, report, search for test items
+    results/<name>                       table, gains, verdicts, report, search for test items
     results/report/<encoder>/<name>      figures and tables of the report
     results/stamps/<name>.json           <results>/<study>/.stamps
     results/snapshots/<digest>.json      <results>/<study>/.snapshots
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "xstilts-archive.json"
 CRATE = "ro-crate-metadata.json"
-STUDY = "study.yaml"
+STUDY, CLAIMS = "study.yaml", "claims.yaml"
 
 _NAME = r"[^\W_][^/\\:*?\"<>|\x00-\x20\x7f-\xa0]{0,99}(?<!\.)"
 _SCORE = rf"results/scores/{_NAME}/{_NAME}/seed\d{{1,10}}/{_NAME}\.(?:jsonl|zip|run\.json)"
@@ -38,6 +38,7 @@ _ALLOWED = re.compile(
         (
             re.escape(CRATE),
             re.escape(STUDY),
+            re.escape(CLAIMS),
             rf"cards/(?:tasks|encoders)/{_NAME}\.yaml",
             rf"cards/croissant/{_NAME}\.json",
             r"cards/languages\.tsv",

@@ -164,6 +164,10 @@ class Compute(Model):
     )
 
 
+FOLDERS = ("results", "resources", "mirror", "cards", "claims")
+"""Keys of a study that name folders and files of one machine: they decide no result."""
+
+
 class Study(Model):
     """One study file."""
 

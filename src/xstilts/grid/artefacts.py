@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from xstilts.config.study import FOLDERS
 from xstilts.grid.dependencies import Dependencies
 from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, TrainingKey
 from xstilts.grid.paths import Paths
@@ -270,7 +271,7 @@ class Grid:
         return self._result(
             "report",
             {
-                "study": self.study_as_json(),
+                "study": self._study_without_folders(),
                 "cards": self.cards_as_json(),
                 "claims": self.claims_as_json(),
                 "scores": self._evaluations(),
@@ -289,7 +290,7 @@ class Grid:
         return self._result(
             "claims",
             {
-                "study": self.study_as_json(),
+                "study": self._study_without_folders(),
                 "cards": self.cards_as_json(),
                 "claims": self.claims_as_json(),
                 "scores": self._evaluations(),
@@ -349,6 +350,10 @@ class Grid:
         return self.study.model_dump(exclude_unset=True) | {
             "languages": dict(self.resolved.languages)
         }
+
+    def _study_without_folders(self) -> dict[str, Any]:
+        """The study as JSON without the folders of a machine, which decide nothing."""
+        return {key: value for key, value in self.study_as_json().items() if key not in FOLDERS}
 
     def claims_as_json(self) -> dict[str, Any]:
         """The claims that the study is judged by, as JSON."""

@@ -11,14 +11,32 @@ import yaml
 from support.archives import archive_of, contents_of, members_of, small_grid
 from support.places import ROOT
 from support.stored import KEY, evaluate, finish, flip
+from xstilts.analysis import table
+from xstilts.analysis.claims import files as claims
 from xstilts.analysis.report.files import report_files
 from xstilts.archive import archive_file
 from xstilts.archive.contents import pack
 from xstilts.archive.layout import Places, check_names
+from xstilts.archive.restore import import_archives
+from xstilts.config.claims import read_claims
 from xstilts.errors import ArchiveError
 from xstilts.evaluation import scores
-from xstilts.grid.snapshot import load_snapshot, save_snapshot
+from xstilts.grid.paths import Paths
+from xstilts.grid.snapshot import latest_snapshot, load_snapshot, save_snapshot
 
+CLAIMS = {
+    "claims": [
+        {"id": 1, "text": "So it is.", "source": "me", "not_testable": "Nothing tests it."},
+        {
+            "id": 2,
+            "text": "NLI helps.",
+            "source": "me",
+            "gain": {"conditions": ["nli"], "targets": ["xqa"], "estimand": "these_languages"},
+            "supported": "all > 0",
+            "contradicted": "any < 0",
+        },
+    ]
+}
 FILE = f"results/scores/{KEY}.jsonl"
 
 
@@ -100,6 +118,40 @@ def test_every_file_of_the_report_has_a_place_in_an_archive(grid):
     drawn = report_files(grid)
     assert drawn
     check_names(Path("a.tar.zst"), map(places.name_of, [paths.report, paths.table, *drawn]))
+
+
+def test_it_holds_the_claims_and_the_verdicts_on_them(world, tmp_path):
+    """An import restores them, and an archive of what was imported has the same bytes."""
+    grid = small_grid(world, world.folder, claims=str(claims_file(tmp_path)))
+    finish(grid)
+    save_snapshot(grid)
+    claims.write(grid, table.collect(grid))
+    archive = archive_of(grid, tmp_path / "a.tar.zst")
+    there = tmp_path / "there"
+    done = import_archives([archive], there / "results", there / "resources")
+    for path in (grid.paths.claims, grid.paths.claims_table, grid.claims.stamp):
+        assert (done.folder / path.relative_to(grid.paths.results)).read_bytes() == (
+            path.read_bytes()
+        )
+    assert read_claims(done.studies[0] / "claims.yaml") == grid.resolved.claims
+    again = load_snapshot(latest_snapshot(done.folder), Paths(done.folder, there / "resources"))
+    assert archive_of(again, tmp_path / "b.tar.zst").read_bytes() == archive.read_bytes()
+
+
+def test_verdicts_on_other_claims_stay_out(world, tmp_path):
+    """The claims were edited after they were judged."""
+    grid = small_grid(world, world.folder, claims=str(claims_file(tmp_path)))
+    finish(grid)
+    claims.write(grid, table.collect(grid))
+    assert "results/claims.json" in members_of(grid, tmp_path / "work")
+    without = small_grid(world, world.folder)
+    assert not [name for name in members_of(without, tmp_path / "work") if "claims" in name]
+
+
+def claims_file(folder):
+    path = folder / "my_claims.yaml"
+    path.write_text(yaml.safe_dump(CLAIMS))
+    return path
 
 
 def test_damaged_predictions_are_refused(world, tmp_path):
