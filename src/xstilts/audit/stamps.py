@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from xstilts.audit.verdict import altered, unverifiable
@@ -49,8 +50,12 @@ def _check_file(
 ) -> Iterator[Finding]:
     hashed = weights or file.suffix != ".safetensors"
     try:
-        size = file.stat().st_size
-        same = size == about["bytes"] and (not hashed or file_sha256(file) == about["sha256"])
+        status = file.stat()
+        same = (
+            S_ISREG(status.st_mode)
+            and status.st_size == about["bytes"]
+            and (not hashed or file_sha256(file) == about["sha256"])
+        )
     except OSError:
         if hashed:
             yield unverifiable(file, f"is missing, though {stamp.name} lists it")

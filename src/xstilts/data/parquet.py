@@ -10,6 +10,7 @@ Layout: the format's ``parquet.thrift``; its structs are in Thrift's compact pro
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -61,6 +62,8 @@ def rows(source: Path | bytes) -> Iterator[dict[str, Any]]:
 @contextmanager
 def _opened(source: Path | bytes) -> Iterator[tuple[pq.ParquetFile, int, int]]:
     """The file, the bytes that it may decode to, and the rows that may be decoded together."""
+    if not isinstance(source, bytes) and source.exists() and not source.is_file():
+        raise OSError(errno.EINVAL, "not an ordinary file", str(source))  # a pipe may never end
     with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stream:
         size = stream.seek(0, 2)
         most = max(PLENTY, MOST_TIMES * size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from xstilts.audit.verdict import Verdict, altered
 from xstilts.data import contamination
 from xstilts.data.contamination import Overlap
 from xstilts.errors import LineageError
+from xstilts.grid.keys import ExamplesKey
 from xstilts.grid.snapshot import latest_snapshot
 from xstilts.provenance.digests import digest, file_sha256
 from xstilts.provenance.files import write_json
@@ -83,6 +85,21 @@ def test_a_deleted_stamp_is_named_and_what_follows_is_unverifiable(grid):
         assert report.verdict == Verdict.UNVERIFIABLE
         assert str(named) in {finding.place for finding in report.findings}
         whole.put_back()
+
+
+@pytest.mark.usefixtures("scores_alone")
+def test_a_pipe_in_the_place_of_examples_is_not_waited_for(grid):
+    """It has no bytes, as its forged stamp says."""
+    stamp = grid.examples_stamp(ExamplesKey("xqa", "test", "sw"))
+    record = json.loads(stamp.read_text())
+    record["files"]["sw.parquet"]["bytes"] = 0
+    write_json(stamp, record)
+    parquet = stamp.with_suffix(".parquet")
+    parquet.unlink()
+    os.mkfifo(parquet)
+    report = audit(grid.paths.results, resources=grid.paths.resources)
+    assert report.verdict == Verdict.ALTERED
+    assert str(parquet) in {finding.place for finding in report.findings}
 
 
 @pytest.mark.usefixtures("scores_alone")
