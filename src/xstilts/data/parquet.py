@@ -134,8 +134,10 @@ def _chunks(stream: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     for group in footer[4]:
         for chunk in group[1]:
             about = chunk[3]
-            first = min(about[9], about.get(11) or about[9])  # a dictionary precedes the data
-            yield first, first + about[7]
+            # where the data and the dictionary begin; 0 if there are none, as in a table of no rows
+            first = min(filter(None, (about[9], about.get(11, 0))), default=0)
+            if first:
+                yield first, first + about[7]
 
 
 def _pages(stream: BinaryIO, place: int, end: int) -> Iterator[_Page]:

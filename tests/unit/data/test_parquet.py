@@ -36,7 +36,6 @@ SCHEMA = pa.schema(
                 "answer": st.fixed_dictionaries({"start": st.integers(0, 9), "text": st.text()}),
             }
         ),
-        min_size=1,
         max_size=40,
     ),
     st.sampled_from(["none", "snappy", "zstd", "gzip"]),
@@ -62,6 +61,12 @@ def test_a_file_is_read_as_pyarrow_reads_it(
     assert parquet.read(path).equals(pq.read_table(path))
     assert parquet.read(path.read_bytes(), ["text"]).equals(table.select(["text"]))
     assert list(parquet.rows(path)) == rows
+
+
+def test_a_table_without_rows_is_read(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(SCHEMA.empty_table(), path, compression="zstd")
+    assert parquet.read(path).equals(SCHEMA.empty_table())
 
 
 @pytest.fixture
