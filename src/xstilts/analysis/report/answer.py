@@ -32,6 +32,20 @@ class Tally:
         return sorted(found, key=lambda effect: -abs(effect.contrast.estimate))
 
     @property
+    def open(self) -> list[Effect]:
+        """Those whose interval decides nothing, the largest first."""
+        return [effect for effect in self.of("inconclusive") if effect.contrast.like_these]
+
+    @property
+    def unjudged(self) -> dict[str, list[Effect]]:
+        """Those without an interval for languages like these, by the reason."""
+        found: dict[str, list[Effect]] = {}
+        for effect in self.effects:
+            if effect.contrast.like_these is None:
+                found.setdefault(effect.contrast.reason, []).append(effect)
+        return found
+
+    @property
     def defined(self) -> list[Effect]:
         """Those with an estimate."""
         return [e for e in self.effects if e.contrast.estimate == e.contrast.estimate]

@@ -237,6 +237,15 @@ class TestLimits:
         verdicts = {row[7] for row in rows_of(tree, "table-tiny-overview")[1:]}
         assert verdicts == {"inconclusive"}
 
+    def test_a_condition_without_an_interval_is_named_with_the_reason(self, tmp_path):
+        """One of two conditions has one training yet, so that nothing can be said of it."""
+        grid, rows = study_in(tmp_path, conditions=["none", "mnli", "squad"])
+        tree = parsed(rendered(grid, rows[(rows["condition"] != "squad") | (rows["seed"] == 1)]))
+        answer = words(next(e for e in tree.iter("section") if e.get("id") == "answer"))
+        clause = answer.partition("no verdict on squad ")[2].partition(";")[0]
+        assert "(one training of the condition: its luck cannot be told from an effect)" in clause
+        assert "inconclusive: squad" not in answer
+
     def test_only_none(self, tmp_path):
         """Without an intermediate task there are no gains, and the page says so."""
         text = words(parsed(without_gains(tmp_path, conditions=["none"])))
