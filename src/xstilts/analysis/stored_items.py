@@ -18,7 +18,6 @@ import numpy as np
 from pyarrow import ArrowException
 
 from xstilts.analysis.statistics.contrast import ItemNoise
-from xstilts.analysis.statistics.item_parts import Predicted, item_parts
 from xstilts.analysis.statistics.items import Influences, ItemCovariance, item_covariance
 from xstilts.errors import LineageError, XstiltsError
 from xstilts.evaluation import predictions, scores
@@ -26,6 +25,7 @@ from xstilts.grid.keys import EvaluationKey
 from xstilts.provenance.code import code_of
 from xstilts.provenance.digests import digest
 from xstilts.provenance.files import write_atomically
+from xstilts.tasks.items import Predicted, item_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from xstilts.analysis.statistics.item_parts import ItemParts
     from xstilts.analysis.statistics.items import Cell, WeightedScores
     from xstilts.config.task_card import TaskCard
     from xstilts.grid.artefacts import Grid
+    from xstilts.tasks.items import ItemParts
 
 _COLUMNS = ["condition", "seed", "language", "digest"]
 _UNREADABLE = (ArrowException, LookupError, TypeError, ValueError)
@@ -89,7 +89,8 @@ class StoredItems:
             return None
         chosen = (self._table["encoder"] == encoder) & (self._table["target"] == target)
         rows = [_Row(*row) for row in self._table.loc[chosen, _COLUMNS].itertuples(index=False)]
-        key = digest([_code(), self._metric, sorted(map(list, rows))])
+        code = digest(code_of((__name__, *self._grid.item_modules(target))))
+        key = digest([code, self._metric, sorted(map(list, rows))])
         kept = self._grid.paths.items(encoder, target, self._metric)
         if found := _load(kept, key):
             return found
@@ -100,12 +101,6 @@ class StoredItems:
         with suppress(XstiltsError, OSError):  # a folder of others may be read only
             _save(kept, key, found)
         return found
-
-
-@cache
-def _code() -> str:
-    """The digest of the code that the covariances depend on."""
-    return digest(code_of((__name__,)))
 
 
 # --- predictions ----------------------------------------------------------------------------------

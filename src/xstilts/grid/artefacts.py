@@ -16,7 +16,7 @@ from xstilts.grid.keys import INTERMEDIATE, EvaluationKey, ExamplesKey, Training
 from xstilts.grid.paths import Paths
 from xstilts.provenance import digests, plugins
 from xstilts.provenance.code import LIBRARY, code_of
-from xstilts.tasks.registry import model_modules, schema_module, shuffle_modules
+from xstilts.tasks.registry import item_modules, model_modules, schema_module, shuffle_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -281,7 +281,7 @@ class Grid:
                     if path.suffix in (".html", ".css", ".js")
                 },
             },
-            ["xstilts.analysis.report.page"],
+            ["xstilts.analysis.report.page", *self._all_item_modules()],
         )
 
     @cached_property
@@ -295,7 +295,7 @@ class Grid:
                 "claims": self.claims_as_json(),
                 "scores": self._evaluations(),
             },
-            ["xstilts.analysis.claims.files"],
+            ["xstilts.analysis.claims.files", *self._all_item_modules()],
         )
 
     @cached_property
@@ -337,6 +337,10 @@ class Grid:
             [*key, self.evaluation(key).digest, self.resolved.languages[key.target]]
             for key in self.reads.evaluations()
         ]
+
+    def item_modules(self, target: str) -> list[str]:
+        """The code by which the statistics read the items of a target's predictions."""
+        return item_modules(self.cards.task(target).task_type)
 
     # -- parts of specs ---------------------------------------------------------------------------
 
@@ -391,6 +395,9 @@ class Grid:
         """The code of the types of some tasks, and of no other type."""
         types = {self.cards.task(task).task_type for task in tasks}
         return sorted(module for name in types for module in model_modules(name))
+
+    def _all_item_modules(self) -> list[str]:
+        return sorted({name for t in self.resolved.targets for name in self.item_modules(t)})
 
     def _spec(self, kind: str, spec: dict[str, Any], modules: Iterable[str]) -> dict[str, Any]:
         code = self.code_digest(modules)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import cast
 
 from xstilts.config.task_schema import TaskSchema
@@ -34,6 +35,12 @@ def model_modules(name: str) -> list[str]:
     """The modules that compute with a type: its model and, if it is scored, its scoring."""
     model, scoring = f"xstilts.tasks.{name}.model", f"xstilts.tasks.{name}.scoring"
     return [model] if SCHEMAS[name].gold is None else [model, scoring]
+
+
+def item_modules(name: str) -> list[str]:
+    """The module that says what each item adds to a score of a type, if it has one."""
+    module = f"xstilts.tasks.{name}.items"
+    return [module] if find_spec(module) else []
 
 
 def shuffle_modules(name: str) -> list[str]:

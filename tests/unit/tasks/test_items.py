@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xstilts.analysis.statistics.item_parts import Predicted, item_parts
+from xstilts.tasks.items import Predicted, item_parts
 from xstilts.tasks.registry import SCHEMAS, TASK_TYPES
 from xstilts.tasks.scoring import load_scoring
 
