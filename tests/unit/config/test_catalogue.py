@@ -44,7 +44,7 @@ class TestCatalogue:
 
     def test_an_option_that_the_reader_does_not_have_is_refused(self, world):
         """Where the cards are read for a run, a plan or a check."""
-        cards = Catalogue(world.config, SCHEMAS, lambda source: [f"{source.reader}: no"])
+        cards = Catalogue(world.config, SCHEMAS, lambda source, _: [f"{source.reader}: no"])
         with pytest.raises(StudyError, match=r"qa\.yaml: splits\.train: squad_json: no"):
             cards.task("qa")
 

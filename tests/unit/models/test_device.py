@@ -17,9 +17,10 @@ VARIABLES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "XSTIL
 
 @pytest.fixture(autouse=True)
 def _no_choice(monkeypatch):
-    """No variable of this machine decides a test."""
+    """No variable of this machine decides a test; what a test sets is taken back."""
     for name in (*VARIABLES, "CUBLAS_WORKSPACE_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that the end of the test knows it
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
