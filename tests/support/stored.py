@@ -132,6 +132,18 @@ def finish(grid: Grid) -> None:
         evaluate(grid, scored)
 
 
+def two_claims(target: str) -> dict[str, object]:
+    """A file of claims: nothing tests the first, gains on a target decide on the second."""
+    gain = {"conditions": ["nli"], "targets": [target], "estimand": "these_languages"}
+    second = {"id": 2, "text": "NLI helps.", "source": "me", "gain": gain}
+    return {
+        "claims": [
+            {"id": 1, "text": "So it is.", "source": "me", "not_testable": "Nothing tests it."},
+            second | {"supported": "all > 0", "contradicted": "any < 0"},
+        ]
+    }
+
+
 def bytes_of(artefact: Artefact) -> bytes:
     """Stamp and weights of a checkpoint."""
     return artefact.stamp.read_bytes() + (artefact.folder / "weights.safetensors").read_bytes()

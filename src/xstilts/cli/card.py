@@ -117,9 +117,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _name_of(source: str) -> str:
     """``hub:org/My set`` and ``data/My set.csv`` are both ``my_set``."""
-    plain = source.removeprefix(HUB).partition("@")[0] if source.startswith(HUB) else source
-    plain = plain.removesuffix(".gz")
-    stem = Path(plain).stem if not source.startswith(HUB) else Path(plain).name
+    if source.startswith(HUB):
+        stem = Path(source.removeprefix(HUB).partition("@")[0]).name
+    else:
+        stem = Path(source.removesuffix(".gz")).stem
     name = re.sub(r"[^a-z0-9_.-]+", "_", stem.lower()).strip("_.-")
     if not name:
         raise UsageError(f"{source}: gives the task no name; give --name")

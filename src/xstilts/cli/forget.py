@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xstilts.cli import options
@@ -21,13 +20,7 @@ def add(commands: options.Commands) -> None:
         "xstilts forget xquad/xquad.de.json",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="as in resources/raw/lock.tsv")
-    parser.add_argument(
-        "--resources",
-        type=Path,
-        default=Path("resources"),
-        metavar="FOLDER",
-        help="the study's resources: (default: ./resources)",
-    )
+    options.add_resources(parser, "the study's resources:")
     parser.set_defaults(run=run)
 
 

@@ -24,13 +24,7 @@ def add(commands: options.Commands) -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results"
     )
-    parser.add_argument(
-        "--resources",
-        type=Path,
-        default=Path("resources"),
-        metavar="FOLDER",
-        help="default: resources",
-    )
+    options.add_resources(parser, "where encoders, examples and checkpoints are kept")
     parser.add_argument(
         "--prefer",
         metavar="ARCHIVE",

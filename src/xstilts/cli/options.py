@@ -54,6 +54,17 @@ def add_cards(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_resources(parser: argparse.ArgumentParser, what: str) -> None:
+    """The option ``--resources`` of a command that reads no study; ``what`` the folder is."""
+    parser.add_argument(
+        "--resources",
+        type=Path,
+        default=Path("resources"),
+        metavar="FOLDER",
+        help=f"{what} (default: ./resources)",
+    )
+
+
 def add_studies(parser: argparse.ArgumentParser, default: str) -> None:
     """Arguments for any number of studies, and the options of `add_study_options`."""
     parser.add_argument(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xstilts.cli import options
+
 if TYPE_CHECKING:
     import argparse
 
@@ -14,13 +16,7 @@ if TYPE_CHECKING:
 
 def add_places(parser: argparse.ArgumentParser) -> None:
     """``--resources`` and ``--mirror``: where raw files are kept and looked for."""
-    parser.add_argument(
-        "--resources",
-        type=Path,
-        default=Path("resources"),
-        metavar="FOLDER",
-        help="where raw files are kept (default: ./resources)",
-    )
+    options.add_resources(parser, "where raw files are kept")
     parser.add_argument(
         "--mirror", type=Path, metavar="FOLDER", help="folder of raw files that is tried first"
     )

@@ -86,7 +86,7 @@ def download(file: PinnedFile, progress: Progress | None, *, force: bool = False
 
 
 def upload(folder: Path, repo: str, *, private: bool) -> str:
-    """Upload a folder as a model, into a repository that is made if there is none.
+    """Upload a folder to a model repository, which is created if it does not exist.
 
     Returns the commit. Raises `SourceUnavailable` with the reason, such as a token that may not
     write.

@@ -10,7 +10,7 @@ import yaml
 
 from support.archives import archive_of, contents_of, members_of, small_grid
 from support.places import ROOT
-from support.stored import KEY, evaluate, finish, flip
+from support.stored import KEY, evaluate, finish, flip, two_claims
 from xstilts.analysis import table
 from xstilts.analysis.claims import files as claims
 from xstilts.analysis.report.files import report_files
@@ -24,19 +24,6 @@ from xstilts.evaluation import scores
 from xstilts.grid.paths import Paths
 from xstilts.grid.snapshot import latest_snapshot, load_snapshot, save_snapshot
 
-CLAIMS = {
-    "claims": [
-        {"id": 1, "text": "So it is.", "source": "me", "not_testable": "Nothing tests it."},
-        {
-            "id": 2,
-            "text": "NLI helps.",
-            "source": "me",
-            "gain": {"conditions": ["nli"], "targets": ["xqa"], "estimand": "these_languages"},
-            "supported": "all > 0",
-            "contradicted": "any < 0",
-        },
-    ]
-}
 FILE = f"results/scores/{KEY}.jsonl"
 
 
@@ -150,7 +137,7 @@ def test_verdicts_on_other_claims_stay_out(world, tmp_path):
 
 def claims_file(folder):
     path = folder / "my_claims.yaml"
-    path.write_text(yaml.safe_dump(CLAIMS))
+    path.write_text(yaml.safe_dump(two_claims("xqa")))
     return path
 
 

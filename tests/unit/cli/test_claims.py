@@ -7,29 +7,15 @@ import json
 import pytest
 import yaml
 
-from support.stored import evaluate, finish, project_of
+from support.stored import evaluate, finish, project_of, two_claims
 from xstilts.cli.main import main
 from xstilts.grid.keys import EvaluationKey
-
-CLAIMS = {
-    "claims": [
-        {"id": 1, "text": "So it is.", "source": "me", "not_testable": "Nothing tests it."},
-        {
-            "id": 2,
-            "text": "NLI helps.",
-            "source": "me",
-            "gain": {"conditions": ["nli"], "targets": ["xnli"], "estimand": "these_languages"},
-            "supported": "all > 0",
-            "contradicted": "any < 0",
-        },
-    ]
-}
 
 
 @pytest.fixture
 def study(world, tmp_path):
     """The file of a study with two claims, and its grid."""
-    (world.config / "claims.yaml").write_text(yaml.safe_dump(CLAIMS))
+    (world.config / "claims.yaml").write_text(yaml.safe_dump(two_claims("xnli")))
     return project_of(world, tmp_path)
 
 

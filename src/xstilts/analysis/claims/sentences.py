@@ -203,24 +203,24 @@ def study_of(claim: Claim) -> str:
 
 def missing(keys: Sequence[ScoreKey]) -> str:
     """How many scores are missing, of which conditions and targets."""
-    conditions = dict.fromkeys(key.condition for key in keys)
-    targets = dict.fromkeys(key.target for key in keys)
-    return (
-        f"{count(len(keys), 'score is', 'scores are')} missing: of the "
-        f"{_plural('condition', list(conditions))} {_some(conditions)}, on the "
-        f"{_plural('target', list(targets))} {_some(targets)}."
-    )
+    return _missing(count(len(keys), "score is", "scores are"), keys, "on")
 
 
 def missing_dev(keys: Sequence[EvaluationKey]) -> str:
     """How many trainings record no development score, of which conditions and targets."""
+    counted = count(len(keys), "development score is", "development scores are")
+    return (
+        f"{_missing(counted, keys, 'for')} A training records it in the stamp of its checkpoint, "
+        "unless its last checkpoint is kept without a choice."
+    )
+
+
+def _missing(counted: str, keys: Sequence[ScoreKey] | Sequence[EvaluationKey], on: str) -> str:
     conditions = dict.fromkeys(key.condition for key in keys)
     targets = dict.fromkeys(key.target for key in keys)
     return (
-        f"{count(len(keys), 'development score is', 'development scores are')} missing: of the "
-        f"{_plural('condition', list(conditions))} {_some(conditions)}, for the "
-        f"{_plural('target', list(targets))} {_some(targets)}. A training records it in the stamp "
-        "of its checkpoint, unless its last checkpoint is kept without a choice."
+        f"{counted} missing: of the {_plural('condition', list(conditions))} {_some(conditions)}, "
+        f"{on} the {_plural('target', list(targets))} {_some(targets)}."
     )
 
 

@@ -117,7 +117,7 @@ def needed_seeds(
     estimand: Estimand,
     wanted: float = POWER,
 ) -> int | None:
-    """The fewest seeds that find a gain with the wanted power; None if no number is enough.
+    """The fewest seeds that find a gain with the wanted power; None if more seeds never do.
 
     Seeds of the baseline grow with those of the conditions, in the ratio of the plan.
     """

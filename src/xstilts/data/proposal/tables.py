@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class FoundTable:
     """The keys of a `RawFile`, with ``{code}`` in place of the code."""
     form: Table
     first: Callable[[], list[Row]]
-    """Reads at most `FIRST` rows."""
+    """Reads at most `FIRST` rows, once."""
     rows: Callable[[], Iterator[Row]]
     """Reads all rows."""
     path: Path | None = None
@@ -75,8 +76,8 @@ def in_folder(source: Path, name: str, names: LanguageNames, asked: Asked) -> Fo
     """The tables of a file, or of all files below a folder, whose form is one of `FORMS`.
 
     A file may be packed by gzip. Its ``mirror`` is relative to the folder that holds ``source``;
-    ``name`` is the task's. Raises `UsageError` where there is none, or where a split or the
-    language of all files is not known and not asked for.
+    ``name`` is the name of the task. Raises `UsageError` if no file has such a form, if neither
+    names nor ``asked`` say the split of a file, or if they say the language of no file.
     """
     files = [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file())
     paths = [path for path in files if _ending(path) in FORMS]
@@ -121,7 +122,7 @@ def _local(
         piece or language,
         file,
         form,
-        lambda: list(islice(rows(), FIRST)),
+        cache(lambda: list(islice(rows(), FIRST))),
         rows,
         path,
     )
@@ -209,7 +210,7 @@ def _of_split(
         piece or language,
         {"path": f"{name}{place}/{split}.jsonl", "dataset": keys},
         {"form": "jsonl"},
-        lambda: hub_datasets.first_rows(source, FIRST),
+        cache(lambda: hub_datasets.first_rows(source, FIRST)),
         lambda: hub_datasets.rows(source),
     )
 
